@@ -99,9 +99,7 @@ class Channel:
         except OSError as error:
             raise Closed(f"the other side is gone ({error.strerror})") from error
 
-    def receive(
-        self, deadline: float | None = None
-    ) -> tuple[dict[str, Any], list[torch.Tensor]]:
+    def receive(self, deadline: float | None = None) -> tuple[dict[str, Any], list[torch.Tensor]]:
         """Receive one frame. Raises Closed, Late or Malformed."""
         message, tensors, _ = self.receive_with_descriptors(deadline, most=0)
         return message, tensors
@@ -190,7 +188,7 @@ def unpack_tensors(blob: bytes | bytearray) -> list[torch.Tensor]:
     try:
         named = safetensors.torch.load(bytes(blob))
         tensors = [named[str(index)] for index in range(len(named))]
-    except Exception as error:  # noqa: BLE001 - a library that parses hostile bytes
+    except Exception as error:
         raise Malformed("the frame's tensors are not safetensors") from error
     if any(tensor.dtype not in DTYPES for tensor in tensors):
         raise Malformed("the frame holds a tensor of a dtype that may not cross")

@@ -1,0 +1,57 @@
+"""Where a course keeps its things: the folder that holds nbgrader's own folders and the graders."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+class CourseError(Exception):
+    """The course itself is not as it should be; says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course folder. Everything is read below `root`, never beside the installed package."""
+
+    root: Path
+
+    def assignments(self) -> list[str]:
+        return sorted(path.parent.name for path in self.root.glob("source/*/*.ipynb"))
+
+    def reference(self, assignment: str) -> Path:
+        """The instructor's notebook, solutions included."""
+        return self._existing(f"source/{assignment}/{assignment}.ipynb", assignment)
+
+    def release(self, assignment: str) -> Path:
+        """What students get; submissions are rebuilt from it."""
+        return self._existing(f"release/{assignment}/{assignment}.ipynb", assignment)
+
+    def graders(self, assignment: str) -> Path:
+        return self._existing(f"tests/graders/{assignment}", assignment)
+
+    def record(self, student: str, assignment: str) -> Path:
+        return self.root / "records" / student / f"{assignment}.json"
+
+    def _existing(self, place: str, assignment: str) -> Path:
+        if not NAME.fullmatch(assignment):
+            raise CourseError(f"{assignment!r} is no assignment's name")
+        path = self.root / place
+        if not path.exists():
+            remedy = (
+                f"`nbgrader generate_assignment {assignment}` makes it"
+                if place.startswith("release/")
+                else "run from the course folder, the one with nbgrader_config.py"
+            )
+            raise CourseError(f"{place} is missing in the course folder: {remedy}")
+        return path
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """A notebook of the course itself (never a submission: those go through `intake`)."""
+    return nbformat.read(path, as_version=4)

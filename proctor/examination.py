@@ -1,0 +1,317 @@
+"""One submission in the sandbox: its cells are run, then its functions are questioned."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from proctor.sandbox import Sandbox, Session
+from proctor.wire import Channel, Closed, Late, Malformed, WireError
+
+# The sandbox stops what is late by itself; after this many seconds more it is stopped from here.
+GRACE = 1.0
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """Wall time in seconds. `questions` is the part of `submission` that cells may not use up."""
+
+    cell: float = 4.0
+    call: float = 4.0
+    repeated_call: float = 1.0  # for a function that was late before
+    submission: float = 45.0
+    questions: float = 15.0
+
+
+@dataclass
+class CellRun:
+    """What running one cell gave: nbformat outputs, and "ok", "error", "late", "died", "skipped"."""
+
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    status: str = "skipped"
+
+
+class QuestionLost(Exception):
+    """The fork that answered the checks is gone; a new one can be asked."""
+
+    def __init__(self, error: WireError):
+        super().__init__(str(error))
+        self.late = isinstance(error, Late)
+        self.forged = isinstance(error, Malformed)
+
+
+class Question:
+    """A fork of the session, after its cells, that answers the checks of the graders."""
+
+    def __init__(self, channel: Channel, process: int):
+        self.channel = channel
+        self.process = process
+        self.alive = True
+
+    def ask(
+        self, message: dict[str, Any], tensors: Sequence[torch.Tensor], seconds: float
+    ) -> tuple[dict[str, Any], list[torch.Tensor]]:
+        """Ask, and wait `seconds` and a little for the answer. Raises QuestionLost."""
+        deadline = time.monotonic() + seconds + GRACE
+        try:
+            self.channel.send({**message, "seconds": seconds}, tensors, deadline=deadline)
+            return self.channel.receive(deadline)
+        except WireError as error:
+            self.alive = False
+            raise QuestionLost(error) from error
+
+
+class Examination:
+    """Runs the code cells of one notebook, and opens questions about what they defined.
+
+    A cell that hangs beyond interruption, or takes its process with it, is left out and the others
+    are run again, so that its neighbours keep their marks. `incidents` tells what happened.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        cells: Sequence[str],
+        *,
+        names: Sequence[str] | None = None,
+        limits: TimeLimits | None = None,
+        figures: bool = True,
+    ):
+        self.sandbox = sandbox
+        self.cells = list(cells)
+        self.names = list(names) if names else [f"cell {n}" for n in range(1, len(cells) + 1)]
+        self.limits = limits or TimeLimits()
+        self.figures = figures
+        self.incidents: list[str] = []
+        self.runs = [CellRun() for _ in self.cells]
+        self.started = time.monotonic()
+        self._session: Session | None = None
+        self._question: Question | None = None
+        self._left_out: set[int] = set()
+
+    def __enter__(self) -> Examination:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._question = None
+        if self._session is not None:
+            self._session.kill()
+            self._session = None
+
+    def run_cells(self) -> list[CellRun]:
+        """Run every cell, in order, each once unless its session dies."""
+        index = 0
+        while index < len(self.cells):
+            if self._remaining(self.limits.questions) <= 0:
+                self._out_of_time(index)
+                break
+            try:
+                if self._session is None:
+                    self._replay(index)
+                self.runs[index] = self._execute(index, self._remaining(self.limits.questions))
+                if self.runs[index].status == "late":
+                    self.incidents.append(
+                        f"{self.names[index]} was stopped after {self.limits.cell:g} s"
+                    )
+            except WireError as error:
+                self._leave_out(index, error)
+            index += 1
+        return self.runs
+
+    def question(self) -> Question:
+        """The open question, or a new one after the last was lost or closed.
+
+        Raises QuestionLost when none can be opened.
+        """
+        if self._question is not None and self._question.alive:
+            return self._question
+        self.end_question()
+        for attempt in (1, 2):
+            try:
+                if self._session is None:
+                    self._replay(len(self.cells))
+                self._question = self._fork_question()
+                return self._question
+            except WireError as error:
+                self._drop_session()
+                if attempt == 2:
+                    raise QuestionLost(error) from error
+        raise AssertionError("unreachable")
+
+    @property
+    def question_is_open(self) -> bool:
+        return self._question is not None and self._question.alive
+
+    def end_question(self) -> None:
+        """Close the open question, so that the next one starts from the notebook's own state."""
+        question, self._question = self._question, None
+        if question is None:
+            return
+        question.channel.close()
+        if self._session is None:
+            return
+        deadline = time.monotonic() + GRACE
+        try:
+            ask = {"ask": "end", "process": question.process}
+            self._session.channel.send(ask, deadline=deadline)
+            self._session.channel.receive(deadline)
+        except WireError:
+            self._drop_session()
+
+    def seconds_for_call(self, repeated: bool) -> float:
+        """The time limit of the next call, 0 when the submission's time is used up."""
+        limit = self.limits.repeated_call if repeated else self.limits.call
+        return max(0.0, min(limit, self._remaining(0.0)))
+
+    def _remaining(self, kept_back: float) -> float:
+        return self.started + self.limits.submission - kept_back - time.monotonic()
+
+    def _replay(self, end: int) -> None:
+        """Start a session and run the cells before `end`, without those that did not survive."""
+        self._session = self.sandbox.session()
+        for index in range(end):
+            if index not in self._left_out:
+                self._execute(index, self._remaining(0.0))
+
+    def _execute(self, index: int, remaining: float) -> CellRun:
+        seconds = min(self.limits.cell, remaining)
+        if seconds <= 0:
+            raise Late("the submission's time is used up")
+        deadline = time.monotonic() + seconds + GRACE
+        message = {
+            "ask": "execute",
+            "source": self.cells[index],
+            "seconds": seconds,
+            "figures": self.figures,
+        }
+        self._session.channel.send(message, deadline=deadline)
+        answer, _ = self._session.channel.receive(deadline)
+        outputs, status = answer.get("outputs"), answer.get("status")
+        if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
+            raise Malformed("the answer to a cell is not as agreed")
+        return CellRun([clean_output(output) for output in outputs], status)
+
+    def _fork_question(self) -> Question:
+        ours, theirs = socket.socketpair()
+        deadline = time.monotonic() + 2 * GRACE
+        with theirs:
+            self._session.channel.send(
+                {"ask": "question"}, descriptors=[theirs.fileno()], deadline=deadline
+            )
+            answer, _ = self._session.channel.receive(deadline)
+        process = answer.get("process")
+        if type(process) is not int:
+            raise Malformed("the answer to a question's start is not as agreed")
+        return Question(Channel(ours), process)
+
+    def _leave_out(self, index: int, error: WireError) -> None:
+        self._left_out.add(index)
+        reason = self._drop_session()
+        if isinstance(error, Late):
+            what = f"did not stop after {self.limits.cell:g} s"
+        elif isinstance(error, Closed):
+            what = f"ended its process ({reason})" if reason else "ended its process"
+        else:
+            what = "sent something other than its outputs"
+        name = self.names[index]
+        self.incidents.append(f"{name} {what}; the notebook was run again without it")
+        text = f"This cell {what}. The other cells were run without it.\n"
+        self.runs[index] = CellRun(
+            [{"output_type": "stream", "name": "stderr", "text": text}], "died"
+        )
+
+    def _out_of_time(self, index: int) -> None:
+        seconds = self.limits.submission - self.limits.questions
+        self.incidents.append(
+            f"the notebook took longer than {seconds:g} s; {self.names[index]} and what follows "
+            "were not run"
+        )
+        self._left_out.update(range(index, len(self.cells)))
+
+    def _drop_session(self) -> str | None:
+        """End the session; says why it had ended, as far as the sandbox knows."""
+        session, self._session, self._question = self._session, None, None
+        if session is None:
+            return None
+        session.kill()
+        return session.end_reason
+
+
+MAX_BUNDLE_BYTES = 4 << 20
+
+
+def clean_output(output: Any) -> dict[str, Any]:
+    """An output of a cell as nbformat wants it, rebuilt field by field. Raises Malformed."""
+    if not isinstance(output, dict):
+        raise Malformed("an output of a cell is no object")
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return {"output_type": "stream", "name": name, "text": text_of(output.get("text"))}
+    if kind == "error":
+        traceback = output.get("traceback")
+        lines = traceback if isinstance(traceback, list) else []
+        return {
+            "output_type": "error",
+            "ename": text_of(output.get("ename"))[:200],
+            "evalue": text_of(output.get("evalue")),
+            "traceback": [text_of(line) for line in lines[:1000]],
+        }
+    if kind not in ("display_data", "execute_result"):
+        raise Malformed("an output of a cell is of no known type")
+    cleaned = {
+        "output_type": kind,
+        "data": clean_bundle(output.get("data")),
+        "metadata": clean_metadata(output.get("metadata")),
+    }
+    if kind == "execute_result":
+        count = output.get("execution_count")
+        cleaned["execution_count"] = count if type(count) is int else None
+    return cleaned
+
+
+# What a reader may see; scripts, widgets and the like are left out. HTML and markdown are
+# sanitised where they are rendered.
+SHOWN = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg")
+
+
+def clean_bundle(data: Any) -> dict[str, str]:
+    if not isinstance(data, dict):
+        raise Malformed("an output of a cell has no data")
+    return {kind: text_of(data[kind]) for kind in SHOWN if kind in data}
+
+
+def clean_metadata(metadata: Any) -> dict[str, Any]:
+    """Only what notebooks use for figures: sizes, and the background they need."""
+    cleaned: dict[str, Any] = {}
+    if isinstance(metadata, dict):
+        if metadata.get("needs_background") in ("light", "dark"):
+            cleaned["needs_background"] = metadata["needs_background"]
+        for kind in ("image/png", "image/jpeg"):
+            sizes = metadata.get(kind)
+            if isinstance(sizes, dict):
+                cleaned[kind] = {
+                    side: sizes[side]
+                    for side in ("width", "height")
+                    if type(sizes.get(side)) is int and 0 < sizes[side] < 10_000
+                }
+    return cleaned
+
+
+def text_of(value: Any) -> str:
+    """A text within the cap, without what no file in UTF-8 can hold."""
+    if isinstance(value, list):
+        with contextlib.suppress(TypeError):
+            value = "".join(value)
+    if not isinstance(value, str):
+        raise Malformed("an output of a cell holds something other than text")
+    return value[:MAX_BUNDLE_BYTES].encode("utf-8", errors="replace").decode("utf-8")

@@ -1,0 +1,309 @@
+"""IPython without a kernel: runs cells, and gathers their outputs as a notebook stores them."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.figure import Figure
+from traitlets import Type
+from traitlets.config import Config
+
+MAX_OUTPUT_BYTES = 2 << 20
+MAX_OUTPUTS = 1000
+MAX_ERROR_CHARACTERS = 20_000
+
+
+class TimeUp(BaseException):
+    """A cell or a call took longer than its limit. Not an Exception, so that `except Exception`
+    in a student's loop does not swallow it."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float, what: str) -> Iterator[None]:
+    """Raise TimeUp in the code of this block once `seconds` of wall time have passed.
+
+    The signal comes again every half second, for code that swallows the first. Code that swallows
+    them all is ended from outside.
+    """
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        raise TimeUp(f"{what} took longer than {seconds:g} s and was stopped")
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+class Outputs:
+    """The outputs of one cell in nbformat's form. What goes over the caps is dropped as it comes."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.pieces: list[str] = []  # text of the newest stream, joined when the stream ends
+        self.displays: dict[str, list[dict[str, Any]]] = {}
+        self.size = 0
+        self.cut = False
+        self.clear_before_next = False
+
+    def write(self, stream: str, text: str) -> None:
+        if not text or not self._admit(len(text)):
+            return
+        self._clear_if_waiting()
+        newest = self.items[-1] if self.items else None
+        if newest is None or newest["output_type"] != "stream" or newest["name"] != stream:
+            self._end_stream()
+            self._append({"output_type": "stream", "name": stream, "text": ""})
+        self.pieces.append(text)
+
+    def display(self, output: dict[str, Any], display_id: str | None = None) -> None:
+        if not self._admit(len(json.dumps(output))):
+            return
+        self._clear_if_waiting()
+        self._end_stream()
+        self._append(output)
+        if display_id is not None:
+            self.displays.setdefault(display_id, []).append(output)
+
+    def fail(self, name: str, text: str, traceback: list[str]) -> None:
+        """The cell's error. It is shown even where the output before it was cut."""
+        text = text[:MAX_ERROR_CHARACTERS]
+        traceback = "\n".join(traceback)[:MAX_ERROR_CHARACTERS].split("\n")
+        self._end_stream()
+        self._append(
+            {"output_type": "error", "ename": name, "evalue": text, "traceback": traceback}
+        )
+
+    def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        if self._admit(len(json.dumps([data, metadata]))):
+            for output in self.displays.get(display_id, []):
+                output.update(data=data, metadata=metadata)
+
+    def clear(self, wait: bool) -> None:
+        if wait:
+            self.clear_before_next = True
+            return
+        self._end_stream()
+        self.items.clear()
+        self.displays.clear()
+
+    def finish(self) -> list[dict[str, Any]]:
+        self._end_stream()
+        if self.cut:
+            text = f"[output cut: a cell keeps {MAX_OUTPUT_BYTES >> 20} MB of output]\n"
+            self.items.append({"output_type": "stream", "name": "stderr", "text": text})
+        return self.items
+
+    def _admit(self, size: int) -> bool:
+        self.size += size
+        if self.size > MAX_OUTPUT_BYTES or len(self.items) >= MAX_OUTPUTS:
+            self.cut = True
+        return not self.cut
+
+    def _append(self, output: dict[str, Any]) -> None:
+        self.items.append(output)
+
+    def _clear_if_waiting(self) -> None:
+        if self.clear_before_next:
+            self.clear_before_next = False
+            self.clear(wait=False)
+
+    def _end_stream(self) -> None:
+        if self.pieces:
+            self.items[-1]["text"] = "".join(self.pieces)
+            self.pieces = []
+
+
+def as_json(bundle: dict[str, Any]) -> dict[str, Any]:
+    """A bundle of representations as JSON: images as base64, what is no JSON as its text."""
+    clean: dict[str, Any] = {}
+    for key, value in bundle.items():
+        if isinstance(value, bytes):
+            clean[str(key)] = base64.b64encode(value).decode("ascii")
+            continue
+        try:
+            clean[str(key)] = json.loads(json.dumps(value))
+        except (TypeError, ValueError, RecursionError):
+            clean[str(key)] = str(value)
+    return clean
+
+
+class Stream(io.TextIOBase):
+    """`sys.stdout` or `sys.stderr` of a notebook."""
+
+    def __init__(self, shell: Shell, name: str, descriptor: int):
+        super().__init__()
+        self.shell = shell
+        self.name = name
+        self.descriptor = descriptor
+
+    @property
+    def encoding(self) -> str:
+        return "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self.shell.absorb_descriptors()
+        self.shell.outputs.write(self.name, text)
+        return len(text)
+
+
+class ResultHook(DisplayHook):
+    """Turns the value of a cell's last expression into an `execute_result`."""
+
+    def start_displayhook(self) -> None:
+        self.result: dict[str, Any] = {}
+
+    def write_output_prompt(self) -> None:
+        pass
+
+    def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
+        self.result = {"data": as_json(format_dict), "metadata": as_json(md_dict or {})}
+
+    def finish_displayhook(self) -> None:
+        self.shell.absorb_descriptors()
+        if self.result:
+            output = {
+                "output_type": "execute_result",
+                "execution_count": self.prompt_count,
+                **self.result,
+            }
+            self.shell.outputs.display(output)
+
+
+class Publisher(DisplayPublisher):
+    """Turns `display(...)` into `display_data`."""
+
+    def publish(self, data, metadata=None, *, transient=None, update=False, **_) -> None:
+        self.shell.absorb_descriptors()
+        data, metadata = as_json(data), as_json(metadata or {})
+        display_id = (transient or {}).get("display_id")
+        if update:
+            self.shell.outputs.update(display_id, data, metadata)
+            return
+        output = {"output_type": "display_data", "data": data, "metadata": metadata}
+        self.shell.outputs.display(output, display_id)
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.shell.absorb_descriptors()
+        self.shell.outputs.clear(wait)
+
+
+class Shell(InteractiveShell):
+    """The shell of one notebook. Made once, in the warm process; every session runs a fork of it."""
+
+    displayhook_class = Type(ResultHook)
+    display_pub_class = Type(Publisher)
+
+    def __init__(self, **settings: Any):
+        self.outputs = Outputs()
+        self.descriptor_files: list[tuple[str, int]] = []
+        super().__init__(**settings)
+
+    def run(self, source: str, seconds: float) -> tuple[list[dict[str, Any]], str]:
+        """Run one cell. Returns its outputs and "ok", "error" or "late"."""
+        self.outputs = Outputs()
+        started = time.monotonic()
+        try:
+            with time_limit(seconds, "this cell"):
+                result = self.run_cell(source, store_history=True)
+            status = "ok" if result.success else "error"
+        except BaseException as error:  # noqa: BLE001 - what the shell itself let through
+            self.report(error)
+            status = "error"
+        if status == "error" and time.monotonic() - started >= seconds:
+            status = "late"
+        self.absorb_descriptors()
+        return self.outputs.finish(), status
+
+    def report(self, error: BaseException) -> None:
+        name, text = type(error).__name__, str(error)
+        self.outputs.fail(name, text, [f"{name}: {text}"])
+
+    def redirect(self) -> None:
+        """Point `sys.stdout`, `sys.stderr` and file descriptors 1 and 2 at this shell's outputs.
+
+        What is written to a descriptor (by C code, by a child process) goes to a file without a
+        name, read back before each later output: no thread is needed, so forks stay safe.
+        """
+        for name, descriptor in (("stdout", 1), ("stderr", 2)):
+            with tempfile.TemporaryFile() as file:
+                os.set_inheritable(file.fileno(), True)
+                os.dup2(file.fileno(), descriptor)
+            self.descriptor_files.append((name, descriptor))
+            setattr(sys, name, Stream(self, name, descriptor))
+
+    def absorb_descriptors(self) -> None:
+        for name, descriptor in self.descriptor_files:
+            try:
+                size = os.fstat(descriptor).st_size
+                if not size:
+                    continue
+                data = os.pread(descriptor, min(size, MAX_OUTPUT_BYTES), 0)
+                os.ftruncate(descriptor, 0)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+            except OSError:
+                continue  # the student's code closed or replaced it
+            self.outputs.write(name, data.decode("utf-8", errors="replace"))
+
+    def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
+        self.absorb_descriptors()
+        if issubclass(etype, TimeUp):
+            self.report(evalue)  # where the engine stopped it is of no use to a reader
+            return
+        self.outputs.fail(str(etype.__name__), str(evalue), [str(line) for line in stb])
+
+    @contextlib.contextmanager
+    def _tee(self, channel: str) -> Iterator[None]:
+        # IPython's own keeps every printed byte for its history.
+        yield
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """There is no window to show: figures are drawn inline."""
+
+    def raw_input(self, prompt: str = "") -> str:
+        raise StdinNotImplementedError("input() does not work while a notebook is graded")
+
+    def ask_exit(self) -> None:
+        """`exit()` ends a kernel; here the next cell runs all the same."""
+
+    def leave_out_figures(self) -> None:
+        """Draw no figure from now on: a figure shows as its text alone, which costs nothing."""
+        self.display_formatter.formatters["image/png"].pop(Figure, None)
+
+
+def make_shell() -> Shell:
+    """The shell, ready to be forked: inline figures on, nothing kept on disk."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    config.InteractiveShell.autoawait = True
+    config.InteractiveShell.colors = "neutral"
+    shell = Shell.instance(config=config)
+    shell.user_ns["input"] = shell.raw_input
+    shell.enable_matplotlib("inline")
+    return shell

@@ -1,0 +1,289 @@
+"""One notebook in, marks out. A pure function: it knows no gradebook and no other submission."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from nbformat import NotebookNode
+
+from proctor import intake
+from proctor.course import Course, CourseError, read_notebook
+from proctor.examination import CellRun, Examination, TimeLimits
+from proctor.plugin import DESK, Answers, CheckResult, Desk
+from proctor.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Check:
+    """One hidden check. `hint` is None where it passed; `detail` is for the instructor alone."""
+
+    name: str
+    title: str
+    passed: bool
+    hint: str | None
+    weight: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class CellMarks:
+    """Marks of one graded cell. A cell that a person grades has score None and no checks."""
+
+    grade_id: str
+    score: float | None
+    max_score: float
+    needs_manual_grade: bool
+    diagnosis: str | None = None
+    checks: list[Check] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The outcome for one submission: "graded", or "rejected" with the reason in `error`."""
+
+    assignment: str
+    student: str | None
+    status: str
+    error: str | None
+    score: float
+    max_score: float
+    seconds: float
+    incidents: list[str]
+    cells: list[CellMarks]
+    seed: int | None = None
+    sha256: str | None = None
+    protection: str | None = None
+    notebook: NotebookNode | None = None
+
+
+@functools.cache
+def sandbox_of_this_process(unsafe: bool, process: int) -> Sandbox:
+    return Sandbox(unsafe=unsafe)
+
+
+def shared_sandbox(unsafe: bool = False) -> Sandbox:
+    """The sandbox of this process: started when first needed, closed at exit."""
+    return sandbox_of_this_process(unsafe, os.getpid())
+
+
+def mark(
+    submission: bytes,
+    assignment: str,
+    course: Course,
+    *,
+    student: str | None = None,
+    sandbox: Sandbox | None = None,
+    figures: bool = True,
+    limits: TimeLimits | None = None,
+    seed: int | None = None,
+) -> Marks:
+    """Mark one submitted notebook.
+
+    `submission` is the file's content as it came. The seed of the random inputs is taken from it
+    unless given, so that the same file gets the same marks again. Raises CourseError when the
+    course is at fault and SandboxUnavailable when nothing can be run; whatever the submission
+    does ends in its Marks.
+    """
+    started = time.monotonic()
+    release = read_notebook(course.release(assignment))
+    sha256 = hashlib.sha256(submission).hexdigest()
+    try:
+        taken = intake.rebuild(submission, release)
+    except intake.Rejected as error:
+        return rejected(assignment, release, student, str(error), sha256=sha256, started=started)
+    seed = seed_of(sha256) if seed is None else seed
+    sandbox = sandbox or shared_sandbox()
+    with examine(taken.notebook, sandbox, limits=limits, figures=figures) as examination:
+        show_runs(taken.notebook, examination.run_cells())
+        answers = Answers(examination, assignment, student, seed)
+        results = run_graders(course.graders(assignment), answers)
+        incidents = [*taken.repairs, *examination.incidents]
+    cells = mark_cells(release, results)
+    return Marks(
+        assignment=assignment,
+        student=student,
+        status="graded",
+        error=None,
+        score=sum(cell.score for cell in cells if cell.score is not None),
+        max_score=automatic_points(release),
+        seconds=time.monotonic() - started,
+        incidents=incidents,
+        cells=cells,
+        seed=seed,
+        sha256=sha256,
+        protection=sandbox.protection,
+        notebook=taken.notebook,
+    )
+
+
+def mark_file(path: Path, assignment: str, course: Course, **settings) -> Marks:
+    """Mark the notebook at `path`, which may be anything at all: see `mark`."""
+    started = time.monotonic()
+    try:
+        submission = intake.read_submission(path)
+    except intake.Rejected as error:
+        release = read_notebook(course.release(assignment))
+        student = settings.get("student")
+        return rejected(assignment, release, student, str(error), started=started)
+    return mark(submission, assignment, course, **settings)
+
+
+def rejected(
+    assignment: str,
+    release: NotebookNode,
+    student: str | None,
+    error: str,
+    *,
+    started: float,
+    sha256: str | None = None,
+) -> Marks:
+    """The marks of a submission that could not be read: 0, and the reason."""
+    return Marks(
+        assignment=assignment,
+        student=student,
+        status="rejected",
+        error=error,
+        score=0.0,
+        max_score=automatic_points(release),
+        seconds=time.monotonic() - started,
+        incidents=[],
+        cells=[],
+        sha256=sha256,
+    )
+
+
+def seed_of(sha256: str) -> int:
+    return int(sha256[:12], 16)
+
+
+def is_run(cell: NotebookNode) -> bool:
+    """Whether grading runs this cell: graders take the place of graded code cells."""
+    return cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade", False)
+
+
+def examine(
+    notebook: NotebookNode,
+    sandbox: Sandbox,
+    *,
+    limits: TimeLimits | None = None,
+    figures: bool = True,
+) -> Examination:
+    cells = [cell for cell in notebook.cells if is_run(cell)]
+    names = [
+        cell.metadata.get("nbgrader", {}).get("grade_id") or f"code cell {number}"
+        for number, cell in enumerate(cells, start=1)
+    ]
+    sources = [cell.source for cell in cells]
+    return Examination(sandbox, sources, names=names, limits=limits, figures=figures)
+
+
+def show_runs(notebook: NotebookNode, runs: Sequence[CellRun]) -> None:
+    """Put what the cells printed and drew into the notebook."""
+    cells = [cell for cell in notebook.cells if is_run(cell)]
+    for number, (cell, run) in enumerate(zip(cells, runs, strict=True), start=1):
+        cell.outputs = [NotebookNode(output) for output in run.outputs]
+        cell.execution_count = None if run.status == "skipped" else number
+
+
+class Collected:
+    """pytest plugin of one grading run: hands in the desk, and keeps what could not be loaded."""
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self.errors: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[DESK] = self.desk
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.errors.append(str(report.longrepr))
+
+
+def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
+    """Run every grader in `folder` on these answers. Raises CourseError when they do not load."""
+    desk = Desk(seed=answers.seed, answers={answers.assignment: answers})
+    collected = Collected(desk)
+    arguments = [
+        *("--disable-plugin-autoload", "-p", "proctor.plugin"),
+        *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
+        *("--capture=no", "--import-mode=importlib", "--strict-markers"),
+        f"--confcutdir={folder}",
+        f"--rootdir={folder}",
+        f"--config-file={os.devnull}",
+        str(folder),
+    ]
+    status = pytest.main(arguments, plugins=[collected])
+    if collected.errors or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        reasons = "\n".join(collected.errors) or f"pytest ended with {status!r}"
+        raise CourseError(f"the graders in {folder.name} could not be run: {reasons}")
+    return list(desk.results.values())
+
+
+def mark_cells(release: NotebookNode, results: Sequence[CheckResult]) -> list[CellMarks]:
+    """The marks of every graded cell, in the notebook's order."""
+    cells = []
+    for graded in intake.graded_cells(release):
+        if graded.needs_manual_grade:
+            cells.append(CellMarks(graded.grade_id, None, graded.points, True))
+            continue
+        found = [result for result in results if result.grades.cell == graded.grade_id]
+        checks = [check_of(result) for result in sorted(found, key=lambda result: result.name)]
+        score = score_of(graded.points, checks)
+        cells.append(CellMarks(graded.grade_id, score, graded.points, False, checks=checks))
+    return cells
+
+
+def check_of(result: CheckResult) -> Check:
+    hint = None
+    if not result.passed:
+        hint = " ".join(part for part in (result.reason, result.grades.hint) if part)
+    name = result.name.rpartition("::")[2]
+    weight = result.grades.weight
+    return Check(name, result.title, result.passed, hint, weight, result.detail)
+
+
+def score_of(points: float, checks: Sequence[Check]) -> float:
+    """points x passed weight / total weight; a cell without checks is worth nothing."""
+    if checks and all(check.passed for check in checks):
+        return points
+    total = sum(check.weight for check in checks)
+    passed = sum(check.weight for check in checks if check.passed)
+    return round(points * passed / total, 4) if total else 0.0
+
+
+def automatic_points(release: NotebookNode) -> float:
+    graded = intake.graded_cells(release)
+    return float(sum(cell.points for cell in graded if not cell.needs_manual_grade))
+
+
+def open_answers(
+    root: Path,
+    assignment: str,
+    *,
+    submission: str | None,
+    student: str | None,
+    seed: int | None,
+    accelerator_device: str,
+    unsafe: bool,
+) -> Answers:
+    """Run a notebook for graders started by plain pytest: a submission, or the reference."""
+    course = Course(root)
+    if submission is None:
+        notebook, sha256 = read_notebook(course.reference(assignment)), "0" * 64
+    else:
+        data = intake.read_submission(Path(submission))
+        taken = intake.rebuild(data, read_notebook(course.release(assignment)))
+        notebook, sha256 = taken.notebook, taken.sha256
+    examination = examine(notebook, shared_sandbox(unsafe), figures=False)
+    examination.run_cells()
+    seed = seed_of(sha256) if seed is None else seed
+    return Answers(examination, assignment, student, seed, accelerator_device)

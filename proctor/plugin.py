@@ -1,0 +1,302 @@
+"""pytest plugin: hidden graders are ordinary tests that take a `student`.
+
+A grader is a test function marked with `@grades("a_graded_cell", hint="...")`. Its first docstring
+line is the title of the check. It runs here, in the trusted process; the student's code does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+from _pytest.runner import runtestprotocol
+
+from proctor.examination import Examination
+from proctor.student import Connection, Student, StudentError, TookTooLong
+
+
+@dataclass(frozen=True)
+class Grades:
+    """What `@grades(...)` says about a grader."""
+
+    cell: str
+    hint: str
+    weight: float
+    requires: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one grader found. `reason` is for the student, `detail` for the instructor alone."""
+
+    name: str
+    title: str
+    grades: Grades
+    passed: bool
+    reason: str | None
+    detail: str
+
+
+@dataclass
+class Answers:
+    """One notebook under examination, for the graders of its assignment."""
+
+    examination: Examination
+    assignment: str
+    student_id: str | None
+    seed: int
+    accelerator_device: str = "accel"
+    connection: Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connection = Connection(self.examination, self.accelerator_device)
+
+
+@dataclass
+class Desk:
+    """State of one pytest session: the notebooks under examination, and what was found so far."""
+
+    seed: int = 0
+    answers: dict[str, Answers] = field(default_factory=dict)
+    results: dict[str, CheckResult] = field(default_factory=dict)
+    open_answers: object = None  # callable: assignment -> Answers, for runs by plain pytest
+
+    def answers_for(self, assignment: str) -> Answers:
+        if assignment not in self.answers:
+            self.answers[assignment] = self.open_answers(assignment)
+        return self.answers[assignment]
+
+    def close(self) -> None:
+        for answers in self.answers.values():
+            answers.examination.close()
+
+
+DESK = pytest.StashKey[Desk]()
+
+
+def grades(
+    cell: str, *, hint: str, weight: float = 1.0, requires: str | Sequence[str] = ()
+) -> pytest.MarkDecorator:
+    """Mark a test as a check of the graded cell `cell`.
+
+    The cell's score is points x passed weight / total weight. A check whose `requires` (names of
+    other checks of the assignment) did not all pass fails without being tried.
+    """
+    required = (requires,) if isinstance(requires, str) else tuple(requires)
+    return pytest.mark.grades(Grades(cell, hint, weight, required))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("proctor", "hidden graders")
+    group.addoption(
+        "--submission", metavar="NOTEBOOK", help="grade this notebook (default: the reference)"
+    )
+    group.addoption("--student", help="the student's id, where a check depends on it")
+    group.addoption("--seed", type=int, help="seed of the random inputs and of the order")
+    group.addoption(
+        "--device",
+        default="accel",
+        choices=["accel", "cuda"],
+        help="the accelerator: the pretend one, or a real GPU (with --unsafe-no-sandbox)",
+    )
+    group.addoption(
+        "--unsafe-no-sandbox",
+        action="store_true",
+        help="run the notebook without a sandbox: for an instructor's own answers only",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "grades(cell, hint, weight, requires): a hidden grader")
+    if config.stash.get(DESK, None) is None:
+        config.stash[DESK] = plain_desk(config)
+
+
+def plain_desk(config: pytest.Config) -> Desk:
+    """The desk of a run by plain pytest: notebooks are read and run when a grader first asks."""
+    from proctor.marking import open_answers  # it imports this module
+
+    def open_one(assignment: str) -> Answers:
+        return open_answers(
+            Path.cwd(),
+            assignment,
+            submission=config.getoption("--submission"),
+            student=config.getoption("--student"),
+            seed=config.getoption("--seed"),
+            accelerator_device=config.getoption("--device"),
+            unsafe=config.getoption("--unsafe-no-sandbox"),
+        )
+
+    return Desk(seed=config.getoption("--seed") or 0, open_answers=open_one)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[DESK].close()
+
+
+def grades_of(item: pytest.Item) -> Grades | None:
+    marker = item.get_closest_marker("grades")
+    return marker.args[0] if marker else None
+
+
+def assignment_of(item: pytest.Item) -> str:
+    """Graders lie in a folder with their assignment's name."""
+    return item.path.parent.name
+
+
+def name_of(item: pytest.Item) -> str:
+    return getattr(item, "originalname", None) or item.name
+
+
+def title_of(item: pytest.Item) -> str:
+    text = (item.obj.__doc__ or "").strip()
+    return text.splitlines()[0] if text else item.name
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the graders of an assignment in random order, what they require before them."""
+    graders = [item for item in items if grades_of(item)]
+    others = [item for item in items if not grades_of(item)]
+    shuffled = sorted(graders, key=lambda item: item.nodeid)
+    random.Random(config.stash[DESK].seed).shuffle(shuffled)
+    shuffled.sort(key=assignment_of)
+    items[:] = others + requirements_first(shuffled)
+
+
+def requirements_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    ordered: list[pytest.Item] = []
+
+    def place(item: pytest.Item, above: tuple[str, ...]) -> None:
+        if item in ordered:
+            return
+        if item.nodeid in above:
+            raise pytest.UsageError(f"{item.nodeid} requires itself, by way of other graders")
+        for required in required_items(item, items):
+            place(required, (*above, item.nodeid))
+        ordered.append(item)
+
+    for item in items:
+        place(item, ())
+    return ordered
+
+
+def required_items(item: pytest.Item, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    return [
+        other
+        for other in items
+        if name_of(other) in grades_of(item).requires
+        and assignment_of(other) == assignment_of(item)
+        and grades_of(other)
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a grader; where it fails after others, once more in a question of its own.
+
+    Checks share a fork of the session, because forks are the largest cost. A check that fails may
+    have been spoilt by an earlier one (a global that the student's code changed), so its failure
+    counts only from a fork in which it is the first.
+    """
+    if grades_of(item) is None:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    desk = item.config.stash[DESK]
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    result = check_result(item, reports)
+    examination = examination_of(desk, item)
+    if not result.passed and examination is not None and is_worth_repeating(item):
+        examination.end_question()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        result = check_result(item, reports)
+    desk.results[item.nodeid] = result
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+FAILURE = pytest.StashKey[BaseException]()
+SHARED = pytest.StashKey[bool]()
+
+
+def examination_of(desk: Desk, item: pytest.Item) -> Examination | None:
+    answers = desk.answers.get(assignment_of(item))
+    return answers.examination if answers else None
+
+
+def is_worth_repeating(item: pytest.Item) -> bool:
+    """Whether other checks ran in this check's fork before it, and it was no matter of time."""
+    return item.stash.get(SHARED, False) and not isinstance(item.stash[FAILURE], TookTooLong)
+
+
+def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> CheckResult:
+    marker = grades_of(item)
+    failed = [report for report in reports if not report.passed]
+    reason = None
+    if failed:
+        error = item.stash.get(FAILURE, None)
+        reason = error.reason if isinstance(error, StudentError | NotTried) else None
+    detail = "\n".join(str(report.longrepr) for report in failed)
+    return CheckResult(item.nodeid, title_of(item), marker, not failed, reason, detail)
+
+
+class NotTried(Exception):
+    """A check was not run, because one that it requires had failed."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    if call.excinfo is not None:
+        item.stash[FAILURE] = call.excinfo.value
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    marker = grades_of(item)
+    if marker is None:
+        return
+    item.stash[FAILURE] = None
+    item.stash[SHARED] = False
+    results = item.config.stash[DESK].results
+    for required in required_items(item, item.session.items):
+        found = results.get(required.nodeid)
+        if found is not None and not found.passed:
+            raise NotTried(f"Not tried: it needs “{found.title}” first.")
+
+
+@pytest.fixture
+def answers(request: pytest.FixtureRequest) -> Answers:
+    return request.config.stash[DESK].answers_for(assignment_of(request.node))
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest, answers: Answers) -> Student:
+    """The student's functions and variables, to be called as if they were here."""
+    request.node.stash[SHARED] = answers.examination.question_is_open
+    return Student(answers.connection)
+
+
+@pytest.fixture
+def student_id(answers: Answers) -> str | None:
+    """The real id of the submission's student, where one is known."""
+    return answers.student_id
+
+
+@pytest.fixture
+def generator(request: pytest.FixtureRequest, answers: Answers) -> torch.Generator:
+    """Random inputs: a generator seeded per submission and check; the seed is in the record."""
+    text = f"{answers.seed} {request.node.name}"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return torch.Generator().manual_seed(number)
