@@ -1,0 +1,33 @@
+# `make demo` and `make test` are all a newcomer needs; both install what is missing first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A package index that serves torch's CPU build: see README, "Set-up".
+TORCH_INDEX ?=
+
+.PHONY: setup demo test lint bench clean
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet --constraint constraints.txt --index-url $(TORCH_INDEX) torch)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[development]'
+	touch $@
+
+demo: setup
+	$(BIN)/proctor demo
+
+test: setup lint
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: setup
+	$(BIN)/python benchmarks/submission.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info
