@@ -1,0 +1,230 @@
+"""What a session's process does to itself before any student code runs in it.
+
+`enter` forks the process into namespaces of its own; `confine` then gives it private folders, takes
+every capability away and sets the limits. Linux only: the names below are the kernel's own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+from pathlib import Path
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+NAMESPACES = (
+    CLONE_NEWUSER
+    | CLONE_NEWPID
+    | CLONE_NEWNS
+    | CLONE_NEWIPC
+    | CLONE_NEWNET
+    | CLONE_NEWUTS
+    | CLONE_NEWCGROUP
+)
+
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+CAPABILITY_VERSION_3 = 0x20080522
+
+STUDENT_ID = 1000
+HOME = Path("/home/student")
+PRIVATE_FOLDERS = ("/tmp", "/home", "/dev/shm")
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def control_process(option: int, *values: int) -> None:
+    arguments = [ctypes.c_ulong(value) for value in (*values, 0, 0, 0, 0)[:4]]
+    _check(libc.prctl(option, *arguments), f"prctl {option}")
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    result = libc.mount(
+        source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
+    )
+    _check(result, f"mount {kind or 'bind'} on {target}")
+
+
+def die_with_parent() -> None:
+    control_process(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def forbid_inspection() -> None:
+    """No other process may trace this one or read its memory."""
+    control_process(PR_SET_DUMPABLE, 0)
+
+
+def enter_namespaces() -> None:
+    """Leave every namespace of the sandbox. The next fork is process 1 of its own."""
+    user, group = os.getuid(), os.getgid()
+    # A process that may not be inspected may not write its own maps either.
+    control_process(PR_SET_DUMPABLE, 1)
+    _check(libc.unshare(NAMESPACES), "unshare")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{STUDENT_ID} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{STUDENT_ID} {group} 1")
+
+
+def confine(limits: dict[str, int], visible: list[str], kept_descriptors: list[int]) -> None:
+    """Private folders, no capabilities, limits; runs as process 1 of the new namespaces."""
+    os.setsid()
+    reset_signals()
+    replace_descriptors(kept_descriptors)
+    mount_private_folders(limits, visible)
+    Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    set_limits(limits)
+    drop_capabilities()
+    HOME.mkdir(exist_ok=True)
+    os.chdir(HOME)
+
+
+def reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) is not None:
+            signal.signal(number, signal.SIG_DFL)
+    # What Python itself sets at its start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def replace_descriptors(kept: list[int]) -> None:
+    """Close every descriptor but `kept`; standard input and outputs lead to nothing."""
+    silence()
+    low = 3
+    for descriptor in sorted(kept):
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def silence() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.close(null)
+
+
+def mount_private_folders(limits: dict[str, int], visible: list[str]) -> None:
+    mount("none", "/", "", MS_REC | MS_PRIVATE)
+    # A fresh folder would hide an interpreter that lies in it: hold on to it, bind it back.
+    held = {
+        path: os.open(path, os.O_PATH)
+        for path in visible
+        if any(Path(path).is_relative_to(folder) for folder in PRIVATE_FOLDERS)
+    }
+    options = f"size={limits['temporary_bytes']},nr_inodes={limits['temporary_files']}"
+    for folder in PRIVATE_FOLDERS:
+        mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"{options},mode=1777")
+    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666")
+    for path, descriptor in held.items():
+        put_back(path, descriptor)
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+
+def put_back(path: str, descriptor: int) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if Path(f"/proc/self/fd/{descriptor}").is_dir():
+        Path(path).mkdir(exist_ok=True)
+    else:
+        Path(path).touch()
+    mount(f"/proc/self/fd/{descriptor}", path, "", MS_BIND | MS_REC)
+    os.close(descriptor)
+
+
+def set_limits(limits: dict[str, int]) -> None:
+    mapped, data = memory_in_use()
+    for kind, value in (
+        # On top of what the warm interpreter holds: that differs much between builds of torch.
+        (resource.RLIMIT_DATA, data + limits["data_bytes"]),
+        (resource.RLIMIT_AS, mapped + limits["address_bytes"]),
+        (resource.RLIMIT_STACK, limits["stack_bytes"]),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_SIGPENDING, 256),
+        # Not 0: only 1 also keeps the kernel from piping a core dump to a program of the machine.
+        (resource.RLIMIT_CORE, 1),
+    ):
+        resource.setrlimit(kind, (value, value))
+    # The signal at the soft limit can be caught; the hard one ends the process.
+    seconds = limits["cpu_seconds"]
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
+    if processes_are_counted_per_namespace():
+        processes = limits["processes"]
+        resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+
+
+def processes_are_counted_per_namespace() -> bool:
+    """Before Linux 5.14 RLIMIT_NPROC counts all processes of the user on the whole machine."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int("".join(filter(str.isdigit, minor)))) >= (5, 14)
+
+
+def memory_in_use() -> tuple[int, int]:
+    """Bytes mapped and bytes of data, as RLIMIT_AS and RLIMIT_DATA count them."""
+    status = read_status("self")
+    return status["VmSize"] * 1024, status["VmData"] * 1024
+
+
+def read_status(process: str) -> dict[str, int]:
+    """The lines of /proc/PROCESS/status that start with a number (sizes are in kB)."""
+    values = {}
+    for line in Path(f"/proc/{process}/status").read_text(errors="replace").splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        if words and words[0].isdigit():
+            values[name] = int(words[0])
+    return values
+
+
+class CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class CapabilityData(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+def drop_capabilities() -> None:
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    for capability in range(last + 1):
+        control_process(PR_CAPBSET_DROP, capability)
+    control_process(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    header = CapabilityHeader(CAPABILITY_VERSION_3, 0)
+    none = (CapabilityData * 2)()
+    _check(libc.capset(ctypes.byref(header), none), "capset")
+    control_process(PR_SET_NO_NEW_PRIVS, 1)
+    # Dropping capabilities hides /proc/self from its own process; a student may read that.
+    control_process(PR_SET_DUMPABLE, 1)

@@ -1,0 +1,288 @@
+"""The warm process: imports once, then forks one session per request, watches and ends it.
+
+In the sandbox it is process 1 and holds no secret. Its only way out is the control socket, whose
+number is its first argument. On it come `fork` (with the session's end of a socket pair) and
+`kill`; it says `ready`, `forked` or `refused`, and, for each session once, `ended` and why.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+# The folder that holds the package `proctor`, whatever the rest of the path says.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from proctor.inside import isolation
+
+if TYPE_CHECKING:
+    from proctor import wire
+
+WATCH_SECONDS = 0.05
+
+
+@dataclass
+class Child:
+    """A session as the warm process sees it."""
+
+    number: int
+    process: int
+    limits: dict[str, int]
+    # Why this side ended it; None while it lives or when it ended by itself.
+    reason: str | None = None
+    folder: str | None = None
+
+
+class Warm:
+    def __init__(self, control: wire.Channel, unsafe: bool, visible: list[str]):
+        self.control = control
+        self.unsafe = unsafe
+        self.visible = visible
+        self.children: dict[int, Child] = {}
+        self.wakeup, self.wakeup_writer = socket.socketpair()
+        self.wakeup.setblocking(False)
+        self.wakeup_writer.setblocking(False)
+
+    def run(self) -> None:
+        """Serve requests until the trusted side is gone."""
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(self.wakeup_writer.fileno(), warn_on_full_buffer=False)
+        self.control.send({"event": "ready"})
+        watched = 0.0
+        while True:
+            watching = self.children and not self.unsafe
+            timeout = WATCH_SECONDS if watching else None
+            readable, _, _ = select.select([self.control.connection, self.wakeup], [], [], timeout)
+            if self.wakeup in readable:
+                self.wakeup.recv(4096)
+            self.reap()
+            if self.control.connection in readable:
+                self.handle_request()
+            if watching and time.monotonic() > watched + WATCH_SECONDS:
+                self.watch()
+                watched = time.monotonic()
+
+    def handle_request(self) -> None:
+        message, _, descriptors = self.control.receive_with_descriptors()
+        if message["request"] == "fork":
+            self.fork(message, descriptors[0])
+        else:
+            self.kill(message["session"])
+
+    def fork(self, message: dict[str, Any], descriptor: int) -> None:
+        number = message["session"]
+        folder = tempfile.mkdtemp(prefix="session-") if self.unsafe else None
+        reader, writer = os.pipe()
+        first = os.fork()
+        if first == 0:
+            os.close(reader)
+            become_session(self, message, descriptor, writer, folder)
+        os.close(writer)
+        os.close(descriptor)
+        report = read_report(reader)
+        if not self.unsafe:
+            # The first fork only made the namespaces; the session is its child, and now ours.
+            os.waitpid(first, 0)
+        process = first if self.unsafe else report.get("process")
+        if process:
+            self.children[number] = Child(number, process, message["limits"], folder=folder)
+        if "error" in report:
+            self.control.send({"event": "refused", "session": number, "error": report["error"]})
+            self.kill(number)
+        else:
+            self.control.send({"event": "forked", "session": number})
+
+    def kill(self, number: int, reason: str = "killed") -> None:
+        child = self.children.get(number)
+        if child is None:
+            return
+        child.reason = reason
+        self.send_kill(child)
+        self.report_end(child, *os.wait4(child.process, 0)[1:])
+
+    def send_kill(self, child: Child) -> None:
+        # The end of a namespace's process 1 is the end of all processes in it, and it can be reaped
+        # only when they are gone.
+        with suppress(ProcessLookupError):
+            if self.unsafe:
+                os.killpg(child.process, signal.SIGKILL)
+            else:
+                os.kill(child.process, signal.SIGKILL)
+
+    def reap(self) -> None:
+        for child in list(self.children.values()):
+            process, status, usage = os.wait4(child.process, os.WNOHANG)
+            if process:
+                self.report_end(child, status, usage)
+
+    def report_end(self, child: Child, status: int, usage: Any) -> None:
+        del self.children[child.number]
+        if child.folder:
+            shutil.rmtree(child.folder, ignore_errors=True)
+        self.control.send(
+            {
+                "event": "ended",
+                "session": child.number,
+                "reason": reason_of_end(child, status, usage.ru_utime + usage.ru_stime),
+            }
+        )
+
+    def watch(self) -> None:
+        """End every session whose processes together hold too much memory, or are too many."""
+        statuses = read_statuses()
+        for child in list(self.children.values()):
+            processes = descendants(child.process, statuses)
+            kilobytes = sum(
+                statuses[process].get(name, 0)
+                for process in processes
+                for name in ("RssAnon", "RssShmem")
+            )
+            if kilobytes * 1024 > child.limits["resident_bytes"]:
+                self.kill(child.number, "memory")
+            elif len(processes) > child.limits["processes"]:
+                self.kill(child.number, "processes")
+
+
+def become_session(
+    warm: Warm, message: dict[str, Any], descriptor: int, writer: int, folder: str | None
+) -> NoReturn:
+    """In the fork: confine this process, then serve the session; never returns.
+
+    It writes to `writer` which process the session is and what went wrong, and closes it when the
+    session is ready.
+    """
+    try:
+        if warm.unsafe:
+            os.setsid()
+            isolation.reset_signals()
+            isolation.replace_descriptors([descriptor, writer])
+            os.chdir(folder)
+        else:
+            isolation.enter_namespaces()
+            process = os.fork()
+            if process:
+                write_report(writer, process=process)
+                os._exit(0)
+            isolation.confine(message["limits"], warm.visible, [descriptor, writer])
+        from proctor import wire
+        from proctor.inside import examinee, probe
+
+        channel = wire.Channel(socket.socket(fileno=descriptor))
+        os.close(writer)
+    except BaseException:  # noqa: BLE001 - whatever it is, the trusted side must hear of it
+        write_report(writer, error=traceback.format_exc(limit=-3)[-2000:])
+        os._exit(1)
+    try:
+        (probe if message["serve"] == "probe" else examinee).serve(channel)
+    finally:
+        os._exit(1)
+
+
+def reason_of_end(child: Child, status: int, cpu_seconds: float) -> str:
+    if not os.WIFSIGNALED(status):
+        return f"exit {os.waitstatus_to_exitcode(status)}"
+    number = os.WTERMSIG(status)
+    if number != signal.SIGKILL:
+        return f"signal {signal.Signals(number).name}"
+    if child.reason:
+        return child.reason
+    return "cpu" if cpu_seconds >= child.limits["cpu_seconds"] else "signal SIGKILL"
+
+
+def write_report(descriptor: int, **facts: Any) -> None:
+    # Two processes write to the pipe: a line each, short enough to stay in one piece.
+    os.write(descriptor, json.dumps(facts).encode() + b"\n")
+
+
+def read_report(descriptor: int) -> dict[str, Any]:
+    report: dict[str, Any] = {}
+    with os.fdopen(descriptor, "rb") as file:
+        for line in file:
+            report.update(json.loads(line))
+    return report
+
+
+def read_statuses() -> dict[int, dict[str, int]]:
+    statuses = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            # It may end while we look.
+            with suppress(OSError):
+                statuses[int(name)] = isolation.read_status(name)
+    return statuses
+
+
+def descendants(root: int, statuses: dict[int, dict[str, int]]) -> list[int]:
+    """`root` and all processes below it.
+
+    Told by parents, as a process can hide its namespaces but not its parent, and an orphan becomes
+    a child of its namespace's process 1, which is `root`.
+    """
+    below: dict[int, list[int]] = {}
+    for process, status in statuses.items():
+        below.setdefault(status.get("PPid", 0), []).append(process)
+    found = [root] if root in statuses else []
+    for process in found:
+        found.extend(below.get(process, ()))
+    return found
+
+
+def preload() -> None:
+    """Import and build, once, whatever a session would need again and again."""
+    import sklearn.datasets
+    import torch
+    import torch._dynamo  # else the first optimizer of every session takes over a second
+
+    from proctor.inside import examinee
+
+    # A fork of a process that has used several threads hangs.
+    torch.set_num_threads(1)
+    sklearn.datasets.load_digits()
+    examinee.prepare()
+
+
+def main() -> None:
+    options = json.loads(sys.argv[2])
+    if not options["unsafe"]:
+        isolation.die_with_parent()
+        isolation.forbid_inspection()
+        isolation.HOME.mkdir()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    os.umask(0o022)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    preload()
+    from proctor import wire
+
+    threads = len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
+    if threads != 1:
+        raise RuntimeError(f"the warm process has {threads} threads: its forks would not be safe")
+    gc.collect()
+    gc.freeze()
+    control = wire.Channel(socket.socket(fileno=int(sys.argv[1])))
+    isolation.silence()
+    warm = Warm(control, options["unsafe"], options["visible"])
+    try:
+        warm.run()
+    except wire.Closed:
+        for child in warm.children.values():
+            warm.send_kill(child)
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
