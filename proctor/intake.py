@@ -18,10 +18,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+
+from proctor.course import Course, read_notebook
 
 MAX_FILE_BYTES = 5 << 20
 MAX_CELLS = 500
@@ -36,22 +38,21 @@ class Rejected(Exception):
     """The submission cannot be graded; the message says why and what to do."""
 
 
-class ReleaseMissing(Exception):
-    """The assignment was not released, so there is nothing to compare a submission with."""
+class TooLarge(Rejected):
+    """The file has more bytes than are read."""
 
 
 @dataclass(frozen=True)
 class GradedCell:
-    """What the release says about one cell that carries a grade id.
+    """What the release says about one cell that carries points.
 
-    A "solution" holds an answer, a "graded" cell is scored by the graders, a "manual" one by a
-    person. `answer` is the solution cell that stands above a graded one.
+    Graders score it unless it `needs_manual_grade`. `answer` is the grade id of the solution cell
+    that it checks: the last one above it (itself where a person grades it).
     """
 
     grade_id: str
-    kind: Literal["solution", "graded", "manual"]
-    cell_type: str
     points: float
+    needs_manual_grade: bool
     answer: str | None = None
 
 
@@ -62,7 +63,6 @@ class Intake:
     notebook: NotebookNode
     repairs: list[str]
     sha256: str
-    graded: dict[str, GradedCell]
     unanswered: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -87,32 +87,50 @@ class SubmittedCell:
 
 def read_submission(path: Path) -> bytes:
     """The bytes of a submitted notebook, if it is a regular file of a sensible size."""
-    name = ascii(path.name)[1:-1]
     try:
-        kind = os.lstat(path).st_mode
-        if not stat.S_ISREG(kind):
-            raise Rejected(f"{name} is {_kind_of_file(kind)}, not a notebook file.")
-        # The file may have been exchanged since, so the link is refused and the kind asked again.
+        data = read_regular_file(path, MAX_FILE_BYTES)
+    except TooLarge as error:
+        raise Rejected(
+            f"{error} Clear its outputs (Edit > Clear Outputs of All Cells), save it and submit it "
+            "again."
+        ) from None
+    if not data:
+        raise Rejected(f"{_name(path)} is empty (0 bytes). {SAVE_AGAIN}")
+    return data
+
+
+def read_regular_file(path: Path, limit: int) -> bytes:
+    """All bytes of a file that a student handed in: no link, no pipe, no device, at most `limit`.
+
+    Raises Rejected otherwise.
+    """
+    try:
+        _demand_regular_file(path, os.lstat(path).st_mode)
+        # The file may have been exchanged since, so links are refused and its kind is asked again.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 (flags are the point)
+        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 (Path.open knows no flags)
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise Rejected(f"{name} is {_kind_of_file(status.st_mode)}, not a notebook file.")
-            data = b"" if status.st_size > MAX_FILE_BYTES else file.read(MAX_FILE_BYTES + 1)
+            _demand_regular_file(path, status.st_mode)
+            # One byte more than allowed tells a file that has grown since.
+            data = b"" if status.st_size > limit else file.read(limit + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise Rejected(f"there is no file {name}.") from None
+        raise Rejected(f"there is no file {_name(path)}.") from None
     except (OSError, ValueError) as error:
         reason = errno.errorcode.get(getattr(error, "errno", None) or 0, type(error).__name__)
-        raise Rejected(f"{name} cannot be read ({reason}).") from None
-    if status.st_size > MAX_FILE_BYTES or len(data) > MAX_FILE_BYTES:
-        raise Rejected(
-            f"{name} has {max(status.st_size, len(data)):,} bytes, at most {MAX_FILE_BYTES:,} are "
-            "read. Clear its outputs (Edit > Clear Outputs of All Cells), save it and submit it "
-            "again."
-        )
-    if not data:
-        raise Rejected(f"{name} is empty (0 bytes). {SAVE_AGAIN}")
+        raise Rejected(f"{_name(path)} cannot be read ({reason}).") from None
+    size = max(status.st_size, len(data))
+    if size > limit:
+        raise TooLarge(f"{_name(path)} has {size:,} bytes, at most {limit:,} are read.")
     return data
+
+
+def _demand_regular_file(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise Rejected(f"{_name(path)} is {_kind_of_file(mode)}, not a regular file.")
+
+
+def _name(path: Path) -> str:
+    return ascii(path.name)[1:-1]
 
 
 def _kind_of_file(mode: int) -> str:
@@ -198,54 +216,31 @@ def _describe(value: Any) -> str:
 # The release
 
 
-def load_release(course: Path, assignment: str, notebook: str | None = None) -> NotebookNode:
-    """A released notebook of the course; it is named as the assignment unless told otherwise."""
-    path = course / "release" / assignment / f"{notebook or assignment}.ipynb"
-    try:
-        # Older notebooks have no cell ids; the rebuilt one needs them.
-        return nbformat.v4.upgrade(nbformat.read(path, as_version=4))
-    except FileNotFoundError:
-        raise ReleaseMissing(
-            f"{path.relative_to(course)} is missing, and submissions are rebuilt from it: run "
-            f"`nbgrader generate_assignment {assignment}` in the course folder."
-        ) from None
-
-
-def graded_cells(release: NotebookNode) -> dict[str, GradedCell]:
-    """The cells of the release that hold or check an answer, by grade id, in order."""
-    cells: dict[str, GradedCell] = {}
+def graded_cells(release: NotebookNode) -> list[GradedCell]:
+    """The cells of the release that carry points, in order."""
+    cells = []
     answer = None
     for cell in release.cells:
         labels = _labels(cell)
-        grade, solution = labels.get("grade", False), labels.get("solution", False)
-        if not (grade or solution or labels.get("task", False)):
-            continue
-        if labels.get("task", False) or (grade and solution):
-            kind = "manual"
-        elif solution:
-            kind = "solution"
+        if _is_answer(cell):
             answer = labels["grade_id"]
-        else:
-            kind = "graded"
-        cells[labels["grade_id"]] = GradedCell(
-            grade_id=labels["grade_id"],
-            kind=kind,
-            cell_type=cell.cell_type,
-            points=float(labels.get("points", 0)),
-            answer=answer if kind == "graded" else None,
-        )
+        if labels.get("grade", False) or labels.get("task", False):
+            manual = labels.get("task", False) or _is_answer(cell)
+            points = float(labels.get("points", 0))
+            cells.append(GradedCell(labels["grade_id"], points, manual, answer))
     return cells
 
 
-def identify_assignment(path: Path, data: bytes | None, course: Path) -> str:
+def grade_ids(release: NotebookNode) -> set[str]:
+    return {_labels(cell)["grade_id"] for cell in release.cells if "grade_id" in _labels(cell)}
+
+
+def identify_assignment(path: Path, data: bytes | None, course: Course) -> str:
     """The assignment that a notebook belongs to, told from its name or else its grade ids.
 
     Browsers and JupyterLab rename copies ("mnist_loss (1).ipynb", "mnist_loss-Copy1.ipynb").
     """
-    releases = course / "release"
-    known = sorted(
-        found.stem for found in releases.glob("*/*.ipynb") if found.stem == found.parent.name
-    )
+    known = course.assignments()
     if path.stem in known:
         return path.stem
     try:
@@ -253,7 +248,7 @@ def identify_assignment(path: Path, data: bytes | None, course: Path) -> str:
     except Rejected:
         claimed = set()
     shared = {
-        name: len(claimed & graded_cells(load_release(course, name)).keys()) for name in known
+        name: len(claimed & grade_ids(read_notebook(course.reference(name)))) for name in known
     }
     best = max(shared.values(), default=0)
     if best and list(shared.values()).count(best) == 1:
@@ -262,9 +257,8 @@ def identify_assignment(path: Path, data: bytes | None, course: Path) -> str:
     if renamed:
         return max(renamed, key=len)
     raise Rejected(
-        f"it cannot be told which assignment {ascii(path.name)[1:-1]} belongs to: its name is none "
-        f"of {', '.join(known) or 'the released ones (there are none)'}, and neither are its "
-        "grade ids. Name the assignment."
+        f"it cannot be told which assignment {_name(path)} belongs to: its name is none "
+        f"of {', '.join(known)}, and its grade ids are of no help either. Name the assignment."
     )
 
 
@@ -288,13 +282,14 @@ def _is_fixed(cell: NotebookNode) -> bool:
 def rebuild(submission: bytes, release: NotebookNode) -> Intake:
     """The release with the student's answers in it and their own cells between."""
     submitted, repairs = parse(submission)
+    # Notebooks of older formats have no cell ids; the rebuilt one needs them.
+    release = nbformat.v4.upgrade(copy.deepcopy(release))
     rebuilding = _Rebuilding(release, submitted, repairs)
     notebook = rebuilding.notebook()
     return Intake(
         notebook=notebook,
         repairs=repairs,
         sha256=hashlib.sha256(submission).hexdigest(),
-        graded=graded_cells(release),
         unanswered=frozenset(rebuilding.unanswered),
     )
 
