@@ -18,12 +18,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
 from nbformat import NotebookNode
 
-from proctor.course import Course, read_notebook
+from proctor.course import Course, CourseError, read_notebook
 
 MAX_FILE_BYTES = 5 << 20
 MAX_CELLS = 500
@@ -44,15 +44,15 @@ class TooLarge(Rejected):
 
 @dataclass(frozen=True)
 class GradedCell:
-    """What the release says about one cell that carries points.
+    """What the release says about one cell that carries a grade id.
 
-    Graders score it unless it `needs_manual_grade`. `answer` is the grade id of the solution cell
-    that it checks: the last one above it (itself where a person grades it).
+    A "solution" holds an answer, a "graded" cell is scored by the graders, a "manual" one by a
+    person. `answer` is the solution cell that stands above a graded one.
     """
 
     grade_id: str
+    kind: Literal["solution", "graded", "manual"]
     points: float
-    needs_manual_grade: bool
     answer: str | None = None
 
 
@@ -216,50 +216,69 @@ def _describe(value: Any) -> str:
 # The release
 
 
-def graded_cells(release: NotebookNode) -> list[GradedCell]:
-    """The cells of the release that carry points, in order."""
-    cells = []
+def graded_cells(release: NotebookNode) -> dict[str, GradedCell]:
+    """The cells of the release that hold an answer or carry points, by grade id, in order."""
+    cells: dict[str, GradedCell] = {}
     answer = None
     for cell in release.cells:
         labels = _labels(cell)
-        if _is_answer(cell):
+        grade, solution = labels.get("grade", False), labels.get("solution", False)
+        if labels.get("task", False) or (grade and solution):
+            kind = "manual"
+        elif grade:
+            kind = "graded"
+        elif solution:
+            kind = "solution"
             answer = labels["grade_id"]
-        if labels.get("grade", False) or labels.get("task", False):
-            manual = labels.get("task", False) or _is_answer(cell)
-            points = float(labels.get("points", 0))
-            cells.append(GradedCell(labels["grade_id"], points, manual, answer))
+        else:
+            continue
+        cells[labels["grade_id"]] = GradedCell(
+            grade_id=labels["grade_id"],
+            kind=kind,
+            points=float(labels.get("points", 0)),
+            answer=answer if kind == "graded" else None,
+        )
     return cells
 
 
-def grade_ids(release: NotebookNode) -> set[str]:
-    return {_labels(cell)["grade_id"] for cell in release.cells if "grade_id" in _labels(cell)}
-
-
-def identify_assignment(path: Path, data: bytes | None, course: Course) -> str:
-    """The assignment that a notebook belongs to, told from its name or else its grade ids.
+def identify_assignment(path: Path, data: bytes, root: Path) -> str:
+    """The assignment of the course at `root` that a notebook belongs to: by name, else grade ids.
 
     Browsers and JupyterLab rename copies ("mnist_loss (1).ipynb", "mnist_loss-Copy1.ipynb").
     """
+    course = Course(root)
     known = course.assignments()
     if path.stem in known:
         return path.stem
     try:
-        claimed = {cell.grade_id for cell in parse(data)[0]} if data else set()
+        claimed = {cell.grade_id for cell in parse(data)[0]}
     except Rejected:
         claimed = set()
-    shared = {
-        name: len(claimed & grade_ids(read_notebook(course.reference(name)))) for name in known
-    }
+    shared = {name: len(claimed & _grade_ids(course.reference(name))) for name in known}
     best = max(shared.values(), default=0)
     if best and list(shared.values()).count(best) == 1:
         return max(shared, key=shared.__getitem__)
-    renamed = [name for name in known if re.match(rf"{re.escape(name)}[^0-9A-Za-z]", path.stem)]
-    if renamed:
-        return max(renamed, key=len)
-    raise Rejected(
-        f"it cannot be told which assignment {_name(path)} belongs to: its name is none "
-        f"of {', '.join(known)}, and its grade ids are of no help either. Name the assignment."
+    return assignment_named(path, root)
+
+
+def assignment_named(path: Path, root: Path) -> str:
+    """The assignment that the notebook's name, or the folder that it lies in, stands for."""
+    known = Course(root).assignments()
+    beginnings = [
+        name for name in known if re.match(rf"{re.escape(name)}(?![0-9A-Za-z])", path.stem)
+    ]
+    for name in (path.stem, max(beginnings, key=len, default=""), path.absolute().parent.name):
+        if name in known:
+            return name
+    raise CourseError(
+        f"it cannot be told which assignment {_name(path)} belongs to: neither its name nor its "
+        f"grade ids fit one of {', '.join(known)}. Say which with --assignment."
     )
+
+
+def _grade_ids(notebook: Path) -> set[str]:
+    cells = read_notebook(notebook).cells
+    return {_labels(cell)["grade_id"] for cell in cells if "grade_id" in _labels(cell)}
 
 
 def _labels(cell: NotebookNode) -> dict[str, Any]:
