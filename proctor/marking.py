@@ -123,16 +123,12 @@ def mark(
     )
 
 
-def mark_file(path: Path, assignment: str, course: Course, **settings) -> Marks:
-    """Mark the notebook at `path`, which may be anything at all: see `mark`."""
-    started = time.monotonic()
-    try:
-        submission = intake.read_submission(path)
-    except intake.Rejected as error:
-        release = read_notebook(course.release(assignment))
-        student = settings.get("student")
-        return rejected(assignment, release, student, str(error), started=started)
-    return mark(submission, assignment, course, **settings)
+def rejected_unread(
+    assignment: str, course: Course, student: str | None, error: str
+) -> Marks:
+    """The marks of a submission of which no file could be read: 0, and the reason."""
+    release = read_notebook(course.release(assignment))
+    return rejected(assignment, release, student, error, started=time.monotonic())
 
 
 def rejected(
@@ -231,8 +227,10 @@ def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
 def mark_cells(release: NotebookNode, results: Sequence[CheckResult]) -> list[CellMarks]:
     """The marks of every graded cell, in the notebook's order."""
     cells = []
-    for graded in intake.graded_cells(release):
-        if graded.needs_manual_grade:
+    for graded in intake.graded_cells(release).values():
+        if graded.kind == "solution":
+            continue
+        if graded.kind == "manual":
             cells.append(CellMarks(graded.grade_id, None, graded.points, True))
             continue
         found = [result for result in results if result.grades.cell == graded.grade_id]
@@ -261,8 +259,8 @@ def score_of(points: float, checks: Sequence[Check]) -> float:
 
 
 def automatic_points(release: NotebookNode) -> float:
-    graded = intake.graded_cells(release)
-    return float(sum(cell.points for cell in graded if not cell.needs_manual_grade))
+    graded = intake.graded_cells(release).values()
+    return float(sum(cell.points for cell in graded if cell.kind == "graded"))
 
 
 def open_answers(

@@ -176,7 +176,7 @@ class Question:
             results, wanted, upstream, retain_graph=True, allow_unused=True
         )
         present = [gradient is not None for gradient in gradients]
-        found = [accelerator.to_host(gradient) for gradient in gradients if gradient is not None]
+        found = [to_host(gradient) for gradient in gradients if gradient is not None]
         return Reply({"present": present}, found)
 
     def keep(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
@@ -242,7 +242,7 @@ class Results:
         return encode(value, self._tensor)
 
     def on_host(self) -> list[torch.Tensor]:
-        return [accelerator.to_host(tensor.detach()) for tensor in self.tensors]
+        return [to_host(tensor) for tensor in self.tensors]
 
     def _tensor(self, tensor: torch.Tensor) -> Encoded:
         obstacle = why_not_sent(tensor)
@@ -279,19 +279,22 @@ def measured(count_operations: bool, device: str) -> Iterator[dict[str, Any]]:
     """Measures of the calls in this block, filled in when it ends."""
     measures: dict[str, Any] = {"operations": None, "host_copies": []}
     with contextlib.ExitStack() as stack:
-        recorder = None
-        if device != "cpu":
-            recorder = stack.enter_context(accelerator.record_host_copies())
-        counter = stack.enter_context(accelerator.count_operations()) if count_operations else None
+        count = stack.enter_context(accelerator.count_operations()) if count_operations else None
+        record = stack.enter_context(accelerator.Recorder()) if device != "cpu" else None
         yield measures
-    if recorder is not None:
-        measures["host_copies"] = [str(name)[:40] for name in recorder.copies[:20]]
-    if counter is not None:
-        measures["operations"] = counter.operations
+    if count is not None:
+        measures["operations"] = count.number
+    if record is not None:
+        measures["host_copies"] = record.host_copies[:20]
+
+
+def to_host(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy on the CPU, seen by no recorder, from whatever device."""
+    return accelerator.to_host(tensor).cpu()
 
 
 def snapshot(tensor: torch.Tensor) -> torch.Tensor:
-    return accelerator.to_host(tensor.detach()).clone()
+    return to_host(tensor)
 
 
 def is_same(tensor: torch.Tensor, other: torch.Tensor) -> bool:

@@ -1,0 +1,178 @@
+"""The `proctor` command."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from proctor import intake
+from proctor.course import Course, CourseError
+from proctor.marking import Marks, mark, rejected_unread
+from proctor.sandbox import Sandbox, SandboxUnavailable
+from proctor.settings import Grading, course_of, load_config
+from proctor.text import plain
+
+COULD_NOT_WORK = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except SandboxUnavailable as error:
+        print(f"proctor: no sandbox, so nothing is graded. {error}", file=sys.stderr)
+    except (CourseError, intake.ReleaseMissing) as error:
+        print(f"proctor: {error}", file=sys.stderr)
+    return COULD_NOT_WORK
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="proctor", description="Grade notebooks: student code in a sandbox, graders outside."
+    )
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    check_command = add_command(
+        commands, "check", check, "show the marks of notebooks, touching no gradebook"
+    )
+    check_command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
+    check_command.add_argument(
+        "--assignment", metavar="A", help="default: told from the name or the grade ids"
+    )
+    check_command.add_argument("--student", metavar="S", help="the student's id")
+    check_command.add_argument("--json", action="store_true", help="one JSON object per notebook")
+    check_command.add_argument("--no-figures", action="store_true", help="draw no figures (faster)")
+    check_command.add_argument("--seed", type=int, help="seed of the random inputs, from a record")
+    check_command.add_argument(
+        "--unsafe-no-sandbox",
+        action="store_true",
+        help="no sandbox: for an instructor's own answers only",
+    )
+    add_command(commands, "doctor", doctor, "show what sandbox this machine gives")
+    return top
+
+
+def add_command(
+    commands: argparse._SubParsersAction,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    command.set_defaults(run=run)
+    return command
+
+
+def check(options: argparse.Namespace) -> int:
+    """Mark notebooks one after the other and print what came out."""
+    config = load_config()
+    course = course_of(config)
+    grading = Grading(config=config)
+    sandbox = Sandbox(unsafe=options.unsafe_no_sandbox)
+    try:
+        for notebook in options.notebooks:
+            marks = check_one(notebook, options, course, grading, sandbox)
+            if options.json:
+                print(json.dumps(summary_of(notebook, marks)), flush=True)
+            else:
+                print(table_of(notebook, marks), flush=True)
+    finally:
+        sandbox.close()
+    return 0
+
+
+def check_one(
+    notebook: str, options: argparse.Namespace, course: Course, grading: Grading, sandbox: Sandbox
+) -> Marks:
+    path = Path(notebook)
+    assignment = options.assignment
+    try:
+        submission = intake.read_submission(path)
+        if assignment is None:
+            assignment = intake.identify_assignment(path, submission, course.root)
+    except intake.Rejected as error:
+        if assignment is None:
+            assignment = intake.assignment_named(path, course.root)
+        return rejected_unread(assignment, course, options.student, str(error))
+    return mark(
+        submission,
+        assignment,
+        course,
+        student=options.student,
+        sandbox=sandbox,
+        figures=grading.figures and not options.no_figures,
+        limits=grading.time_limits(),
+        seed=options.seed,
+    )
+
+
+def summary_of(notebook: str, marks: Marks) -> dict:
+    """The JSON object of `proctor check --json`."""
+    return {
+        "notebook": notebook,
+        "assignment": marks.assignment,
+        "student": marks.student,
+        "status": marks.status,
+        "error": marks.error,
+        "score": marks.score,
+        "max_score": marks.max_score,
+        "seconds": round(marks.seconds, 3),
+        "incidents": [plain(incident) for incident in marks.incidents],
+        "cells": [
+            {
+                "grade_id": cell.grade_id,
+                "score": cell.score,
+                "max_score": cell.max_score,
+                "needs_manual_grade": cell.needs_manual_grade,
+                "diagnosis": cell.diagnosis,
+                "checks": [
+                    {
+                        "name": check.name,
+                        "title": check.title,
+                        "passed": check.passed,
+                        "hint": check.hint,
+                    }
+                    for check in cell.checks
+                ],
+            }
+            for cell in marks.cells
+        ],
+    }
+
+
+def table_of(notebook: str, marks: Marks) -> str:
+    """The same for people."""
+    who = f"{marks.assignment}, {marks.student}" if marks.student else marks.assignment
+    lines = [f"{plain(notebook)}  ({who})"]
+    if marks.status == "rejected":
+        lines.append(f"  rejected: {plain(marks.error)}")
+    for cell in marks.cells:
+        if cell.needs_manual_grade:
+            lines.append(f"  {cell.grade_id:<28} waits for a person, of {cell.max_score:g}")
+            continue
+        lines.append(f"  {cell.grade_id:<28} {cell.score:>5g} of {cell.max_score:g}")
+        for check in cell.checks:
+            if not check.passed:
+                lines.append(f"      failed: {check.title}")
+                lines.append(f"              {plain(check.hint)}")
+        if cell.diagnosis:
+            lines.append(f"      {cell.diagnosis}")
+    lines.extend(f"  incident: {plain(incident)}" for incident in marks.incidents)
+    lines.append(f"  score {marks.score:g} of {marks.max_score:g} in {marks.seconds:.2f} s\n")
+    return "\n".join(lines)
+
+
+def doctor(_options: argparse.Namespace) -> int:
+    """Say what was probed and what protection this machine gives."""
+    from proctor.sandbox import probe
+
+    found = probe()
+    if dataclasses.is_dataclass(found):
+        found = dataclasses.asdict(found)
+    for name, value in found.items():
+        print(f"{name:<28} {value}")
+    return 0
