@@ -31,7 +31,7 @@ class TimeLimits:
 
 @dataclass
 class CellRun:
-    """What running one cell gave: nbformat outputs, and "ok", "error", "late", "died", "skipped"."""
+    """Outputs of one cell in nbformat's form, and "ok", "error", "late", "died" or "skipped"."""
 
     outputs: list[dict[str, Any]] = field(default_factory=list)
     status: str = "skipped"

@@ -123,9 +123,7 @@ def mark(
     )
 
 
-def rejected_unread(
-    assignment: str, course: Course, student: str | None, error: str
-) -> Marks:
+def rejected_unread(assignment: str, course: Course, student: str | None, error: str) -> Marks:
     """The marks of a submission of which no file could be read: 0, and the reason."""
     release = read_notebook(course.release(assignment))
     return rejected(assignment, release, student, error, started=time.monotonic())
@@ -188,6 +186,25 @@ def show_runs(notebook: NotebookNode, runs: Sequence[CellRun]) -> None:
         cell.execution_count = None if run.status == "skipped" else number
 
 
+# Parts of pytest that grading has no use for: they print, write files, or collect garbage
+# several times a run, which alone takes longer than all graders.
+UNUSED_PLUGINS = (
+    "terminal",
+    "cacheprovider",
+    "faulthandler",
+    "unraisableexception",
+    "threadexception",
+    "doctest",
+    "junitxml",
+    "pastebin",
+    "stepwise",
+    "logging",
+    "warnings",
+    "legacypath",
+    "unittest",
+)
+
+
 class Collected:
     """pytest plugin of one grading run: hands in the desk, and keeps what could not be loaded."""
 
@@ -210,7 +227,7 @@ def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
     collected = Collected(desk)
     arguments = [
         *("--disable-plugin-autoload", "-p", "proctor.plugin"),
-        *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
+        *(f"-pno:{plugin}" for plugin in UNUSED_PLUGINS),
         *("--capture=no", "--import-mode=importlib", "--strict-markers"),
         f"--confcutdir={folder}",
         f"--rootdir={folder}",
@@ -221,6 +238,9 @@ def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
     if collected.errors or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         reasons = "\n".join(collected.errors) or f"pytest ended with {status!r}"
         raise CourseError(f"the graders in {folder.name} could not be run: {reasons}")
+    missing = [name for name, result in desk.results.items() if result is None]
+    if missing:
+        raise CourseError(f"these graders in {folder.name} did not run: {', '.join(missing)}")
     return list(desk.results.values())
 
 
@@ -234,19 +254,21 @@ def mark_cells(release: NotebookNode, results: Sequence[CheckResult]) -> list[Ce
             cells.append(CellMarks(graded.grade_id, None, graded.points, True))
             continue
         found = [result for result in results if result.grades.cell == graded.grade_id]
-        checks = [check_of(result) for result in sorted(found, key=lambda result: result.name)]
+        checks = [check_of(result) for result in found]
         score = score_of(graded.points, checks)
         cells.append(CellMarks(graded.grade_id, score, graded.points, False, checks=checks))
     return cells
 
 
 def check_of(result: CheckResult) -> Check:
-    hint = None
-    if not result.passed:
-        hint = " ".join(part for part in (result.reason, result.grades.hint) if part)
-    name = result.name.rpartition("::")[2]
-    weight = result.grades.weight
-    return Check(name, result.title, result.passed, hint, weight, result.detail)
+    return Check(
+        name=result.name,
+        title=result.title,
+        passed=result.passed,
+        hint=result.hint,
+        weight=result.grades.weight,
+        detail=result.detail,
+    )
 
 
 def score_of(points: float, checks: Sequence[Check]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,13 +32,13 @@ class Grades:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one grader found. `reason` is for the student, `detail` for the instructor alone."""
+    """What one grader found. `hint` is for the student, `detail` for the instructor alone."""
 
     name: str
     title: str
     grades: Grades
     passed: bool
-    reason: str | None
+    hint: str | None
     detail: str
 
 
@@ -59,12 +59,15 @@ class Answers:
 
 @dataclass
 class Desk:
-    """State of one pytest session: the notebooks under examination, and what was found so far."""
+    """State of one pytest session: the notebooks under examination, and what was found so far.
+
+    `results` are by node id, in the order in which the graders are written.
+    """
 
     seed: int = 0
     answers: dict[str, Answers] = field(default_factory=dict)
-    results: dict[str, CheckResult] = field(default_factory=dict)
-    open_answers: object = None  # callable: assignment -> Answers, for runs by plain pytest
+    results: dict[str, CheckResult | None] = field(default_factory=dict)
+    open_answers: Callable[[str], Answers] | None = None  # for runs by plain pytest
 
     def answers_for(self, assignment: str) -> Answers:
         if assignment not in self.answers:
@@ -150,7 +153,7 @@ def assignment_of(item: pytest.Item) -> str:
 
 
 def name_of(item: pytest.Item) -> str:
-    return getattr(item, "originalname", None) or item.name
+    return item.nodeid.rpartition("::")[2]
 
 
 def title_of(item: pytest.Item) -> str:
@@ -163,6 +166,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Run the graders of an assignment in random order, what they require before them."""
     graders = [item for item in items if grades_of(item)]
     others = [item for item in items if not grades_of(item)]
+    config.stash[DESK].results = {item.nodeid: None for item in graders}
     shuffled = sorted(graders, key=lambda item: item.nodeid)
     random.Random(config.stash[DESK].seed).shuffle(shuffled)
     shuffled.sort(key=assignment_of)
@@ -190,7 +194,7 @@ def required_items(item: pytest.Item, items: Sequence[pytest.Item]) -> list[pyte
     return [
         other
         for other in items
-        if name_of(other) in grades_of(item).requires
+        if name_of(other).partition("[")[0] in grades_of(item).requires
         and assignment_of(other) == assignment_of(item)
         and grades_of(other)
     ]
@@ -237,22 +241,24 @@ def is_worth_repeating(item: pytest.Item) -> bool:
 
 
 def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> CheckResult:
-    marker = grades_of(item)
     failed = [report for report in reports if not report.passed]
-    reason = None
-    if failed:
-        error = item.stash.get(FAILURE, None)
-        reason = error.reason if isinstance(error, StudentError | NotTried) else None
+    marker = grades_of(item)
+    hint = hint_of(item.stash.get(FAILURE, None), marker) if failed else None
     detail = "\n".join(str(report.longrepr) for report in failed)
-    return CheckResult(item.nodeid, title_of(item), marker, not failed, reason, detail)
+    return CheckResult(name_of(item), title_of(item), marker, not failed, hint, detail)
+
+
+def hint_of(error: BaseException | None, marker: Grades) -> str:
+    """What a student is told of a failed check: never the assertion's own text."""
+    if isinstance(error, NotTried):
+        return str(error)
+    if isinstance(error, StudentError):
+        return f"{error.reason} {marker.hint}"
+    return marker.hint
 
 
 class NotTried(Exception):
     """A check was not run, because one that it requires had failed."""
-
-    def __init__(self, reason: str):
-        super().__init__(reason)
-        self.reason = reason
 
 
 @pytest.hookimpl(wrapper=True)
