@@ -28,6 +28,7 @@ class Grades:
     hint: str
     weight: float
     requires: tuple[str, ...]
+    builds_on: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,27 @@ DESK = pytest.StashKey[Desk]()
 
 
 def grades(
-    cell: str, *, hint: str, weight: float = 1.0, requires: str | Sequence[str] = ()
+    cell: str,
+    *,
+    hint: str,
+    weight: float = 1.0,
+    requires: str | Sequence[str] = (),
+    builds_on: str | Sequence[str] = (),
 ) -> pytest.MarkDecorator:
     """Mark a test as a check of the graded cell `cell`.
 
     The cell's score is points x passed weight / total weight. A check whose `requires` (names of
-    other checks of the assignment) did not all pass fails without being tried.
+    other checks of the assignment) did not all pass fails without being tried. `builds_on` names
+    checks of an earlier exercise whose function this one uses: they may fail, but where this one
+    fails, too, the student is told to look there first.
     """
-    required = (requires,) if isinstance(requires, str) else tuple(requires)
-    return pytest.mark.grades(Grades(cell, hint, weight, required))
+    return pytest.mark.grades(
+        Grades(cell, hint, weight, names_of_checks(requires), names_of_checks(builds_on))
+    )
+
+
+def names_of_checks(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -181,7 +194,7 @@ def requirements_first(items: list[pytest.Item]) -> list[pytest.Item]:
             return
         if item.nodeid in above:
             raise pytest.UsageError(f"{item.nodeid} requires itself, by way of other graders")
-        for required in required_items(item, items):
+        for required in earlier_items(item, items):
             place(required, (*above, item.nodeid))
         ordered.append(item)
 
@@ -190,14 +203,32 @@ def requirements_first(items: list[pytest.Item]) -> list[pytest.Item]:
     return ordered
 
 
-def required_items(item: pytest.Item, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+def earlier_items(item: pytest.Item, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    marker = grades_of(item)
+    return graders_named(marker.requires + marker.builds_on, item, items)
+
+
+def graders_named(
+    names: Sequence[str], item: pytest.Item, items: Sequence[pytest.Item]
+) -> list[pytest.Item]:
+    """The graders with these names that belong to the same assignment as `item`."""
     return [
         other
         for other in items
-        if name_of(other).partition("[")[0] in grades_of(item).requires
+        if name_of(other).partition("[")[0] in names
         and assignment_of(other) == assignment_of(item)
         and grades_of(other)
     ]
+
+
+def first_failed(names: Sequence[str], item: pytest.Item) -> CheckResult | None:
+    """The first of the checks with these names that was run and did not pass."""
+    results = item.config.stash[DESK].results
+    for other in graders_named(names, item, item.session.items):
+        found = results.get(other.nodeid)
+        if found is not None and not found.passed:
+            return found
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -243,15 +274,19 @@ def is_worth_repeating(item: pytest.Item) -> bool:
 def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> CheckResult:
     failed = [report for report in reports if not report.passed]
     marker = grades_of(item)
-    hint = hint_of(item.stash.get(FAILURE, None), marker) if failed else None
+    hint = hint_of(item) if failed else None
     detail = "\n".join(str(report.longrepr) for report in failed)
     return CheckResult(name_of(item), title_of(item), marker, not failed, hint, detail)
 
 
-def hint_of(error: BaseException | None, marker: Grades) -> str:
+def hint_of(item: pytest.Item) -> str:
     """What a student is told of a failed check: never the assertion's own text."""
+    error, marker = item.stash.get(FAILURE, None), grades_of(item)
     if isinstance(error, NotTried):
         return str(error)
+    earlier = first_failed(marker.builds_on, item)
+    if earlier is not None:
+        return f"It builds on “{earlier.title}”, which did not pass: look there first."
     if isinstance(error, StudentError):
         return f"{error.reason} {marker.hint}"
     return marker.hint
@@ -275,11 +310,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     item.stash[FAILURE] = None
     item.stash[SHARED] = False
-    results = item.config.stash[DESK].results
-    for required in required_items(item, item.session.items):
-        found = results.get(required.nodeid)
-        if found is not None and not found.passed:
-            raise NotTried(f"Not tried: it needs “{found.title}” first.")
+    required = first_failed(marker.requires, item)
+    if required is not None:
+        raise NotTried(f"Not tried: it needs “{required.title}” first.")
 
 
 @pytest.fixture
