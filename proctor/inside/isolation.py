@@ -190,19 +190,19 @@ def processes_are_counted_per_namespace() -> bool:
 
 def memory_in_use() -> tuple[int, int]:
     """Bytes mapped and bytes of data, as RLIMIT_AS and RLIMIT_DATA count them."""
-    status = read_status("self")
+    status = read_numbers(Path("/proc/self/status"))
     return status["VmSize"] * 1024, status["VmData"] * 1024
 
 
-def read_status(process: str) -> dict[str, int]:
-    """The lines of /proc/PROCESS/status that start with a number (sizes are in kB)."""
-    values = {}
-    for line in Path(f"/proc/{process}/status").read_text(errors="replace").splitlines():
+def read_numbers(path: Path) -> dict[str, int]:
+    """The lines `name: number` of a file in /proc (sizes are in kB)."""
+    numbers = {}
+    for line in path.read_text(errors="replace").splitlines():
         name, _, rest = line.partition(":")
         words = rest.split()
         if words and words[0].isdigit():
-            values[name] = int(words[0])
-    return values
+            numbers[name] = int(words[0])
+    return numbers
 
 
 class CapabilityHeader(ctypes.Structure):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import resource
 import socket
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +37,47 @@ def run(source: str) -> dict[str, Any]:
 
 def facts() -> dict[str, Any]:
     """What holds for this process, as it sees it itself."""
-    status = dict(
-        line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines()
-    )
+    lines = Path("/proc/self/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines)
     return {
         "process": os.getpid(),
         "user": os.getuid(),
-        "capabilities": [status[name] for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")],
+        "capabilities": [
+            name for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb") if int(status[name], 16)
+        ],
         "no_new_privileges": status["NoNewPrivs"] == "1",
         "system_call_filter": status["Seccomp"] == "2",
         "processes_seen": sum(name.isdigit() for name in os.listdir("/proc")),
-        "network_interfaces": [name for _, name in socket.if_nameindex()],
+        "network_interfaces": network_interfaces(),
         "writable_folders": writable_folders(),
+        "writable_settings": writable_settings(),
+        "descriptors": sorted(open_descriptors()),
         "limits": {
             name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
-            for name in ("DATA", "AS", "NPROC", "NOFILE", "FSIZE", "CPU")
+            for name in ("DATA", "AS", "NPROC", "NOFILE", "FSIZE", "CPU", "CORE", "MEMLOCK")
         },
         "environment": sorted(os.environ),
     }
+
+
+def network_interfaces() -> list[str]:
+    lines = Path("/proc/net/dev").read_text().splitlines()[2:]
+    return [line.partition(":")[0].strip() for line in lines]
+
+
+def open_descriptors() -> dict[int, str]:
+    """Those above the standard three, with what they lead to."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        path = Path(f"/proc/self/fd/{name}")
+        # The folder being listed is open too, and gone by now.
+        if int(name) > 2 and path.exists():
+            found[int(name)] = str(path.readlink())
+    return found
+
+
+def names_in(folder: str) -> list[str]:
+    return os.listdir(folder) if Path(folder).is_dir() else []
 
 
 def writable_folders() -> list[str]:
@@ -63,3 +88,58 @@ def writable_folders() -> list[str]:
         for folder in folders
         if folder.is_dir() and not folder.is_symlink() and os.access(folder, os.W_OK)
     )
+
+
+def writable_settings() -> list[str]:
+    """The kernel's settings that this process may change."""
+    found = [Path(folder) / name for folder, _, names in os.walk("/proc/sys") for name in names]
+    # Numbers processes in its own namespace alone.
+    harmless = "ns_last_pid"
+    return sorted(str(path) for path in found if os.access(path, os.W_OK) and path.name != harmless)
+
+
+def try_to_connect() -> str | None:
+    """The error that an attempt to reach the network ends with; None if it gets through."""
+    try:
+        socket.create_connection(("192.0.2.1", 80), timeout=1).close()
+    except OSError as error:
+        return type(error).__name__ if error.strerror is None else error.strerror
+    return None
+
+
+def start_threads(most: int) -> int:
+    """How many threads could be started."""
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait, daemon=True) for _ in range(most)]
+    started = 0
+    try:
+        for thread in threads:
+            thread.start()
+            started += 1
+    except RuntimeError:
+        pass
+    done.set()
+    return started
+
+
+def fill_a_file(folder: str, most: int) -> int:
+    """How many bytes could be written in several files of a folder."""
+    piece = bytes(1 << 20)
+    written = 0
+    try:
+        while written < most:
+            with Path(folder, f"piece-{written}").open("wb") as file:
+                written += file.write(piece)
+    except OSError:
+        pass
+    return written
+
+
+def hold_memory_in_processes(processes: int, size: int) -> None:
+    """Fork, hold memory in each process, and wait for what happens."""
+    for _ in range(processes):
+        if os.fork() == 0:
+            held = bytearray(os.urandom(1 << 10)) * (size >> 10)
+            time.sleep(60)
+            os._exit(len(held) % 2)
+    time.sleep(60)
