@@ -1,0 +1,67 @@
+"""How nbgrader works in this course: https://nbgrader.readthedocs.io explains each option.
+
+Student code runs in a sandbox and hidden graders score it (`proctor`), in place of nbgrader's own
+execution; its commands, folders and gradebook are used as they are.
+"""
+
+import os
+import sysconfig
+from pathlib import Path
+
+from proctor.preprocessors import guard_submissions
+
+c = get_config()  # noqa: F821 (given by nbgrader)
+
+# nbgrader calls `alembic` by name; it lies beside nbgrader, in an environment that need not be
+# activated.
+scripts = sysconfig.get_path("scripts")
+if scripts not in os.environ["PATH"].split(os.pathsep):
+    os.environ["PATH"] = os.pathsep.join([scripts, os.environ["PATH"]])
+
+c.CourseDirectory.course_id = "loss-functions"
+c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+
+# The release: stubs name their exercise. It is made anew each time, so that it and the gradebook
+# never tell different stories.
+c.GenerateAssignment.force = True
+c.GenerateAssignment.preprocessors = [
+    "nbgrader.preprocessors.IncludeHeaderFooter",
+    "nbgrader.preprocessors.LockCells",
+    "proctor.preprocessors.ClearSolutionsByName",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.CheckCellMetadata",
+    "nbgrader.preprocessors.ComputeChecksums",
+    "nbgrader.preprocessors.SaveCells",
+    "nbgrader.preprocessors.ClearHiddenTests",
+    "nbgrader.preprocessors.ClearMarkScheme",
+    "nbgrader.preprocessors.ComputeChecksums",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.ClearSolutions.code_stub = {
+    "python": "# YOUR CODE HERE\n"
+    'raise NotImplementedError("exercise {grade_id} is not solved yet")',
+}
+
+# Grading: submissions are read with care, rebuilt from the release and marked in the sandbox.
+guard_submissions()
+c.Autograde.exporter_class = "proctor.preprocessors.SubmissionExporter"
+c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.CheckCellMetadata"]
+c.Autograde.autograde_preprocessors = [
+    "proctor.preprocessors.MarkInSandbox",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+
+# Feedback and Formgrader show text and outputs of students: cleaned after they became HTML.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.ClearHiddenTests",
+    "nbgrader.preprocessors.GetGrades",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
+c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {
+    "markdown2html": "proctor.feedback.markdown_to_html",
+    "clean_html": "proctor.feedback.clean_html",
+}

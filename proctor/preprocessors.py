@@ -1,0 +1,307 @@
+"""nbgrader with proctor inside: the parts that nbgrader_config.py puts into nbgrader's converters.
+
+`nbgrader autograde` works in two rounds. In the first ("sanitizing") nbgrader reads the submitted
+notebook: `SubmissionExporter` hands it the rebuilt one instead. In the second it would run the
+notebook: `MarkInSandbox` marks it instead and puts a report into every graded cell, from which
+nbgrader's own SaveAutoGrades takes the score.
+
+Preprocessors come too late for what nbgrader does with a submission before any of them runs, so
+`guard_submissions` takes the place of the two methods that touch its other files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import BaseConverter, NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
+from nbgrader.utils import is_ignored
+from traitlets.config import Config
+
+from proctor import intake
+from proctor.course import Course, read_notebook
+from proctor.feedback import cell_report, notes_cell, refusal_report, safe_outputs
+from proctor.records import write_record
+
+if TYPE_CHECKING:
+    from proctor.marking import Marks
+
+MAX_SIDE_FILES = 100
+MAX_SIDE_BYTES = 20 << 20
+MAX_TIMESTAMP_BYTES = 200
+
+Result = tuple[NotebookNode, ResourcesDict]
+
+
+class ClearSolutionsByName(ClearSolutions):
+    """nbgrader's ClearSolutions, with a stub that can name the exercise by {grade_id}."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> Result:
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if grade_id is not None and cell.metadata.nbgrader.get("solution", False):
+            cell.source = cell.source.replace("{grade_id}", grade_id)
+        return cell, resources
+
+
+# Round one: reading the submission
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads a submitted notebook as what it is, untrusted; those of later steps as usual."""
+
+    def from_filename(
+        self, filename: str, resources: ResourcesDict | None = None, **settings: Any
+    ) -> tuple[str, ResourcesDict]:
+        converter = self.parent
+        if not isinstance(converter, Autograde) or not converter._sanitizing:
+            return super().from_filename(filename, resources=resources, **settings)
+        path = Path(filename)
+        resources = resources or ResourcesDict()
+        resources["metadata"] = ResourcesDict(name=path.stem, path=str(path.parent))
+        release = read_notebook(course_of(converter).release(resources["nbgrader"]["assignment"]))
+        notebook, notes = read_or_replace(path, release)
+        for note in notes:
+            self.log.warning("%s: %s", path.parent, note)
+        return self.from_notebook_node(notebook, resources=resources, **settings)
+
+
+def read_or_replace(path: Path, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """The rebuilt submission; if it cannot be read, the release with the reason on top."""
+    notes = refused_side_files(path.parent)
+    try:
+        found = submitted_notebook(path)
+        taken = intake.rebuild(intake.read_submission(found), release)
+    except intake.Rejected as error:
+        notebook = intake.rebuild(b'{"nbformat": 4, "cells": []}', release).notebook
+        notebook.cells.insert(0, notes_cell("This submission could not be graded", [str(error)]))
+        return notebook, [*notes, str(error)]
+    if found != path:
+        notes.append(f"the notebook was named {found.name!a}, not {path.name}.")
+    notes.extend(taken.repairs)
+    if notes:
+        taken.notebook.cells.insert(0, notes_cell("What was put right before grading", notes))
+    return taken.notebook, notes
+
+
+def submitted_notebook(path: Path) -> Path:
+    """The notebook to grade: the one of the right name, else the only other one beside it."""
+    if os.path.lexists(path):
+        return path
+    others = sorted(path.parent.glob("*.ipynb"))
+    if len(others) == 1:
+        return others[0]
+    names = ", ".join(ascii(other.name) for other in others[:5]) or "none"
+    raise intake.Rejected(
+        f"there is no notebook {path.name}, and it cannot be told which other one is meant "
+        f"(found: {names}). Submit the notebook under its own name."
+    )
+
+
+def course_of(converter: BaseConverter) -> Course:
+    return Course(Path(converter.coursedir.root))
+
+
+# Round two: marking it
+
+
+class MarkInSandbox(NbGraderPreprocessor):
+    """Marks a submission, and reports in its graded cells; stands where nbgrader executes cells.
+
+    A worker may have marked a submission before: `ready` holds such marks by student and
+    assignment.
+    """
+
+    ready: ClassVar[dict[tuple[str, str], Marks]] = {}
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> Result:
+        student = resources["nbgrader"]["student"]
+        assignment = resources["nbgrader"]["assignment"]
+        converter = self.parent.parent
+        course = course_of(converter)
+        folder = Path(
+            converter.coursedir.format_path(
+                converter.coursedir.submitted_directory, student, assignment
+            )
+        )
+        marks = self.ready.pop((student, assignment), None)
+        if marks is None:
+            marks = mark_submission(folder, assignment, student, course, self.config)
+        for incident in marks.incidents:
+            self.log.warning("%s, %s: %s", student, assignment, ascii(incident))
+        notes = [cell for cell in nb.cells if cell.metadata.get("proctor", {}).get("notes")]
+        if marks.notebook is not None:
+            nb = marks.notebook
+            nb.cells = notes + nb.cells
+        report(nb, marks)
+        write_record(course, marks)
+        return nb, resources
+
+
+def mark_submission(
+    folder: Path, assignment: str, student: str, course: Course, config: Config
+) -> Marks:
+    """Mark the notebook in a folder that a student handed in, whatever it holds."""
+    # Here, because most commands of nbgrader mark nothing and torch takes seconds to import.
+    from proctor.marking import mark, rejected_unread
+    from proctor.settings import Grading
+
+    grading = Grading(config=config)
+    try:
+        path = submitted_notebook(folder / f"{assignment}.ipynb")
+        submission = intake.read_submission(path)
+    except intake.Rejected as error:
+        marks = rejected_unread(assignment, course, student, str(error))
+    else:
+        marks = mark(
+            submission,
+            assignment,
+            course,
+            student=student,
+            figures=grading.figures,
+            limits=grading.time_limits(),
+        )
+    marks.incidents.extend(refused_side_files(folder))
+    return marks
+
+
+def report(notebook: NotebookNode, marks: Marks) -> None:
+    """Show the marks in the graded cells, and what the student's cells gave in theirs.
+
+    nbgrader would take any error or warning in a graded cell for a failure and its first result
+    for the score, so nothing but the report may be there.
+    """
+    by_grade_id = {cell.grade_id: cell for cell in marks.cells}
+    for cell in notebook.cells:
+        labels = cell.metadata.get("nbgrader", {})
+        if cell.cell_type != "code":
+            continue
+        if not labels.get("grade", False) or labels.get("solution", False):
+            cell.outputs = safe_outputs(cell.outputs)
+        elif marks.status == "rejected":
+            cell.outputs = refusal_report(marks.error or "")
+        else:
+            cell.outputs = cell_report(by_grade_id[labels["grade_id"]])
+
+
+# The seam: what nbgrader does with a submission before any exporter or preprocessor sees it
+
+
+def guard_submissions() -> None:
+    """Let nbgrader's autograde take nothing from a submission's folder but small regular files.
+
+    nbgrader offers no hook for this: it follows links when it copies the files beside a notebook
+    and when it reads the timestamp, and it ignores what a `pre_convert_hook` raises.
+    """
+    BaseConverter.init_assignment = init_assignment
+    CourseDirectory.get_existing_timestamp = get_existing_timestamp
+
+
+NBGRADER_INIT_ASSIGNMENT = BaseConverter.init_assignment
+NBGRADER_GET_EXISTING_TIMESTAMP = CourseDirectory.get_existing_timestamp
+
+
+def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) -> None:
+    """In place of nbgrader's: copy the files beside a notebook, but those of students with care.
+
+    What is graded is always the notebook that the assignment has. If it is missing or has another
+    name, the student gets marks and a reason for them, instead of the instructor an error.
+    """
+    if not isinstance(self, Autograde):
+        NBGRADER_INIT_ASSIGNMENT(self, assignment_id, student_id)
+        return
+    demand_same_cells(self, assignment_id)
+    source = Path(self._format_source(assignment_id, student_id))
+    target = Path(self._format_dest(assignment_id, student_id))
+    for path, data in side_files(source, self.coursedir.ignore):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.unlink(missing_ok=True)
+        copy.write_bytes(data)
+    self.notebooks = [str(source / f"{assignment_id}.ipynb")]
+
+
+def get_existing_timestamp(self: CourseDirectory, dest_path: str) -> Any:
+    """The time of submission, or None where there is none that can be read."""
+    path = Path(dest_path) / "timestamp.txt"
+    if not os.path.lexists(path):
+        return None
+    try:
+        intake.read_regular_file(path, MAX_TIMESTAMP_BYTES)
+        return NBGRADER_GET_EXISTING_TIMESTAMP(self, dest_path)
+    except (intake.Rejected, ValueError, OverflowError, AttributeError) as error:
+        # nbgrader means to call `fail` on a wrong timestamp, which does not exist.
+        self.log.warning("%s was not used: %s", path, ascii(str(error)))
+        return None
+
+
+def side_files(folder: Path, ignore: list[str]) -> Iterator[tuple[Path, bytes]]:
+    """The files that may go along with a notebook, and what is in them."""
+    room = MAX_SIDE_BYTES
+    for path in _files_beside(folder):
+        if is_ignored(str(path), ignore) or is_ignored(str(path.parent), ignore):
+            continue
+        try:
+            data = intake.read_regular_file(path, room)
+        except intake.Rejected:
+            continue
+        room -= len(data)
+        yield path, data
+
+
+def refused_side_files(folder: Path) -> list[str]:
+    """One line for each file that is not taken along, and why."""
+    reasons = []
+    room = MAX_SIDE_BYTES
+    for path in _files_beside(folder):
+        try:
+            room -= len(intake.read_regular_file(path, room))
+        except intake.Rejected as error:
+            reasons.append(f"a file beside the notebook was left out: {error}")
+    return reasons
+
+
+def _files_beside(folder: Path) -> list[Path]:
+    """The first files in a submitted folder that are no notebooks, in a fixed order."""
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        paths = (Path(parent, name) for name in sorted(names))
+        found.extend(path for path in paths if path.suffix != ".ipynb")
+        if len(found) >= MAX_SIDE_FILES:
+            break
+    return found[:MAX_SIDE_FILES]
+
+
+def demand_same_cells(converter: Autograde, assignment: str) -> None:
+    """Refuse to grade with a gradebook that knows other cells or points than the release."""
+    release = read_notebook(course_of(converter).release(assignment))
+    released = {
+        cell.grade_id: cell.points
+        for cell in intake.graded_cells(release).values()
+        if cell.kind != "solution"
+    }
+    with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
+        try:
+            notebooks = gradebook.find_assignment(assignment).notebooks
+        except MissingEntry:
+            return  # nbgrader says so itself
+        cells = [cell for book in notebooks for cell in (*book.grade_cells, *book.task_cells)]
+        known = {cell.name: cell.max_score for cell in cells}
+    if known != released:
+        different = sorted({name for name, _ in known.items() ^ released.items()})
+        raise NbGraderException(
+            f"the gradebook and release/{assignment} disagree about {', '.join(different)}: run "
+            f"`nbgrader generate_assignment {assignment}`, which brings both up to date."
+        )
