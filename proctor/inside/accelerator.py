@@ -9,6 +9,9 @@ It rests on private parts of torch, so torch is pinned: the Python backend of
 makes tensors that lie on it, and `torch.library` kernels build tensors where torch's C++ does not
 ask Python: `torch.tensor(..., device=...)`, indexing by a list, `torch.arange(..., device=...)`.
 
+Known not to be as on CUDA: an exception in a tensor hook during backward ends the process, a tensor
+does not grow when it is an `out=` argument, and nothing on the device can be pickled or saved.
+
 Registering is for the whole process and cannot be undone: do it only in a question's fork.
 """
 
@@ -22,7 +25,7 @@ import torch
 from torch._ops import OpOverload
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.backend_registration import _DummyBackendModule, _DummyPrivateUse1Hook, _DummyDeviceGuard
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 DEVICE_TYPE = "accel"
 
@@ -39,9 +42,6 @@ HOST_COPIES = {
     "tolist": ".tolist()",
     "copy_": ".copy_()",
     "__setitem__": "[...] =",
-    "as_tensor": "torch.as_tensor()",
-    "asarray": "torch.asarray()",
-    "tensor": "torch.tensor()",
     "is_nonzero": "bool()",
     "__bool__": "bool()",
     "__float__": "float()",
@@ -108,10 +108,7 @@ def register() -> None:
     global _library
     if _library is not None:
         return
-    torch.utils.rename_privateuse1_backend(DEVICE_TYPE)
-    torch._register_device_module(DEVICE_TYPE, _DummyBackendModule())
-    if "H" in __import__("sys").argv[1]: torch._C._acc.register_python_privateuseone_hook(_DummyPrivateUse1Hook())
-    if "G" in __import__("sys").argv[1]: torch._C._acc.register_python_privateuseone_device_guard(_DummyDeviceGuard())
+    _setup_privateuseone_for_python_backend(DEVICE_TYPE)
     _library = torch.library.Library("aten", "IMPL")
     for name in FACTORIES:
         packet, _, overload = name.partition(".")
@@ -198,15 +195,15 @@ class AcceleratorTensor(torch.Tensor):
     @classmethod
     def __torch_function__(cls, function, types, arguments=(), keywords=None):
         """Sees each call that the program makes, but none that torch makes inside it."""
-        name = getattr(function, "__name__", "")
-        if name in ("numpy", "__array__", "tolist"):
-            _record_host_copy(name)
-        _calls.append(name)
-        try:
-            with torch._C.DisableTorchFunctionSubclass():
-                return INSTEAD.get(function, function)(*arguments, **(keywords or {}))
-        finally:
-            _calls.pop()
+        keywords = keywords or {}
+        with torch._C.DisableTorchFunctionSubclass():
+            if isinstance(function, OpOverload):  # an operation on its way through a counter
+                return function(*arguments, **keywords)
+            _calls.append(getattr(function, "__name__", ""))
+            try:
+                return INSTEAD.get(function, function)(*arguments, **keywords)
+            finally:
+                _calls.pop()
 
     @classmethod
     def __torch_dispatch__(cls, operation, types, arguments=(), keywords=None):
@@ -230,6 +227,7 @@ class AcceleratorTensor(torch.Tensor):
 
 
 def _numpy(tensor: AcceleratorTensor, *, force: bool = False) -> Any:
+    _record_host_copy()
     if not force:
         raise TypeError(
             f"can't convert {tensor.device} device type tensor to numpy. "
@@ -243,6 +241,7 @@ def _array(tensor: AcceleratorTensor, dtype: Any = None) -> Any:
 
 
 def _tolist(tensor: AcceleratorTensor) -> Any:
+    _record_host_copy()
     return tensor.host_values.tolist()
 
 
@@ -267,7 +266,7 @@ def _compute(operation: OpOverload, arguments: tuple, keywords: dict[str, Any]) 
     device = torch.device(keywords.get("device") or DEVICE_TYPE)
     on_accelerator = device.type == DEVICE_TYPE
     if _leaves_for_host(operation, arguments, on_accelerator):
-        _record_host_copy(_calls[0] if _calls else "tensor")
+        _record_host_copy()
     if "device" in keywords and on_accelerator:
         keywords = {**keywords, "device": "cpu", "pin_memory": False}
     entered: dict[int, torch.Tensor] = {}
@@ -310,8 +309,8 @@ def _written(operation: OpOverload, arguments: tuple, keywords: dict) -> list[to
     schema = operation._schema
     if not schema.is_mutable:
         return []
-    named = {argument.name: value for argument, value in zip(schema.arguments, arguments)}
-    named.update(keywords)
+    names = [argument.name for argument in schema.arguments]
+    named = dict(zip(names, arguments, strict=False)) | keywords
     written = [
         named[argument.name]
         for argument in schema.arguments
@@ -365,12 +364,15 @@ def _leaves_for_host(operation: OpOverload, arguments: tuple, on_accelerator: bo
     return False
 
 
-def _record_host_copy(name: str) -> None:
+def _record_host_copy() -> None:
     """Note a copy that the program asked for, not one that autograd or printing makes by itself."""
-    in_backward = torch._C._current_graph_task_id() != -1
-    if name in HOST_COPIES and not in_backward:
+    if torch._C._current_graph_task_id() != -1:  # in a backward
+        return
+    # Torch tells of every call but these: `torch.tensor`, `torch.as_tensor`, `torch.asarray`.
+    name = HOST_COPIES.get(_calls[0]) if _calls else "torch.tensor()"
+    if name is not None:
         for recorder in _recorders:
-            recorder.host_copies.append(HOST_COPIES[name])
+            recorder.host_copies.append(name)
 
 
 def _follow_shape(tensor: AcceleratorTensor) -> None:
