@@ -312,6 +312,18 @@ def cpu_values_into_a_mask(p, t):
     return x.mean()
 
 
+def reshaped_in_place(p, t):
+    x = p.detach().clone()
+    x.unsqueeze_(1)
+    return x if x.shape == (8, 1) else None
+
+
+def a_parameter_on_the_cpu(p, t):
+    weight = torch.ones(8, requires_grad=True)
+    (weight.to(p.device) * p).sum().cpu().backward()  # autograd copies, unasked, to weight.grad
+    return weight.grad
+
+
 HABITS = {
     "ones on the CPU": Habit(lambda p, t: torch.ones(len(p)) - p, MIXED),
     "zeros on the CPU in where": Habit(lambda p, t: torch.where(t == 1, p, torch.zeros(1)), MIXED),
@@ -367,7 +379,8 @@ HABITS = {
     "new_tensor": Habit(lambda p, t: p.new_tensor([1.0]) - p, None, "device"),
     "a CPU index": Habit(lambda p, t: p[torch.tensor([0, 2])], None, "device"),
     "a CPU mask as an index": Habit(lambda p, t: p[torch.ones(8) > 0], None, "device"),
-    "reshaped in place": Habit(lambda p, t: p.detach().clone().unsqueeze_(1), None, "device"),
+    "reshaped in place": Habit(reshaped_in_place, None, "device"),
+    "a parameter on the CPU": Habit(a_parameter_on_the_cpu, None, "cpu", [".cpu()"]),
 }
 
 # --- what the other process does --------------------------------------------------------------
