@@ -19,8 +19,11 @@ from typing import Any
 import safetensors.torch
 import torch
 
-MAX_MESSAGE_BYTES = 24 << 20
+# JSON of empty lists takes 25 times as much memory when read: this many bytes cost 100 MB at most.
+MAX_MESSAGE_BYTES = 4 << 20
 MAX_TENSOR_BYTES = 64 << 20
+# What describes the tensors of a frame, some 4000 of them; each costs more memory than its bytes.
+MAX_TENSOR_HEADER_BYTES = 256 << 10
 MAX_DEPTH = 20
 LENGTHS = struct.Struct(">II")
 
@@ -76,9 +79,9 @@ class Channel:
     ) -> None:
         """Send one frame, with open file descriptors beside it where given.
 
-        Raises Closed, Late, or Malformed when the frame would be over the caps.
+        Raises Closed, Late, or, before anything is sent, Malformed for what may not cross.
         """
-        header = json.dumps(message).encode("utf-8", errors="replace")
+        header = pack_message(message)
         blob = pack_tensors(tensors)
         if len(header) > MAX_MESSAGE_BYTES or len(blob) > MAX_TENSOR_BYTES:
             raise Malformed(f"a frame of {len(header)} + {len(blob)} bytes is over the caps")
@@ -169,22 +172,43 @@ class Channel:
         return data
 
 
+def pack_message(message: dict[str, Any]) -> bytes:
+    """A frame's header. Raises Malformed for what JSON does not hold."""
+    try:
+        return json.dumps(message).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Malformed(f"the frame's header cannot be JSON ({error})") from error
+
+
 def pack_tensors(tensors: Sequence[torch.Tensor]) -> bytes:
-    """CPU tensors of an allowed dtype as one safetensors blob."""
+    """CPU tensors of an allowed dtype as one safetensors blob. Raises Malformed."""
     if not tensors:
         return b""
-    # A copy each: safetensors refuses tensors that share memory.
-    named = {
-        str(index): tensor.detach().clone(memory_format=torch.contiguous_format)
-        for index, tensor in enumerate(tensors)
-    }
-    return safetensors.torch.save(named)
+    try:
+        # A copy each: safetensors refuses tensors that share memory.
+        blob = safetensors.torch.save(
+            {
+                str(index): tensor.detach().clone(memory_format=torch.contiguous_format)
+                for index, tensor in enumerate(tensors)
+            }
+        )
+    except Exception as error:
+        raise Malformed(f"the frame's tensors cannot be sent ({error})") from error
+    check_tensor_header(blob)
+    return blob
+
+
+def check_tensor_header(blob: bytes | bytearray) -> None:
+    # safetensors begins with the length of its own header
+    if int.from_bytes(blob[:8], "little") > MAX_TENSOR_HEADER_BYTES:
+        raise Malformed("the frame holds too many tensors")
 
 
 def unpack_tensors(blob: bytes | bytearray) -> list[torch.Tensor]:
     """The tensors of a blob made by `pack_tensors`. Raises Malformed."""
     if not blob:
         return []
+    check_tensor_header(blob)
     try:
         named = safetensors.torch.load(bytes(blob))
         tensors = [named[str(index)] for index in range(len(named))]
@@ -192,7 +216,14 @@ def unpack_tensors(blob: bytes | bytearray) -> list[torch.Tensor]:
         raise Malformed("the frame's tensors are not safetensors") from error
     if any(tensor.dtype not in DTYPES for tensor in tensors):
         raise Malformed("the frame holds a tensor of a dtype that may not cross")
+    if any(tensor.dtype is torch.bool and is_no_truth(tensor) for tensor in tensors):
+        raise Malformed("the frame holds a truth value that is neither true nor false")
     return tensors
+
+
+def is_no_truth(tensor: torch.Tensor) -> bool:
+    """Whether a byte is neither 0 nor 1: such a bool adds up and compares as no bool does."""
+    return bool((tensor.view(torch.uint8) > 1).any())
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Outputs:
         self.clear_before_next = False
 
     def write(self, stream: str, text: str) -> None:
-        if not text or not self._admit(len(text)):
+        if not text or not self._admit(len(json.dumps(text))):
             return
         self._clear_if_waiting()
         newest = self.items[-1] if self.items else None
@@ -92,8 +92,9 @@ class Outputs:
         )
 
     def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        if self._admit(len(json.dumps([data, metadata]))):
-            for output in self.displays.get(display_id, []):
+        shown = self.displays.get(display_id, [])
+        if self._admit(len(json.dumps([data, metadata])) * len(shown)):
+            for output in shown:
                 output.update(data=data, metadata=metadata)
 
     def clear(self, wait: bool) -> None:
