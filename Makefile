@@ -27,7 +27,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 
 bench: setup
-	$(BIN)/python benchmarks/submission.py
+	$(BIN)/python benchmarks/against_stock.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import os
@@ -9,7 +10,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 from nbformat import NotebookNode
 
@@ -61,6 +64,21 @@ class Marks:
     sha256: str | None = None
     protection: str | None = None
     notebook: NotebookNode | None = None
+
+
+def marks_as_json(marks: Marks) -> dict[str, Any]:
+    """The marks, notebook included, as JSON can hold them."""
+    return dataclasses.asdict(marks)
+
+
+def marks_from_json(data: dict[str, Any]) -> Marks:
+    """What `marks_as_json` made of marks."""
+    cells = [
+        CellMarks(**{**cell, "checks": [Check(**check) for check in cell["checks"]]})
+        for cell in data["cells"]
+    ]
+    notebook = data["notebook"] and nbformat.from_dict(data["notebook"])
+    return Marks(**{**data, "cells": cells, "notebook": notebook})
 
 
 @functools.cache

@@ -1,0 +1,139 @@
+"""Speed and size of grading `mnist_loss`, beside stock nbgrader in the same run: `make bench`.
+
+Both grade the same right submissions, one after the other, with plain `nbgrader autograde`; stock
+nbgrader has its default configuration (and no hidden tests to run, which flatters it). Quote the
+ratios: seconds depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from proctor.course import Course
+from proctor.marking import mark
+from proctor.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parents[1]
+ASSIGNMENT = "mnist_loss"
+NBGRADER = [sys.executable, "-m", "nbgrader"]
+MEGABYTE = 1 << 20
+
+
+def make_course(folder: Path, stock: bool, submissions: int) -> None:
+    """A course with the assignment released and `submissions` right answers handed in."""
+    folder.mkdir()
+    parts = ["source"] if stock else ["source", "release", "tests/graders", "tests/answers"]
+    for part in parts:
+        for path in ROOT.glob(f"{part}/{ASSIGNMENT}*"):
+            target = folder / part / path.name
+            if path.is_dir():
+                shutil.copytree(path, target)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+    if stock:
+        (folder / "nbgrader_config.py").write_text(
+            "c = get_config()\nc.CourseDirectory.course_id = 'stock'\n"
+        )
+    else:
+        shutil.copy(ROOT / "nbgrader_config.py", folder)
+    run(folder, "generate_assignment", ASSIGNMENT, "--force")
+    for number in range(1, submissions + 1):
+        target = folder / "submitted" / f"student-{number:02}" / ASSIGNMENT
+        target.mkdir(parents=True)
+        shutil.copy(ROOT / f"source/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", target)
+
+
+def run(folder: Path, *arguments: str) -> float:
+    """Seconds of one nbgrader command, process start included."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [*NBGRADER, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"nbgrader {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
+    return time.monotonic() - started
+
+
+def scores(folder: Path) -> set[float]:
+    """The automatic scores in the gradebook, as a set: right answers have the same."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
+        return {submission.auto_score for submission in gradebook.submissions}
+
+
+def compare_autograde(folder: Path, submissions: int) -> None:
+    print(f"`nbgrader autograde {ASSIGNMENT}`, {submissions} right submissions in a row")
+    seconds = {}
+    for name in ("stock nbgrader", "this course"):
+        course = folder / name.replace(" ", "-")
+        make_course(course, name == "stock nbgrader", submissions)
+        seconds[name] = run(course, "autograde", ASSIGNMENT)
+        found = scores(course)
+        if len(found) != 1 or 0.0 in found:
+            raise SystemExit(f"{name}: the right submissions got the scores {found}")
+        rate = submissions / seconds[name]
+        print(f"  {name:<16} {seconds[name]:7.1f} s   {rate:6.2f} a second")
+    print(f"  ratio            {seconds['stock nbgrader'] / seconds['this course']:7.1f} times\n")
+
+
+def time_one_submission(repeats: int) -> None:
+    """Wall time of marking one submission on one core, and what the sandbox holds in memory."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    course = Course(ROOT)
+    submission = course.reference(ASSIGNMENT).read_bytes()
+    sandbox = Sandbox()
+    print("one right submission, marked on one core")
+    started = time.monotonic()
+    mark(submission, ASSIGNMENT, course, sandbox=sandbox)
+    print(f"  the first, sandbox started    {time.monotonic() - started:7.2f} s")
+    for name, figures in (("warm", True), ("warm, figures left out", False)):
+        seconds = [
+            mark(submission, ASSIGNMENT, course, sandbox=sandbox, figures=figures).seconds
+            for _ in range(repeats)
+        ]
+        middle, most = statistics.median(seconds), max(seconds)
+        print(f"  {name:<28} {1000 * middle:8.0f} ms median, {1000 * most:.0f} ms most")
+    print_memory(sandbox)
+    sandbox.close()
+
+
+def print_memory(sandbox: Sandbox) -> None:
+    with sandbox.session():
+        children = psutil.Process().children(recursive=True)
+        warm = max(children, key=lambda process: process.memory_info().rss)
+        session = max(
+            (process for process in children if warm in process.parents()),
+            key=lambda process: process.memory_info().rss,
+        )
+        resident = warm.memory_info().rss / MEGABYTE
+        own = session.memory_full_info().uss / MEGABYTE
+    grader = psutil.Process().memory_info().rss / MEGABYTE
+    print(f"  warm interpreter             {resident:8.0f} MB resident")
+    print(f"  a session's own              {own:8.0f} MB, shared with nobody")
+    print(f"  the grader's own process     {grader:8.0f} MB resident\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--submissions", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=15)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        compare_autograde(Path(folder), options.submissions)
+    time_one_submission(options.repeats)
+
+
+if __name__ == "__main__":
+    main()
