@@ -1,0 +1,312 @@
+"""The course itself: each notebook keeps its contract, runs, leaks nothing, prints true numbers."""
+
+import ast
+import functools
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pytest
+import torch
+from nbclient import NotebookClient
+from torch.nn.functional import mse_loss
+
+COURSE = Path(__file__).resolve().parent.parent
+
+# Other tools read these: for each assignment its nbgrader cells that hold answers or points.
+CONTRACT = {
+    "mnist_loss": {
+        "where_by_hand": ("solution", None),
+        "where_by_hand_values": ("graded", 1),
+        "mnist_loss": ("solution", None),
+        "mnist_loss_values": ("graded", 2),
+        "mnist_loss_gradient": ("graded", 2),
+        "mnist_loss_device": ("graded", 2),
+        "three_ways": ("solution", None),
+        "three_ways_check": ("graded", 2),
+        "hand_gradient": ("solution", None),
+        "hand_gradient_values": ("graded", 1),
+        "sigmoid": ("solution", None),
+        "sigmoid_values": ("graded", 2),
+        "sigmoid_gradient": ("graded", 1),
+        "train_epoch": ("solution", None),
+        "train_epoch_step": ("graded", 2),
+        "train_epoch_learns": ("graded", 2),
+        "explain_better": ("written", 3),
+    },
+}
+
+
+def mnist_loss_numbers(notebook):
+    """Each number in the prose of mnist_loss, worked out; `notebook` holds its variables."""
+    targets, predictions = torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0.9, 0.4, 0.2])
+    distances = (predictions - targets).abs()
+    improved, slightly_improved = torch.tensor([0.9, 0.4, 0.8]), torch.tensor([0.9, 0.4, 0.4])
+    two_distances = (torch.tensor([0.7, 0.6]) - torch.tensor([1.0, 0.0])).abs()
+    wrong_score = torch.tensor(-6.0, requires_grad=True)
+    (1 - torch.sigmoid(wrong_score)).backward()
+    stands_still = [abs(accuracy - 0.5) < 0.005 for accuracy in notebook["accuracies"]]
+    return {
+        # the three images
+        "0.9": notebook["three_predictions"][0],
+        "0.4": notebook["three_predictions"][1],
+        "0.2": notebook["three_predictions"][2],
+        "0.1": distances[0],
+        "0.8": distances[2],
+        "0.4333": distances.mean(),
+        "0.43": distances.mean(),
+        "0.2333": (improved - targets).abs().mean(),
+        "0.3667": (slightly_improved - targets).abs().mean(),
+        "0.37": (slightly_improved - targets).abs().mean(),
+        "0.67": ((predictions > 0.5) == (targets == 1)).float().mean(),
+        # mistakes that the hints know by their number
+        "0.5667": torch.where(targets == 1, predictions, 1 - predictions).mean(),
+        "1.3": distances.sum(),
+        "0.27": mse_loss(predictions, targets),
+        "-0.1667": (predictions - targets).mean(),
+        # two images, and what a nudge of 0.01 does
+        "0.7": 1 - two_distances[0],
+        "0.3": two_distances[0],
+        "0.6": two_distances[1],
+        "0.45": two_distances.mean(),
+        "0.005": 0.01 / 2,
+        "-0.5": -0.005 / 0.01,
+        # the sigmoid
+        "-2": 1 - 3,
+        "0.5": torch.sigmoid(torch.tensor(0.0)),
+        "0.8808": torch.sigmoid(torch.tensor(2.0)),
+        "0.1192": torch.sigmoid(torch.tensor(-2.0)),
+        "0.2500": torch.sigmoid(torch.tensor(0.0)) * (1 - torch.sigmoid(torch.tensor(0.0))),
+        "89": min(x for x in range(200) if torch.tensor(float(x)).exp().isinf()),
+        "-0.0025": wrong_score.grad,
+        # the data and the training
+        "64": notebook["train_x"].shape[1],
+        "250": len(notebook["train_y"]),
+        "112": len(notebook["valid_y"]),
+        "2.4": 3 - 0.1 * 2 * 3,
+        "20": stands_still.index(False),
+    }
+
+
+NUMBERS = {"mnist_loss": mnist_loss_numbers}
+
+# Numbers that a text sets rather than works out: inputs, limits, tolerances.
+GIVEN = {
+    "mnist_loss": {"0.01", "-6", "-80", "-200", "200", "28", "1.0", "0.0", "0.00001", "0.000000001"}
+}
+
+every_assignment = pytest.mark.parametrize("assignment", sorted(CONTRACT))
+
+
+def read(folder, assignment):
+    return nbformat.read(COURSE / folder / assignment / f"{assignment}.ipynb", as_version=4)
+
+
+def kind(cell):
+    """What nbgrader takes the cell for, by its metadata."""
+    marks = cell.metadata.get("nbgrader", {})
+    if marks.get("solution"):
+        return "written" if marks["grade"] else "solution"
+    if marks.get("grade"):
+        return "graded"
+    return "locked" if marks.get("locked") else "plain"
+
+
+def grade_id(cell):
+    return cell.metadata.nbgrader.grade_id
+
+
+@functools.cache
+def run(folder, assignment):
+    """The notebook after all its cells ran in a kernel, the failing ones included."""
+    notebook = read(folder, assignment)
+    NotebookClient(notebook, kernel_name="python3", timeout=120, allow_errors=True).execute()
+    return notebook
+
+
+def errors_of(notebook):
+    return [
+        (cell, output)
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
+
+
+@functools.cache
+def variables(assignment):
+    """The variables of the solved notebook, run here without its graded cells, as in grading."""
+    matplotlib.use("agg")
+    namespace = {}
+    for cell in read("source", assignment).cells:
+        if cell.cell_type == "code" and kind(cell) != "graded":
+            exec(compile(cell.source, f"{assignment}:{cell.id}", "exec"), namespace)  # noqa: S102
+    return namespace
+
+
+def test_every_assignment_has_a_contract():
+    assert sorted(folder.name for folder in (COURSE / "source").iterdir()) == sorted(CONTRACT)
+
+
+@every_assignment
+def test_cells_keep_the_contract(assignment):
+    cells = {
+        grade_id(cell): (kind(cell), cell.metadata.nbgrader.get("points"))
+        for cell in read("source", assignment).cells
+        if kind(cell) not in ("plain", "locked")
+    }
+    assert cells == CONTRACT[assignment]
+    assert list(cells) == list(CONTRACT[assignment])
+
+
+@every_assignment
+def test_source_is_clean(assignment):
+    notebook = read("source", assignment)
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in notebook.cells:
+        assert not cell.get("outputs"), f"{cell.id} was saved with outputs"
+        if kind(cell) == "solution":
+            imports = (ast.Import, ast.ImportFrom)
+            assert not any(isinstance(node, imports) for node in ast.walk(ast.parse(cell.source)))
+        if kind(cell) == "graded":  # nbgrader would read a last expression as a score
+            assert not isinstance(ast.parse(cell.source).body[-1], ast.Expr), cell.id
+
+
+@every_assignment
+def test_headers_state_the_points(assignment):
+    stated, earned, exercise = {}, {}, None
+    for cell in read("source", assignment).cells:
+        header = re.search(
+            r"### Exercise `(\w+)`\n\n\*\*Difficulty [●○]{3}, \d+ minutes, (\d+) points?\*\*",
+            cell.source,
+        )
+        if header:
+            exercise = header[1]
+            stated[exercise], earned[exercise] = int(header[2]), 0
+        if kind(cell) in ("graded", "written"):
+            earned[exercise] += cell.metadata.nbgrader.points
+    assert stated == earned
+
+    contents = read("source", assignment).cells[0].source
+    assert dict(re.findall(r"`(\w+)` \| (\d+) \|", contents)) == {
+        name: str(points) for name, points in earned.items()
+    }
+
+
+@every_assignment
+def test_solved_notebook_runs(assignment):
+    notebook = run("source", assignment)
+    assert [(cell.id, output.evalue) for cell, output in errors_of(notebook)] == []
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+
+
+@every_assignment
+def test_solved_notebook_draws_at_most_five_figures(assignment):
+    figures = [
+        output
+        for cell in run("source", assignment).cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    assert 1 <= len(figures) <= 5
+
+
+@every_assignment
+def test_unsolved_notebook_fails_in_exercises_only(assignment):
+    errors = errors_of(run("release", assignment))
+    assert {kind(cell) for cell, _ in errors} <= {"solution", "graded"}
+    failing = {grade_id(cell) for cell, _ in errors}
+    graded = {name for name, (what, _) in CONTRACT[assignment].items() if what == "graded"}
+    assert graded <= failing, "a graded cell passes without an answer"
+
+
+@every_assignment
+def test_stubs_name_their_exercise(assignment):
+    for cell in read("release", assignment).cells:
+        if kind(cell) == "solution":
+            assert re.search(rf'raise NotImplementedError\(".*\b{grade_id(cell)}\b', cell.source)
+
+
+@every_assignment
+def test_release_shows_no_solution(assignment):
+    released = {
+        grade_id(cell): cell.source
+        for cell in read("release", assignment).cells
+        if "nbgrader" in cell.metadata
+    }
+    for cell in read("source", assignment).cells:
+        if kind(cell) == "solution":
+            solution = re.search(r"### BEGIN SOLUTION\n(.*)### END SOLUTION", cell.source, re.S)[1]
+        elif kind(cell) == "written":
+            solution = cell.source
+        else:
+            continue
+        for line in filter(None, map(str.strip, solution.splitlines())):
+            assert line not in released[grade_id(cell)]
+
+    everything = (COURSE / "release" / assignment / f"{assignment}.ipynb").read_text()
+    assert "SOLUTION" not in everything
+    assert "rubric" not in everything.lower()
+
+
+@every_assignment
+def test_release_is_up_to_date(assignment, tmp_path):
+    shutil.copy(COURSE / "nbgrader_config.py", tmp_path)
+    shutil.copytree(COURSE / "source" / assignment, tmp_path / "source" / assignment)
+    subprocess.run(
+        [sys.executable, "-m", "nbgrader", "generate_assignment", assignment],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    generated, committed = tmp_path / "release" / assignment, COURSE / "release" / assignment
+    names = sorted(file.name for file in generated.iterdir())
+    assert names == sorted(file.name for file in committed.iterdir())
+    for name in names:
+        same = (generated / name).read_bytes() == (committed / name).read_bytes()
+        assert same, f"run `nbgrader generate_assignment {assignment}` and commit the release"
+
+
+def numbers_in_prose(notebook):
+    """The numbers that a reader could check: decimals, negative numbers, whole ones from 10 on."""
+    found = set()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"\]\(\S+\)|\*\*Difficulty.*", "", cell.source)  # no links, no headers
+            found.update(re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)", prose))
+    return {number for number in found if not re.fullmatch(r"\d", number)}
+
+
+@every_assignment
+def test_numbers_in_prose_are_true(assignment):
+    truth = NUMBERS[assignment](variables(assignment))
+    assert numbers_in_prose(read("source", assignment)) == set(truth) | GIVEN[assignment]
+    for number, value in truth.items():
+        decimals = len(number.partition(".")[2])
+        assert f"{float(value):.{decimals}f}" == number
+
+
+def test_optional_passage_reads_the_original_mnist_files(tmp_path, monkeypatch, capsys):
+    """Made-up images, dark at the left for a 3 and dark at the right for a 7: easy to learn."""
+    monkeypatch.chdir(tmp_path)
+    Path("mnist").mkdir()
+    labels = bytes([3, 7, 1, 3, 7, 7])
+    three, seven = bytes([255] * 14 + [0] * 14) * 28, bytes([0] * 14 + [255] * 14) * 28
+    images = b"".join(three if label == 3 else seven for label in labels)
+    for part in ("train", "t10k"):
+        header = struct.pack(">HBBIII", 0, 8, 3, len(labels), 28, 28)
+        Path(f"mnist/{part}-images-idx3-ubyte").write_bytes(header + images)
+        header = struct.pack(">HBBI", 0, 8, 1, len(labels))
+        Path(f"mnist/{part}-labels-idx1-ubyte").write_bytes(header + labels)
+
+    [passage] = [c for c in read("source", "mnist_loss").cells if c.id == "optional-mnist"]
+    namespace = dict(variables("mnist_loss"))
+    exec(compile(passage.source, passage.id, "exec"), namespace)  # noqa: S102
+    assert "test images of MNIST: 1.000" in capsys.readouterr().out
+    assert namespace["full_x"].shape == (5, 784)
