@@ -23,6 +23,7 @@ from typing import Any
 
 from proctor import wire
 from proctor.inside import system_calls
+from proctor.inside.isolation import PRIVATE_FOLDERS
 
 PACKAGE = Path(__file__).parent
 ENGINE = Path("/engine")
@@ -439,7 +440,7 @@ def refuse_to_show_the_course(folders: list[Path]) -> None:
 
 def mount_arguments(folders: list[Path]) -> list[str]:
     arguments = ["--proc", "/proc", "--dev", "/dev"]
-    for folder in ("/tmp", "/home", "/dev/shm"):
+    for folder in PRIVATE_FOLDERS:
         # Made by root, it is still to be written by the user that root becomes.
         arguments += ["--perms", "1777"] if is_root() else []
         arguments += ["--tmpfs", folder]
@@ -453,8 +454,8 @@ def mount_arguments(folders: list[Path]) -> list[str]:
     if is_root():
         # The folders above those that were bound are open to root alone as bubblewrap makes them.
         shown = [*folders, ENGINE / "proctor" / "inside", *map(Path, SYSTEM_FILES)]
-        above = {parent for folder in shown for parent in folder.parents} - {Path("/")}
-        for folder in sorted(above):
+        above = {parent for folder in shown for parent in folder.parents}
+        for folder in sorted(above - {Path("/"), *map(Path, PRIVATE_FOLDERS)}):
             arguments += ["--chmod", "0755", str(folder)]
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/"]
 

@@ -176,7 +176,7 @@ def set_limits(limits: dict[str, int]) -> None:
         resource.setrlimit(kind, (value, value))
     # The signal at the soft limit can be caught; the hard one ends the process.
     seconds = limits["cpu_seconds"]
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     if processes_are_counted_per_namespace():
         processes = limits["processes"]
         resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))

