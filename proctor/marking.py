@@ -272,20 +272,30 @@ def mark_cells(release: NotebookNode, results: Sequence[CheckResult]) -> list[Ce
             cells.append(CellMarks(graded.grade_id, None, graded.points, True))
             continue
         found = [result for result in results if result.grades.cell == graded.grade_id]
-        checks = [check_of(result) for result in found]
+        checks = checks_of(found)
         score = score_of(graded.points, checks)
         cells.append(CellMarks(graded.grade_id, score, graded.points, False, checks=checks))
     return cells
 
 
-def check_of(result: CheckResult) -> Check:
+def checks_of(results: Sequence[CheckResult]) -> list[Check]:
+    """One check for each grader; the variants of a parametrised one must all pass."""
+    variants: dict[str, list[CheckResult]] = {}
+    for result in results:
+        variants.setdefault(result.name.partition("[")[0], []).append(result)
+    return [check_of(name, found) for name, found in variants.items()]
+
+
+def check_of(name: str, variants: Sequence[CheckResult]) -> Check:
+    failed = [result for result in variants if not result.passed]
+    first = (failed or variants)[0]
     return Check(
-        name=result.name,
-        title=result.title,
-        passed=result.passed,
-        hint=result.hint,
-        weight=result.grades.weight,
-        detail=result.detail,
+        name=name,
+        title=first.title,
+        passed=not failed,
+        hint=first.hint,
+        weight=first.grades.weight,
+        detail="\n".join(result.detail for result in failed),
     )
 
 

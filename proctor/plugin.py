@@ -17,7 +17,7 @@ import torch
 from _pytest.runner import runtestprotocol
 
 from proctor.examination import Examination
-from proctor.student import Connection, Student, StudentError, TookTooLong
+from proctor.student import Connection, Raised, Student, StudentError, TookTooLong
 
 
 @dataclass(frozen=True)
@@ -287,6 +287,8 @@ def hint_of(item: pytest.Item) -> str:
     earlier = first_failed(marker.builds_on, item)
     if earlier is not None:
         return f"It builds on “{earlier.title}”, which did not pass: look there first."
+    if isinstance(error, Raised) and error.is_unwritten:
+        return error.reason
     if isinstance(error, StudentError):
         return f"{error.reason} {marker.hint}"
     return marker.hint

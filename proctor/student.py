@@ -38,8 +38,9 @@ class Raised(StudentError):
     """The student's function raised an exception; `type_name` is its type."""
 
     def __init__(self, name: str, type_name: str, text: str):
+        self.is_unwritten = type_name == "NotImplementedError"
         shown = f"`{name}` raised {builtin_name(type_name)}."
-        if type_name == "NotImplementedError":
+        if self.is_unwritten:
             shown = f"`{name}` is not written yet: it raised NotImplementedError."
         super().__init__(shown, f"({type_name}: {text})")
         self.type_name = type_name
@@ -98,6 +99,7 @@ class Connection:
     examination: Examination
     accelerator_device: str = ACCELERATOR
     numbers: itertools.count = field(default_factory=itertools.count)
+    functions: set[str] = field(default_factory=set)  # names known to be callable
     late: set[str] = field(default_factory=set)
     last_call: CallFacts = field(default_factory=CallFacts)
 
@@ -158,11 +160,15 @@ class Student:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        function = StudentFunction(name, self._connection, self._device, self._counting_operations)
+        if name in self._connection.functions:
+            return function
         reply, tensors = self._connection.ask(name, {"ask": "get", "name": name})
         if reply.get("found") is not True:
             raise NotDefined(f"`{name}` is not defined after the notebook has run.")
         if reply.get("callable") is True:
-            return StudentFunction(name, self._connection, self._device, self._counting_operations)
+            self._connection.functions.add(name)
+            return function
         value, _ = decode_result(reply.get("value"), tensors)
         return value
 
