@@ -203,6 +203,7 @@ def test_solved_notebook_runs(assignment):
     notebook = run("source", assignment)
     assert [(cell.id, output.evalue) for cell, output in errors_of(notebook)] == []
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+    assert "waits for your" not in str([cell.get("outputs") for cell in notebook.cells])
 
 
 @every_assignment
