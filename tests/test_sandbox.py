@@ -116,6 +116,7 @@ def test_a_session_is_an_ordinary_user_alone_in_its_namespaces(session):
     assert found["no_new_privileges"]
     assert found["writable_settings"] == []
     assert found["network_interfaces"] == ["lo"]
+    assert answer(session, "answer = open('/proc/self/oom_score_adj').read()") == "1000\n"
 
 
 def test_a_session_is_not_root_for_the_machine(sandbox, session):

@@ -10,6 +10,7 @@ import ctypes
 import os
 import resource
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
@@ -96,6 +97,8 @@ def confine(limits: dict[str, int], visible: list[str], kept_descriptors: list[i
     replace_descriptors(kept_descriptors)
     mount_private_folders(limits, visible)
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    # Where the machine runs out of memory, the kernel is to take it from here.
+    Path("/proc/self/oom_score_adj").write_text("1000")
     set_limits(limits)
     drop_capabilities()
     HOME.mkdir(exist_ok=True)
@@ -117,11 +120,11 @@ def reset_signals() -> None:
 def replace_descriptors(kept: list[int]) -> None:
     """Close every descriptor but `kept`; standard input and outputs lead to nothing."""
     silence()
-    low = 3
-    for descriptor in sorted(kept):
-        os.closerange(low, descriptor)
-        low = descriptor + 1
-    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+    for name in os.listdir("/dev/fd"):
+        if int(name) > 2 and int(name) not in kept:
+            # One of them was the listing itself.
+            with suppress(OSError):
+                os.close(int(name))
 
 
 def silence() -> None:

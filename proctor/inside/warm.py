@@ -91,24 +91,31 @@ class Warm:
         number = message["session"]
         folder = tempfile.mkdtemp(prefix="session-") if self.unsafe else None
         reader, writer = os.pipe()
-        first = os.fork()
+        try:
+            first = os.fork()
+        except OSError as error:
+            # The machine is short of memory or processes: no reason to end the other sessions.
+            first = None
+            write_report(writer, error=f"fork: {error.strerror}")
         if first == 0:
             os.close(reader)
             become_session(self, message, descriptor, writer, folder)
         os.close(writer)
         os.close(descriptor)
         report = read_report(reader)
-        if not self.unsafe:
-            # The first fork only made the namespaces; the session is its child, and now ours.
+        if "error" in report:
+            self.control.send({"event": "refused", "session": number, "error": report["error"]})
+        else:
+            self.control.send({"event": "forked", "session": number})
+        process = first
+        if first and not self.unsafe:
+            # It only made the namespaces; the session is its child, and by its end ours.
             os.waitpid(first, 0)
-        process = first if self.unsafe else report.get("process")
+            process = report.get("process")
         if process:
             self.children[number] = Child(number, process, message["limits"], folder=folder)
         if "error" in report:
-            self.control.send({"event": "refused", "session": number, "error": report["error"]})
             self.kill(number)
-        else:
-            self.control.send({"event": "forked", "session": number})
 
     def kill(self, number: int, reason: str = "killed") -> None:
         child = self.children.get(number)
@@ -175,6 +182,7 @@ def become_session(
             process = os.fork()
             if process:
                 write_report(writer, process=process)
+                os.close(writer)  # now: its end takes a while, as all its memory is given back
                 os._exit(0)
             isolation.confine(message["limits"], warm.visible, [descriptor, writer])
             if system_calls.is_supported():
