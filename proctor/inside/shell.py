@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
+import inspect
 import io
 import json
 import os
@@ -14,6 +16,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
@@ -53,7 +56,7 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
 
 
 class Outputs:
-    """The outputs of one cell in nbformat's form. What goes over the caps is dropped as it comes."""
+    """The outputs of one cell in nbformat's form. What goes over the caps is dropped."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
@@ -214,9 +217,22 @@ class Publisher(DisplayPublisher):
         self.shell.outputs.clear(wait)
 
 
-class Shell(InteractiveShell):
-    """The shell of one notebook. Made once, in the warm process; every session runs a fork of it."""
+class Compiler(CachingCompiler):
+    """Gives cells file names as a kernel does: warnings and tracebacks show them."""
 
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        digest = hashlib.sha256(raw_code.encode("utf-8", errors="replace")).hexdigest()
+        name = f"/tmp/ipykernel_{os.getpid()}/{digest[:10]}.py"
+        # Else each frame of a traceback has `inspect` look through all modules, thousands of
+        # them: an endless recursion would take ten seconds to show.
+        inspect.modulesbyfile[name] = "__main__"
+        return name
+
+
+class Shell(InteractiveShell):
+    """The shell of a notebook. Made once, in the warm process; every session runs a fork of it."""
+
+    compiler_class = Type(Compiler)
     displayhook_class = Type(ResultHook)
     display_pub_class = Type(Publisher)
 

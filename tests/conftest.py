@@ -1,0 +1,105 @@
+"""What the tests of the engine share: one sandbox, and tiny courses made on the spot."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from proctor.course import Course
+from proctor.examination import Examination, TimeLimits
+from proctor.marking import shared_sandbox
+
+# Short enough for tests that wait for them, long enough for a busy machine.
+LIMITS = TimeLimits(cell=0.8, call=0.8, repeated_call=0.3, submission=30.0, questions=10.0)
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """The sandbox of this process; graders under plain pytest use the same one."""
+    return shared_sandbox()
+
+
+@pytest.fixture
+def examine(sandbox):
+    """`examine("x = 1", ...)` gives an Examination whose cells have been run."""
+    opened = []
+
+    def run(*cells, limits=LIMITS, figures=True):
+        sources = [textwrap.dedent(cell) for cell in cells]
+        examination = Examination(sandbox, sources, limits=limits, figures=figures)
+        opened.append(examination)
+        examination.run_cells()
+        return examination
+
+    yield run
+    for examination in opened:
+        examination.close()
+
+
+def cell(grade_id, source, *, points=None, kind="code", solution=None):
+    """One cell of a tiny course: with points it is graded, with `solution=True` an answer."""
+    solution = points is None if solution is None else solution
+    labels = {
+        "grade_id": grade_id,
+        "grade": points is not None,
+        "solution": solution,
+        "locked": not solution,
+        "task": False,
+        "schema_version": 3,
+    }
+    if points is not None:
+        labels["points"] = points
+    new = v4.new_code_cell if kind == "code" else v4.new_markdown_cell
+    return new(textwrap.dedent(source).strip(), id=grade_id, metadata={"nbgrader": labels})
+
+
+class TinyCourse:
+    """A course in a folder of its own, with notebooks written by a test."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.course = Course(root)
+        root.mkdir(exist_ok=True)
+        (root / "nbgrader_config.py").write_text("c = get_config()\n")
+
+    def add(self, assignment, cells, graders, *, stubs=None):
+        """Write an assignment; `stubs` are what the release shows in place of solutions."""
+        stubs = stubs or {}
+        released = [
+            nbformat.from_dict({**one, "source": stubs.get(one["id"], one["source"])})
+            for one in cells
+        ]
+        self._write(f"source/{assignment}/{assignment}.ipynb", cells)
+        self._write(f"release/{assignment}/{assignment}.ipynb", released)
+        folder = self.root / "tests" / "graders" / assignment
+        folder.mkdir(parents=True, exist_ok=True)
+        text = "import torch\nfrom proctor.plugin import grades\n\n" + textwrap.dedent(graders)
+        (folder / f"test_{assignment}.py").write_text(text)
+        self.cells = cells
+        return self
+
+    def submission(self, **answers) -> bytes:
+        """The reference with other answers, as the file a student hands in."""
+        cells = [
+            nbformat.from_dict(
+                {**one, "source": textwrap.dedent(answers.pop(one["id"], one["source"])).strip()}
+            )
+            for one in self.cells
+        ]
+        assert not answers, f"no cell {answers}"
+        return nbformat.writes(v4.new_notebook(cells=cells)).encode()
+
+    def _write(self, place, cells):
+        path = self.root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(v4.new_notebook(cells=list(cells)), path)
+
+
+@pytest.fixture
+def tiny_course(tmp_path):
+    """An empty course, to be filled with `add`."""
+    return TinyCourse(tmp_path / "course")
