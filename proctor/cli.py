@@ -5,18 +5,25 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.marking import Marks, mark, rejected_unread
+from proctor.progress import Progress
 from proctor.sandbox import Sandbox, SandboxUnavailable
 from proctor.settings import Grading, course_of, load_config
 from proctor.text import plain
 
+if TYPE_CHECKING:
+    from proctor.classroom import Tally
+
 COULD_NOT_WORK = 2
+STOPPED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,8 +59,36 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="no sandbox: for an instructor's own answers only",
     )
+
+    grade_command = add_command(
+        commands, "grade", grade, "grade the submissions of a class into nbgrader's gradebook"
+    )
+    grade_command.add_argument("assignment", metavar="ASSIGNMENT")
+    grade_command.add_argument(
+        "-j",
+        "--jobs",
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="submissions marked at a time (default: the cores, %(default)s here)",
+    )
+    grade_command.add_argument(
+        "--student", action="append", default=[], metavar="S", help="only this one; may be repeated"
+    )
+    grade_command.add_argument(
+        "--force", action="store_true", help="grade again what has not changed, too"
+    )
+    grade_command.add_argument("--no-figures", action="store_true", help="draw no figures (faster)")
+
     add_command(commands, "doctor", doctor, "show what sandbox this machine gives")
     return top
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def add_command(
@@ -163,6 +198,50 @@ def table_of(notebook: str, marks: Marks) -> str:
             lines.append(f"      {cell.diagnosis}")
     lines.extend(f"  incident: {plain(incident)}" for incident in marks.incidents)
     lines.append(f"  score {marks.score:g} of {marks.max_score:g} in {marks.seconds:.2f} s\n")
+    return "\n".join(lines)
+
+
+def grade(options: argparse.Namespace) -> int:
+    """Grade a class; the same command goes on where it was stopped."""
+    config = load_config()
+    course = course_of(config)
+    from proctor.classroom import Classroom, named_students
+
+    classroom = Classroom(config, course, options.assignment)
+    students = named_students(classroom, options.student)
+    if not students:
+        print(f"nobody has handed in {options.assignment}: submitted/ holds no such folder")
+        return 0
+    with Progress(len(students)) as progress:
+        try:
+            tally = classroom.grade(
+                students,
+                workers=options.jobs,
+                force=options.force,
+                figures=not options.no_figures,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            progress.close()
+            left = len(students) - progress.tally.done
+            print(f"\nstopped with {left} to go: the same command goes on with them")
+            return STOPPED
+    print(summary_of_class(options.assignment, tally, progress.seconds))
+    return COULD_NOT_WORK if tally.set_aside else 0
+
+
+def summary_of_class(assignment: str, tally: Tally, seconds: float) -> str:
+    """What a person wants to know when a class has been graded."""
+    lines = [
+        f"{assignment}: {tally.total} submissions, {tally.unchanged} of them unchanged since they "
+        f"were graded; now {tally.graded} graded, {tally.rejected} rejected, "
+        f"{tally.set_aside} set aside, in {seconds:.1f} s"
+    ]
+    if tally.need_person:
+        lines.append(f"written answers to read in Formgrader: {tally.need_person} submissions")
+    if tally.look_at:
+        lines.append("worth a look:")
+        lines.extend(f"  {plain(student)}: {reason}" for student, reason in tally.look_at)
     return "\n".join(lines)
 
 

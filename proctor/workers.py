@@ -14,14 +14,15 @@ import queue
 import socket
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.examination import TimeLimits
-from proctor.marking import Marks, mark, marks_as_json, marks_from_json
+from proctor.marking import Marks, mark, marks_as_json, marks_from_json, rejected_unread
 from proctor.sandbox import Sandbox, Session
 from proctor.wire import Channel, WireError
 
@@ -34,7 +35,7 @@ class Job:
 
     student: str
     assignment: str
-    submission: bytes
+    read: Callable[[], bytes]  # raises intake.Rejected
 
 
 @dataclass(frozen=True)
@@ -141,25 +142,33 @@ class Workers:
             )
             process.start()
         self._processes.append(process)
-        return Worker(process, Channel(ours), self.sandbox)
+        return Worker(process, Channel(ours), self.sandbox, self.settings.root)
 
 
 class Worker:
     """A worker process, seen from the main process."""
 
-    def __init__(self, process: multiprocessing.Process, channel: Channel, sandbox: Sandbox):
+    def __init__(
+        self, process: multiprocessing.Process, channel: Channel, sandbox: Sandbox, root: Path
+    ):
         self.process = process
         self.channel = channel
         self.sandbox = sandbox
+        self.root = root
         self.sessions: dict[int, Session] = {}
 
     def mark(self, job: Job) -> Outcome:
         """Have it mark one submission. Raises WireError when it ends before."""
+        try:
+            submission = job.read()
+        except intake.Rejected as error:
+            course = Course(self.root)
+            return Outcome(job, rejected_unread(job.assignment, course, job.student, str(error)))
         self.channel.send(
             {
                 "student": job.student,
                 "assignment": job.assignment,
-                "submission": base64.b64encode(job.submission).decode("ascii"),
+                "submission": base64.b64encode(submission).decode("ascii"),
             }
         )
         while True:

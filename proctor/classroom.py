@@ -1,0 +1,211 @@
+"""One assignment of a whole class: marked side by side, stored by one writer as marks come in.
+
+The writer is nbgrader's own Autograde, which finds the marks ready: gradebook, autograded/ and late
+penalties come out as with `nbgrader autograde`. A stop loses at most what is being marked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+from proctor import intake
+from proctor.course import Course, CourseError
+from proctor.marking import Marks
+from proctor.preprocessors import MarkInSandbox, refused_side_files, submitted_notebook
+from proctor.records import read_record
+from proctor.sandbox import Sandbox
+from proctor.settings import Grading
+from proctor.text import plain
+from proctor.workers import Job, MarkingSettings, Outcome, Workers
+
+
+@dataclass
+class Tally:
+    """What became of the submissions of a class. `look_at` has a line for each that needs a look:
+    who, and why."""
+
+    total: int = 0
+    unchanged: int = 0
+    graded: int = 0
+    rejected: int = 0
+    set_aside: int = 0
+    need_person: int = 0
+    look_at: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return self.unchanged + self.graded + self.rejected + self.set_aside
+
+
+class Classroom:
+    """The submissions of one assignment, in the folders that nbgrader's configuration names."""
+
+    def __init__(self, config: Config, course: Course, assignment: str):
+        course.release(assignment)  # says what to do where nothing was released
+        self.config = config
+        self.course = course
+        self.assignment = assignment
+        self.coursedir = CourseDirectory(config=config)
+        self.coursedir.assignment_id = assignment
+
+    def students(self) -> list[str]:
+        """Everybody who handed something in."""
+        return sorted(NbGraderAPI(self.coursedir).get_submitted_students(self.assignment))
+
+    def folder(self, student: str) -> Path:
+        """Where a student's submission lies."""
+        submitted = self.coursedir.submitted_directory
+        return Path(self.coursedir.format_path(submitted, student, self.assignment))
+
+    def is_graded(self, student: str) -> bool:
+        """Whether the submission as it lies there was graded and stored before."""
+        autograded = self.coursedir.autograded_directory
+        folder = Path(self.coursedir.format_path(autograded, student, self.assignment))
+        record = read_record(self.course, student, self.assignment)
+        if record is None or not (folder / f"{self.assignment}.ipynb").exists():
+            return False
+        try:
+            sha256 = hashlib.sha256(self.read(student)).hexdigest()
+        except intake.Rejected as error:
+            return record["error"] == str(error)
+        return record["sha256"] == sha256
+
+    def read(self, student: str) -> bytes:
+        """The submitted notebook. Raises intake.Rejected."""
+        path = submitted_notebook(self.folder(student) / f"{self.assignment}.ipynb")
+        return intake.read_submission(path)
+
+    def grade(
+        self,
+        students: Sequence[str],
+        *,
+        workers: int,
+        force: bool = False,
+        figures: bool = True,
+        progress: Callable[[Tally], None] = lambda tally: None,
+    ) -> Tally:
+        """Grade these students' submissions: the new and the changed ones, or with `force` all.
+
+        Raises CourseError and SandboxUnavailable, which no submission can cause.
+        """
+        to_grade = [student for student in students if force or not self.is_graded(student)]
+        tally = Tally(total=len(students), unchanged=len(students) - len(to_grade))
+        progress(tally)
+        if not to_grade:
+            return tally
+        grading = Grading(config=self.config)
+        settings = MarkingSettings(
+            self.course.root, grading.figures and figures, grading.time_limits()
+        )
+        jobs = [
+            Job(student, self.assignment, functools.partial(self.read, student))
+            for student in to_grade
+        ]
+        store = Store(self)
+        with (
+            contextlib.closing(Sandbox()) as sandbox,
+            Workers(min(workers, len(jobs)), sandbox, settings) as pool,
+        ):
+            for outcome in pool.mark(jobs):
+                with held_interrupts():
+                    self._take(outcome, store, tally)
+                progress(tally)
+        return tally
+
+    def _take(self, outcome: Outcome, store: Store, tally: Tally) -> None:
+        """Store an outcome, and count it."""
+        student, marks = outcome.job.student, outcome.marks
+        error = outcome.error
+        if marks is not None:
+            marks.incidents.extend(refused_side_files(self.folder(student)))
+            error = store.marks(student, marks)
+        if error is not None:
+            tally.set_aside += 1
+            tally.look_at.append((student, f"set aside, not graded: {error}"))
+            return
+        if marks.status == "rejected":
+            tally.rejected += 1
+            tally.look_at.append((student, f"rejected: {plain(marks.error)}"))
+            return
+        tally.graded += 1
+        tally.need_person += any(cell.needs_manual_grade for cell in marks.cells)
+        tally.look_at.extend((student, plain(incident)) for incident in marks.incidents)
+
+
+class Store:
+    """The one writer: hands marks to nbgrader's Autograde, student by student."""
+
+    def __init__(self, classroom: Classroom):
+        self.coursedir = classroom.coursedir
+        self.assignment = classroom.assignment
+        self.autograde = Autograde(coursedir=self.coursedir, config=classroom.config)
+        self.autograde.force = True
+        self.autograde.log = logging.getLogger("proctor.store")
+        self.messages = Messages()
+        self.autograde.log.propagate = False
+        self.autograde.log.addHandler(self.messages)
+
+    def marks(self, student: str, marks: Marks) -> str | None:
+        """Store one student's marks; returns why that could not be done, if it could not."""
+        MarkInSandbox.ready[student, self.assignment] = marks
+        self.messages.clear()
+        self.coursedir.student_id = student
+        try:
+            self.autograde.start()
+        except NbGraderException as error:
+            return plain(" ".join(self.messages.errors) or str(error))
+        finally:
+            MarkInSandbox.ready.pop((student, self.assignment), None)
+        return None
+
+
+class Messages(logging.Handler):
+    """Keeps the errors that nbgrader logs: its exception says only that there were some."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.errors.append(record.getMessage().strip().splitlines()[-1])
+
+    def clear(self) -> None:
+        self.errors.clear()
+
+
+@contextlib.contextmanager
+def held_interrupts() -> Iterator[None]:
+    """Ctrl-C waits until this block is done: what is being stored is stored whole."""
+    pressed: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+def named_students(classroom: Classroom, wanted: Sequence[str]) -> list[str]:
+    """The wanted students, or everybody. Raises CourseError for one who handed nothing in."""
+    students = classroom.students()
+    missing = sorted(set(wanted) - set(students))
+    if missing:
+        raise CourseError(
+            f"{', '.join(missing)} handed nothing in for {classroom.assignment}: "
+            f"there is no folder {classroom.folder(missing[0])}"
+        )
+    return [student for student in students if not wanted or student in wanted]
