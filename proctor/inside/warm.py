@@ -103,19 +103,21 @@ class Warm:
         os.close(writer)
         os.close(descriptor)
         report = read_report(reader)
-        if "error" in report:
-            self.control.send({"event": "refused", "session": number, "error": report["error"]})
-        else:
-            self.control.send({"event": "forked", "session": number})
-        process = first
-        if first and not self.unsafe:
-            # It only made the namespaces; the session is its child, and by its end ours.
-            os.waitpid(first, 0)
-            process = report.get("process")
-        if process:
+        # In a sandbox the first fork only makes the namespaces; the session is its child.
+        process = first if self.unsafe else report.get("process")
+        if not process:
+            report.setdefault("error", "a fork ended before it had said a word")
+        if "error" not in report:
             self.children[number] = Child(number, process, message["limits"], folder=folder)
+            self.control.send({"event": "forked", "session": number})
+        if first and not self.unsafe:
+            os.waitpid(first, 0)  # with its end the session becomes our child
         if "error" in report:
-            self.kill(number)
+            if process:
+                os.waitpid(process, 0)  # it ends itself after an error
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+            self.control.send({"event": "refused", "session": number, "error": report["error"]})
 
     def kill(self, number: int, reason: str = "killed") -> None:
         child = self.children.get(number)
