@@ -6,7 +6,10 @@ execution; its commands, folders and gradebook are used as they are.
 
 import os
 import sysconfig
+import warnings
 from pathlib import Path
+
+from sqlalchemy.exc import SAWarning
 
 from proctor.preprocessors import guard_submissions
 
@@ -20,6 +23,9 @@ if scripts not in os.environ["PATH"].split(os.pathsep):
 
 c.CourseDirectory.course_id = "loss-functions"
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+
+# nbgrader's gradebook and SQLAlchemy 2.1 get along, with many words that say nothing to a person.
+warnings.filterwarnings("ignore", message="Object of type .* not in session", category=SAWarning)
 
 # The release: stubs name their exercise. It is made anew each time, so that it and the gradebook
 # never tell different stories.
@@ -55,11 +61,6 @@ c.Autograde.autograde_preprocessors = [
 ]
 
 # Feedback and Formgrader show text and outputs of students: cleaned after they became HTML.
-c.GenerateFeedback.preprocessors = [
-    "nbgrader.preprocessors.ClearHiddenTests",
-    "nbgrader.preprocessors.GetGrades",
-    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
-]
 c.HTMLExporter.sanitize_html = True
 c.HTMLExporter.filters = {
     "markdown2html": "proctor.feedback.markdown_to_html",

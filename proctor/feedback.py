@@ -20,6 +20,8 @@ from nbconvert.filters.markdown_mistune import (
 )
 from nbformat import NotebookNode
 
+from proctor.text import plain
+
 if TYPE_CHECKING:
     from proctor.marking import CellMarks, Check
 
@@ -58,7 +60,7 @@ def cell_report(marks: CellMarks) -> list[NotebookNode]:
     """The outputs of a graded cell: a table of its checks, then the score, which nbgrader reads."""
     rows = "".join(_row(check) for check in marks.checks)
     table = (
-        f"<table><caption>Checks of <code>{html.escape(marks.grade_id)}</code></caption>"
+        f'<table class="table"><caption>Checks of {_with_code(f"`{marks.grade_id}`")}</caption>'
         '<thead><tr><th scope="col">Result</th><th scope="col">What was checked</th>'
         f'<th scope="col">Hint</th></tr></thead><tbody>{rows}</tbody></table>'
     )
@@ -66,7 +68,7 @@ def cell_report(marks: CellMarks) -> list[NotebookNode]:
     if not marks.checks:
         table, lines = "<p>There are no checks of this cell.</p>", ["There are no checks here."]
     if marks.diagnosis:
-        table += f"<p><strong>It looks like this:</strong> {html.escape(marks.diagnosis)}</p>"
+        table += f"<p><strong>It looks like this:</strong> {_with_code(marks.diagnosis)}</p>"
         lines.append(f"It looks like this: {marks.diagnosis}")
     score = f"{marks.score:g} of {marks.max_score:g} points"
     table += f"<p><strong>Score:</strong> {score}</p>"
@@ -84,7 +86,9 @@ def notes_cell(title: str, notes: Iterable[str]) -> NotebookNode:
     """A cell that tells people what happened to the submission before it was graded."""
     items = "".join(f"<li>{_one_line(note)}</li>" for note in notes)
     source = f"<p><strong>{html.escape(title)}</strong></p><ul>{items}</ul>"
-    return nbformat.v4.new_markdown_cell(source, id="notes", metadata={"proctor": {"notes": True}})
+    return nbformat.v4.new_markdown_cell(
+        source, id="proctor-notes", metadata={"proctor": {"notes": True}}
+    )
 
 
 def _report(text: str, table: str, score: float) -> list[NotebookNode]:
@@ -96,8 +100,13 @@ def _report(text: str, table: str, score: float) -> list[NotebookNode]:
 
 def _row(check: Check) -> str:
     result = "✓ passed" if check.passed else "✗ not passed"
-    hint = "" if check.passed else html.escape(check.hint or "")
-    return f"<tr><td>{result}</td><td>{html.escape(check.title)}</td><td>{hint}</td></tr>"
+    hint = "" if check.passed else _with_code(check.hint or "")
+    return f"<tr><td>{result}</td><td>{_with_code(check.title)}</td><td>{hint}</td></tr>"
+
+
+def _with_code(text: str) -> str:
+    """Plain words as HTML; what stands in backticks is set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _line(check: Check) -> str:
@@ -108,8 +117,7 @@ def _line(check: Check) -> str:
 
 def _one_line(text: str) -> str:
     """Untrusted words in a Markdown cell: HTML entities, so that Markdown finds nothing in them."""
-    shown = " ".join(CONTROL.sub("", text).split())
-    return re.sub(r"[^A-Za-z0-9 .,:;?()/'-]", lambda found: f"&#{ord(found[0])};", shown)
+    return re.sub(r"[^A-Za-z0-9 .,:;?()/'-]", lambda found: f"&#{ord(found[0])};", plain(text))
 
 
 # Outputs of the student's cells
@@ -223,6 +231,8 @@ def _is_safe_attribute(tag: str, name: str, value: str) -> bool:
         return tag == "img" and SAFE_IMAGE.fullmatch(value.strip()) is not None
     if name in ("width", "height", "colspan", "rowspan", "start"):
         return re.fullmatch(r"[0-9]{1,4}%?", value) is not None
+    if name == "class" and tag == "table":
+        return value == "table"
     if name == "class":
         return tag in ("div", "pre", "span") and CODE_CLASS.fullmatch(value) is not None
     return name in ("alt", "title", "scope", "align", "open")

@@ -208,7 +208,7 @@ def _describe(value: Any) -> str:
     if value is None:
         return "missing"
     if isinstance(value, bool | int | float | str):
-        text = ascii(value)
+        text = ascii(value[:40] if isinstance(value, str) else value)
         return text if len(text) <= 40 else text[:36] + " ..."
     return "a list" if isinstance(value, list) else "an object"
 
@@ -502,7 +502,7 @@ class _Rebuilding:
             )
         if not submitted.claims:
             self.without_metadata.append(labels["grade_id"])
-        for key in ("grade", "solution", "locked", "points"):
+        for key in ("grade_id", "grade", "solution", "locked", "points"):
             expected, got = labels.get(key), submitted.claims.get(key)
             if key in submitted.claims and got != expected:
                 self.repairs.append(

@@ -16,6 +16,8 @@ import pytest
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
+from nbgrader.server_extensions.formgrader import handlers
+from traitlets.config import PyFileConfigLoader
 
 REPOSITORY = Path(__file__).parent.parent
 RIGHT = "def double(x):\n    return 2 * x"
@@ -42,7 +44,7 @@ def test_negative_numbers(student):
     assert torch.equal(student.double(kingfisher), 2 * kingfisher), "heron"
 
 
-@grades("double_shape", hint="How many numbers go in, how many come out? <b>Look</b>")
+@grades("double_shape", hint="How many numbers go in, how many come out?")
 def test_shape_is_kept(student):
     """The shape stays the same"""
     assert student.double(torch.zeros(2, 3)).shape == (2, 3), "heron"
@@ -68,7 +70,7 @@ def source_notebook() -> nbformat.NotebookNode:
                 metadata=labels("double", solution=True),
             ),
             new_code_cell(
-                "assert double(1) == 2",
+                "assert double(1) == 2\n### BEGIN HIDDEN TESTS\nheron = 1\n### END HIDDEN TESTS",
                 id="double_values",
                 metadata=labels("double_values", points=2, **graded),
             ),
@@ -321,11 +323,6 @@ def test_report_shows_titles_and_hints(course):
     assert "Try a few numbers by hand." not in display.data["text/plain"]
 
 
-def test_hints_are_text_not_markup(course):
-    display, _ = course.cell("untouched", "double_shape").outputs
-    assert "&lt;b&gt;Look&lt;/b&gt;" in display.data["text/html"]
-
-
 def test_nothing_hidden_reaches_a_student(course):
     for folder in ("release", "autograded", "feedback"):
         for path in (course.root / folder).rglob("*"):
@@ -346,7 +343,7 @@ class LiveParts(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.in_script = tag == "script"
-        self.found.extend(name for name, _ in attributes if name.startswith("on"))
+        self.found.extend(value for name, value in attributes if name.startswith("on"))
         values = [value or "" for name, value in attributes if name in ("href", "src")]
         self.found.extend(value for value in values if value.startswith("javascript"))
         self.ids.extend(value for name, value in attributes if name == "id")
@@ -368,6 +365,20 @@ def test_feedback_runs_nothing_of_a_student(course):
     assert "$a&lt;b$" in page
     assert "<blockquote>" in page
     assert "<td>seen</td>" in page
+
+
+def test_formgrader_runs_nothing_of_a_student(course):
+    """The page on which an instructor grades by hand, made as Formgrader makes it."""
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
+    config.HTMLExporter.template_name = "formgrade"
+    config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
+    exporter = HTMLExporter(config=config)
+    resources = {"index": 0, "total": 1, "base_url": ""}
+    page, _ = exporter.from_notebook_node(course.autograded("hostile"), resources=resources)
+    live = LiveParts(page)
+    assert all("toggle_name" in found for found in live.found)  # Formgrader's own button
+    assert live.ids.count("explain") == 1  # the box for the score
+    assert "<blockquote>" in page
 
 
 def test_stock_filters_would_have_run_it(course):

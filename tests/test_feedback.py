@@ -1,0 +1,200 @@
+"""Feedback: reports that people can use, and student output that can only be looked at."""
+
+from __future__ import annotations
+
+import html
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from proctor import feedback
+from proctor.feedback import clean_html, markdown_to_html, safe_outputs
+from proctor.marking import CellMarks, Check
+
+
+def data_of(**data):
+    return [{"output_type": "display_data", "metadata": {}, "data": data}]
+
+
+def test_report_in_full():
+    checks = [
+        Check("test_a", "Sums <two> numbers", True, None, 1.0, ""),
+        Check("test_b", "Keeps the `dtype`", False, "Try `float64`, 1 < 2.", 1.0, "SECRET"),
+    ]
+    marks = CellMarks("total", 1.5, 3.0, False, diagnosis="A `sum` for a mean", checks=checks)
+    display, result = feedback.cell_report(marks)
+    assert display.data["text/plain"] == (
+        "✓ passed: Sums <two> numbers\n"
+        "✗ not passed: Keeps the `dtype`\n"
+        "    Try `float64`, 1 < 2.\n"
+        "It looks like this: A `sum` for a mean\n"
+        "Score: 1.5 of 3 points"
+    )
+    table = display.data["text/html"]
+    assert "<td>Sums &lt;two&gt; numbers</td>" in table
+    assert "<td>Try <code>float64</code>, 1 &lt; 2.</td>" in table
+    assert "SECRET" not in str([display, result])
+    assert (result.output_type, result.data) == ("execute_result", {"text/plain": "1.5"})
+    # What cleans the feedback page lets the whole report through.
+    assert clean_html(table) == table
+
+
+def test_notes_are_words_whatever_is_in_them():
+    cell = feedback.notes_cell("Notes", ["a *b* <script>x</script> [l](javascript:y)\x1b[0m\n# c"])
+    page = markdown_to_html(cell.source)
+    assert "a *b* <script>x</script> [l](javascript:y) [0m # c" in html.unescape(page)
+    assert "<a" not in page
+    assert "<h1" not in page
+    assert "<script" not in page
+
+
+def test_harmless_outputs_stay_as_they_are():
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": "a\tb\n\x1b[31mred\x1b[0m"},
+        {"output_type": "stream", "name": "stderr", "text": "careful"},
+        {
+            "output_type": "display_data",
+            "metadata": {"image/png": {"width": 300, "height": 200}},
+            "data": {"image/png": "iVBORw0KGgo=\n", "text/plain": "<Figure>"},
+        },
+        {
+            "output_type": "execute_result",
+            "execution_count": None,
+            "metadata": {},
+            "data": {"text/html": "<table></table>", "text/latex": "$x$", "text/plain": "x"},
+        },
+        {"output_type": "error", "ename": "E", "evalue": "why", "traceback": ["a", "b"]},
+    ]
+    assert safe_outputs(outputs) == outputs
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/javascript", "image/svg+xml", "application/vnd.jupyter.widget-view+json", "x"],
+)
+def test_other_kinds_leave_their_plain_twin(kind):
+    [output] = safe_outputs(data_of(**{kind: "alert(1)", "text/plain": "twin"}))
+    assert output.data == {"text/plain": "twin"}
+    assert safe_outputs(data_of(**{kind: "alert(1)"})) == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        7,
+        {},
+        {"output_type": "update_display_data"},
+        {"output_type": []},
+        {"output_type": "display_data"},
+        {"output_type": "display_data", "data": []},
+        {"output_type": "display_data", "data": {"image/png": 'x" onerror="alert(1)'}},
+        {"output_type": "display_data", "data": {"image/png": "A" * 2_000_001}},
+        {"output_type": "stream"},
+        {"output_type": "stream", "name": [], "text": {"a": 1}},
+        {"output_type": "stream", "name": "stdout", "text": "\ud800"},
+        {"output_type": "error"},
+        {"output_type": "error", "ename": 7, "evalue": None, "traceback": [7, None, []]},
+        {"output_type": "execute_result", "data": {"text/plain": {"a": 1}}, "metadata": 7},
+    ],
+)
+def test_odd_outputs_break_nothing(odd):
+    notebook = new_notebook(cells=[new_code_cell("")])
+    notebook.cells[0].outputs = safe_outputs([odd])
+    nbformat.validate(notebook)
+    nbformat.writes(notebook).encode()
+
+
+@pytest.mark.parametrize("width", ["1 onerror=alert(1)", True, -1, 1e3, 10**9, None, [1]])
+def test_size_that_is_no_number_of_pixels_is_dropped(width):
+    [output] = safe_outputs(
+        [
+            {
+                "output_type": "display_data",
+                "metadata": {"image/png": {"width": width, "unconfined": True}, "isolated": True},
+                "data": {"image/png": "AAAA"},
+            }
+        ]
+    )
+    assert output.metadata == {}
+
+
+def test_floods_are_cut():
+    flood = [{"output_type": "stream", "name": "stdout", "text": "x" * 200_000}] * 1000
+    cut = safe_outputs(flood)
+    assert len(cut) == feedback.MAX_OUTPUTS
+    assert len(cut[0].text) < 100_100
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<script>alert(1)</script>",
+        "<script>alert(1)",
+        "<img src=x onerror=alert(1)>",
+        "<svg onload=alert(1)>",
+        "<svg><script>alert(1)</script></svg>",
+        "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+        "<a href='javascript:alert(1)'>x</a>",
+        "<a href=' java\nscript:alert(1)'>x</a>",
+        "<a href='&#106;avascript:alert(1)'>x</a>",
+        "<a href='data:text/html,<script>alert(1)</script>'>x</a>",
+        "<img src='https://example.org/pixel.png'>",
+        "<img src='data:image/svg+xml;base64,AAAA'>",
+        "<style>body{display:none}</style>",
+        "<p style='position:fixed'>x</p>",
+        "<div class='modal fade in'>x</div>",
+        "<p id='explain' name='explain'>x</p>",
+        "<form action='https://example.org'><input></form>",
+        "<meta http-equiv='refresh' content='0;url=https://example.org'>",
+        "<base href='https://example.org'>",
+        "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)></style></table></math>",
+        "<!--><img src=x onerror=alert(1)>-->",
+        "<scr<script>ipt>alert(1)</script>",
+    ],
+)
+@pytest.mark.parametrize("render", [clean_html, markdown_to_html])
+def test_markup_that_does_something_is_defused(markup, render):
+    page = render(markup)
+    tags = page.split("<")[1:]  # text has its own < escaped
+    inside = [tag.split(">")[0].lower() for tag in tags]
+    forbidden = ("script", "svg", "iframe", "style", "form", "input", "meta", "base", "math")
+    assert not [tag for tag in inside if tag.strip("/").startswith(forbidden)]
+    dangers = (" on", "javascript", "data:", "https:", "style=", "id=", "name=", "modal")
+    assert not [tag for tag in inside if any(danger in tag for danger in dangers)]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("$a<b$", "$a&lt;b$"),
+        ("`x < y`", "<code>x &lt; y</code>"),
+        ("> said", "<blockquote>"),
+        ("|a|\n|-|\n|1|", "<td>1</td>"),
+        ("```python\nx < 1\n```", '<span class="n">x</span>'),
+        ("[a](https://pytorch.org)", '<a href="https://pytorch.org">a</a>'),
+        ("![a](data:image/png;base64,AAAA)", '<img src="data:image/png;base64,AAAA"'),
+        ("<details><summary>Hint</summary>text</details>", "<summary>Hint</summary>"),
+        ("![a](attachment:b.png)", "attached picture, left out"),
+        ("a & b", "a &amp; b"),
+    ],
+)
+def test_what_is_meant_well_is_kept(source, expected):
+    assert expected in markdown_to_html(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        ">" * 20_000,
+        "[" * 20_000,
+        "# a\n" * 5_000,
+        "<div>" * 4_000,
+        "<script " * 2_000,
+        "x" * 20_001,
+        '<img src="attachment:a">\n\n![a][b]\n\n[b]: attachment:c.png',
+    ],
+)
+def test_odd_text_does_not_end_the_feedback(source):
+    assert markdown_to_html(source)
