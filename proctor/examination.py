@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from proctor.wire import Channel, Closed, Late, Malformed, WireError
 
 # The sandbox stops what is late by itself; after this many seconds more it is stopped from here.
 GRACE = 1.0
+
+# Outputs of all cells together; each cell's own are cut in the sandbox.
+MAX_OUTPUT_BYTES = 20 << 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class CellRun:
 
     outputs: list[dict[str, Any]] = field(default_factory=list)
     status: str = "skipped"
+
+
+class OutOfTime(Late):
+    """The time of the submission is used up."""
 
 
 class QuestionLost(Exception):
@@ -94,6 +102,7 @@ class Examination:
         self._session: Session | None = None
         self._question: Question | None = None
         self._left_out: set[int] = set()
+        self._output_bytes = 0
 
     def __enter__(self) -> Examination:
         return self
@@ -102,29 +111,22 @@ class Examination:
         self.close()
 
     def close(self) -> None:
-        self._question = None
-        if self._session is not None:
-            self._session.kill()
-            self._session = None
+        self._drop_session()
 
     def run_cells(self) -> list[CellRun]:
         """Run every cell, in order, each once unless its session dies."""
-        index = 0
-        while index < len(self.cells):
-            if self._remaining(self.limits.questions) <= 0:
+        for index, name in enumerate(self.names):
+            try:
+                self._start(index, self.limits.questions)
+                run = self._execute(index, self.limits.questions)
+                self.runs[index] = CellRun(self._admit(run.outputs), run.status)
+            except OutOfTime:
                 self._out_of_time(index)
                 break
-            try:
-                if self._session is None:
-                    self._replay(index)
-                self.runs[index] = self._execute(index, self._remaining(self.limits.questions))
-                if self.runs[index].status == "late":
-                    self.incidents.append(
-                        f"{self.names[index]} was stopped after {self.limits.cell:g} s"
-                    )
             except WireError as error:
                 self._leave_out(index, error)
-            index += 1
+            if self.runs[index].status == "late":
+                self.incidents.append(f"{name} was stopped after {self.limits.cell:g} s")
         return self.runs
 
     def question(self) -> Question:
@@ -137,8 +139,7 @@ class Examination:
         self.end_question()
         for attempt in (1, 2):
             try:
-                if self._session is None:
-                    self._replay(len(self.cells))
+                self._start(len(self.cells), kept_back=0.0)
                 self._question = self._fork_question()
                 return self._question
             except WireError as error:
@@ -153,11 +154,8 @@ class Examination:
 
     def end_question(self) -> None:
         """Close the open question, so that the next one starts from the notebook's own state."""
-        question, self._question = self._question, None
-        if question is None:
-            return
-        question.channel.close()
-        if self._session is None:
+        question = self._close_question()
+        if question is None or self._session is None:
             return
         deadline = time.monotonic() + GRACE
         try:
@@ -175,17 +173,29 @@ class Examination:
     def _remaining(self, kept_back: float) -> float:
         return self.started + self.limits.submission - kept_back - time.monotonic()
 
-    def _replay(self, end: int) -> None:
-        """Start a session and run the cells before `end`, without those that did not survive."""
-        self._session = self.sandbox.session()
-        for index in range(end):
-            if index not in self._left_out:
-                self._execute(index, self._remaining(0.0))
+    def _start(self, end: int, kept_back: float) -> None:
+        """Have a session in which the cells before `end` were run, without those that end it.
 
-    def _execute(self, index: int, remaining: float) -> CellRun:
-        seconds = min(self.limits.cell, remaining)
+        `kept_back` is the part of the submission's time that this may not use up.
+        """
+        while self._session is None:
+            self._session = self.sandbox.session()
+            for index in range(end):
+                if index in self._left_out:
+                    continue
+                try:
+                    self._execute(index, kept_back)
+                except OutOfTime:
+                    self._drop_session()
+                    raise
+                except WireError as error:
+                    self._leave_out(index, error)
+                    break
+
+    def _execute(self, index: int, kept_back: float) -> CellRun:
+        seconds = min(self.limits.cell, self._remaining(kept_back))
         if seconds <= 0:
-            raise Late("the submission's time is used up")
+            raise OutOfTime("the submission's time is used up")
         deadline = time.monotonic() + seconds + GRACE
         message = {
             "ask": "execute",
@@ -200,17 +210,26 @@ class Examination:
             raise Malformed("the answer to a cell is not as agreed")
         return CellRun([clean_output(output) for output in outputs], status)
 
+    def _admit(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self._output_bytes += len(json.dumps(outputs))
+        if self._output_bytes <= MAX_OUTPUT_BYTES:
+            return outputs
+        text = f"[output left out: a notebook keeps {MAX_OUTPUT_BYTES >> 20} MB of output]\n"
+        return [{"output_type": "stream", "name": "stderr", "text": text}]
+
     def _fork_question(self) -> Question:
-        ours, theirs = socket.socketpair()
         deadline = time.monotonic() + 2 * GRACE
-        with theirs:
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as on_failure, theirs:
+            on_failure.callback(ours.close)
             self._session.channel.send(
                 {"ask": "question"}, descriptors=[theirs.fileno()], deadline=deadline
             )
             answer, _ = self._session.channel.receive(deadline)
-        process = answer.get("process")
-        if type(process) is not int:
-            raise Malformed("the answer to a question's start is not as agreed")
+            process = answer.get("process")
+            if type(process) is not int:
+                raise Malformed("the answer to a question's start is not as agreed")
+            on_failure.pop_all()
         return Question(Channel(ours), process)
 
     def _leave_out(self, index: int, error: WireError) -> None:
@@ -239,11 +258,18 @@ class Examination:
 
     def _drop_session(self) -> str | None:
         """End the session; says why it had ended, as far as the sandbox knows."""
-        session, self._session, self._question = self._session, None, None
+        self._close_question()
+        session, self._session = self._session, None
         if session is None:
             return None
         session.kill()
         return session.end_reason
+
+    def _close_question(self) -> Question | None:
+        question, self._question = self._question, None
+        if question is not None:
+            question.channel.close()
+        return question
 
 
 MAX_BUNDLE_BYTES = 4 << 20

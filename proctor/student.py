@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
 
 from proctor.examination import Examination, QuestionLost
 from proctor.wire import Encoded, Foreign, Kept, Malformed, Source, decode, encode
@@ -370,6 +371,7 @@ class Bridge(torch.autograd.Function):
         return tuple(results)
 
     @staticmethod
+    @once_differentiable  # the sandbox sends gradients, not their graph
     def backward(ctx, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         wanted = [index for index, needed in enumerate(ctx.needs_input_grad[1:]) if needed]
         sent = [

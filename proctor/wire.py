@@ -25,6 +25,7 @@ MAX_TENSOR_BYTES = 64 << 20
 # What describes the tensors of a frame, some 4000 of them; each costs more memory than its bytes.
 MAX_TENSOR_HEADER_BYTES = 256 << 10
 MAX_DEPTH = 20
+MAX_INT_BITS = 4096  # Python refuses to write and to read ints of very many digits
 LENGTHS = struct.Struct(">II")
 
 # What may cross as a tensor; anything else is named, not sent.
@@ -66,8 +67,9 @@ class Channel:
     `deadline` is a `time.monotonic()` time in seconds; None waits for ever.
     """
 
-    def __init__(self, connection: socket.socket):
+    def __init__(self, connection: socket.socket, max_message_bytes: int = MAX_MESSAGE_BYTES):
         self.connection = connection
+        self.max_message_bytes = max_message_bytes
 
     def send(
         self,
@@ -83,7 +85,7 @@ class Channel:
         """
         header = pack_message(message)
         blob = pack_tensors(tensors)
-        if len(header) > MAX_MESSAGE_BYTES or len(blob) > MAX_TENSOR_BYTES:
+        if len(header) > self.max_message_bytes or len(blob) > MAX_TENSOR_BYTES:
             raise Malformed(f"a frame of {len(header)} + {len(blob)} bytes is over the caps")
         lengths = LENGTHS.pack(len(header), len(blob))
         try:
@@ -116,7 +118,7 @@ class Channel:
         """
         lengths, descriptors = self._read_lengths(deadline, most)
         header_length, blob_length = LENGTHS.unpack(lengths)
-        if header_length > MAX_MESSAGE_BYTES or blob_length > MAX_TENSOR_BYTES:
+        if header_length > self.max_message_bytes or blob_length > MAX_TENSOR_BYTES:
             raise Malformed(f"a frame of {header_length} + {blob_length} bytes is over the caps")
         header = self._read(header_length, deadline)
         blob = self._read(blob_length, deadline)
@@ -259,6 +261,8 @@ def encode(value: Any, encode_tensor: Callable[[torch.Tensor], Encoded], depth: 
         return encode_tensor(value)
     if type(value) is float:
         return ["float", repr(value)]
+    if type(value) is int and value.bit_length() > MAX_INT_BITS:
+        return ["foreign", "a number with too many digits"]
     if value is None or type(value) in (bool, int, str):
         return ["plain", value]
     if type(value) in (list, tuple):

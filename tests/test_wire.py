@@ -1,4 +1,4 @@
-"""What crosses the sandbox's border: whatever comes, the trusted side has a value or a WireError."""
+"""What crosses the sandbox's border: for whatever comes there is a value or a WireError."""
 
 import json
 import math

@@ -27,6 +27,7 @@ from proctor.wire import (
     Channel,
     Encoded,
     Kept,
+    Malformed,
     Source,
     WireError,
     decode,
@@ -47,14 +48,21 @@ def serve(channel: Channel) -> None:
     shell = Shell.instance()
     shell.redirect()
     seed_everything()
+    process = os.getpid()
     while True:
         try:
             message, _, descriptors = channel.receive_with_descriptors()
+            answer = answer_session(shell, channel, message, descriptors)
+            end_forks_of(process)
+            channel.send(answer)
         except WireError:
             os._exit(0)
-        answer = answer_session(shell, channel, message, descriptors)
-        with contextlib.suppress(WireError):
-            channel.send(answer)
+
+
+def end_forks_of(process: int) -> None:
+    """A cell or a function that forks goes on twice from there: only one may answer."""
+    if os.getpid() != process:
+        os._exit(0)
 
 
 def seed_everything() -> None:
@@ -119,6 +127,7 @@ class Question:
             "keep": self.keep,
             "read": self.read,
         }
+        process = os.getpid()
         while True:
             try:
                 message, tensors = self.channel.receive()
@@ -130,10 +139,17 @@ class Question:
                     reply = answers[message["ask"]](message, tensors)
             except BaseException as error:  # noqa: BLE001 - whatever the student's code raises
                 reply = Reply({"raised": describe_error(error)})
+            end_forks_of(process)
             try:
-                self.channel.send(reply.message, reply.tensors)
+                self.send(reply)
             except WireError:
                 os._exit(0)
+
+    def send(self, reply: Reply) -> None:
+        try:
+            self.channel.send(reply.message, reply.tensors)
+        except Malformed as error:  # too large, or a tensor that is none
+            self.channel.send({"raised": describe_error(error)})
 
     def get(self, message: dict, _tensors: list[torch.Tensor]) -> Reply:
         if message["name"] not in self.shell.user_ns:
