@@ -27,6 +27,8 @@ from proctor.sandbox import Sandbox, Session
 from proctor.wire import Channel, WireError
 
 ATTEMPTS = 2
+# Between processes of ours: a submission, or marks with the notebook and its figures.
+MAX_MESSAGE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Workers:
             )
             process.start()
         self._processes.append(process)
-        return Worker(process, Channel(ours), self.sandbox, self.settings.root)
+        return Worker(process, Channel(ours, MAX_MESSAGE_BYTES), self.sandbox, self.settings.root)
 
 
 class Worker:
@@ -206,7 +208,7 @@ class Worker:
 
 def work(connection: socket.socket, settings: MarkingSettings, protection: str) -> None:
     """The worker process: mark what comes until the main process hangs up."""
-    channel = Channel(connection)
+    channel = Channel(connection, MAX_MESSAGE_BYTES)
     sandbox = SandboxByProxy(channel, protection)
     course = Course(settings.root)
     with contextlib.suppress(WireError, KeyboardInterrupt):
