@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	$(BIN)/proctor demo
+	$(BIN)/python tests/demo.py
 
 test: setup lint
 	$(BIN)/pytest

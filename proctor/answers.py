@@ -73,6 +73,20 @@ def with_answers(notebook: NotebookNode, sources: dict[str, str]) -> NotebookNod
     return answered
 
 
+def reference_answers(reference: NotebookNode) -> dict[str, str]:
+    """The reference's own answers: grade id of a code solution cell to its source."""
+    return {
+        cell.metadata.nbgrader.grade_id: without_delimiters(cell.source)
+        for cell in reference.cells
+        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution", False)
+    }
+
+
+def without_delimiters(source: str) -> str:
+    lines = source.splitlines()
+    return "\n".join(line for line in lines if "### BEGIN" not in line and "### END" not in line)
+
+
 def as_submission(notebook: NotebookNode) -> bytes:
     """The notebook as the file a student would hand in."""
     return nbformat.writes(notebook).encode()

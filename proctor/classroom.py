@@ -205,7 +205,7 @@ def named_students(classroom: Classroom, wanted: Sequence[str]) -> list[str]:
     missing = sorted(set(wanted) - set(students))
     if missing:
         raise CourseError(
-            f"{', '.join(missing)} handed nothing in for {classroom.assignment}: "
+            f"{', '.join(missing)} have no submission of {classroom.assignment}: "
             f"there is no folder {classroom.folder(missing[0])}"
         )
     return [student for student in students if not wanted or student in wanted]

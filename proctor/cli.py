@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.marking import Marks, mark, rejected_unread
 from proctor.progress import Progress
-from proctor.sandbox import Sandbox, SandboxUnavailable
+from proctor.sandbox import Sandbox, SandboxUnavailable, probe
 from proctor.settings import Grading, course_of, load_config
 from proctor.text import plain
 
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except SandboxUnavailable as error:
         print(f"proctor: no sandbox, so nothing is graded. {error}", file=sys.stderr)
-    except (CourseError, intake.ReleaseMissing) as error:
+    except CourseError as error:
         print(f"proctor: {error}", file=sys.stderr)
     return COULD_NOT_WORK
 
@@ -247,11 +246,6 @@ def summary_of_class(assignment: str, tally: Tally, seconds: float) -> str:
 
 def doctor(_options: argparse.Namespace) -> int:
     """Say what was probed and what protection this machine gives."""
-    from proctor.sandbox import probe
-
     found = probe()
-    if dataclasses.is_dataclass(found):
-        found = dataclasses.asdict(found)
-    for name, value in found.items():
-        print(f"{name:<28} {value}")
-    return 0
+    print(found)
+    return 0 if found.sound else COULD_NOT_WORK
