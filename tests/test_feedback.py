@@ -120,6 +120,11 @@ def test_size_that_is_no_number_of_pixels_is_dropped(width):
     assert output.metadata == {}
 
 
+def test_picture_that_is_no_base64_is_dropped():
+    [output] = safe_outputs(data_of(**{"image/png": 'A" onerror="alert(1)', "text/plain": "twin"}))
+    assert output.data == {"text/plain": "twin"}
+
+
 def test_floods_are_cut():
     flood = [{"output_type": "stream", "name": "stdout", "text": "x" * 200_000}] * 1000
     cut = safe_outputs(flood)

@@ -309,6 +309,19 @@ def test_untouched_answers_are_known(release, text):
     assert cell(taken.notebook, "explain").source == "YOUR ANSWER HERE"
 
 
+def test_emptied_code_answer_stays_empty(submitted, release):
+    cell(submitted, "double").source = "\n"
+    taken = take_in(submitted, release)
+    assert_sound(taken, release)
+    assert taken.unanswered == {"double"}
+    assert cell(taken.notebook, "double").source == ""
+
+
+def test_outputs_of_the_release_are_not_the_students(submitted, release):
+    cell(release, "setup").outputs = [new_output("stream", text="from the instructor")]
+    assert_sound(take_in(submitted, release), release)
+
+
 def test_own_cells_stay_where_they_stood(submitted, release):
     submitted.cells.insert(0, new_markdown_cell("first"))
     position = submitted.cells.index(cell(submitted, "double"))
