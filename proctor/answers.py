@@ -10,6 +10,8 @@ import importlib.util
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
 import nbformat
 from nbformat import NotebookNode
@@ -51,13 +53,31 @@ def wrong(cell: str, name: str, source: str, *, loses: Iterable[str], hint: str)
 
 def load_answers(course: Course, assignment: str) -> list[Answer]:
     """The labelled answers of an assignment. Raises CourseError when they cannot be loaded."""
-    path = course.root / "tests" / "answers" / f"{assignment}.py"
+    return load_module(course, assignment).ANSWERS
+
+
+def load_probes(course: Course, assignment: str) -> dict[str, list]:
+    """What tells its wrong answers apart: solution cell to probes (see `proctor.diagnosis`)."""
+    if not answers_file(course, assignment).exists():
+        return {}
+    return getattr(load_module(course, assignment), "PROBES", {})
+
+
+def answers_file(course: Course, assignment: str) -> Path:
+    return course.root / "tests" / "answers" / f"{assignment}.py"
+
+
+def load_module(course: Course, assignment: str) -> ModuleType:
+    path = answers_file(course, assignment)
     if not path.exists():
         raise CourseError(f"tests/answers/{assignment}.py is missing in the course folder")
     spec = importlib.util.spec_from_file_location(f"answers_{assignment}", path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.ANSWERS
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise CourseError(f"tests/answers/{assignment}.py cannot be loaded: {error!r}") from error
+    return module
 
 
 def with_answers(notebook: NotebookNode, sources: dict[str, str]) -> NotebookNode:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,10 +65,19 @@ class Question:
     def ask(
         self, message: dict[str, Any], tensors: Sequence[torch.Tensor], seconds: float
     ) -> tuple[dict[str, Any], list[torch.Tensor]]:
-        """Ask, and wait `seconds` and a little for the answer. Raises QuestionLost."""
+        """Ask, and wait `seconds` and a little for the answer.
+
+        Raises QuestionLost, or ValueError for what is too large to ask.
+        """
         deadline = time.monotonic() + seconds + GRACE
         try:
             self.channel.send({**message, "seconds": seconds}, tensors, deadline=deadline)
+        except Malformed as error:
+            raise ValueError(f"this cannot be asked: {error}") from error
+        except WireError as error:
+            self.alive = False
+            raise QuestionLost(error) from error
+        try:
             return self.channel.receive(deadline)
         except WireError as error:
             self.alive = False
@@ -169,6 +178,15 @@ class Examination:
         """The time limit of the next call, 0 when the submission's time is used up."""
         limit = self.limits.repeated_call if repeated else self.limits.call
         return max(0.0, min(limit, self._remaining(0.0)))
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done in this block does not count as the submission's time."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.started += time.monotonic() - began
 
     def _remaining(self, kept_back: float) -> float:
         return self.started + self.limits.submission - kept_back - time.monotonic()

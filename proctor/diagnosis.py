@@ -1,0 +1,257 @@
+"""Which known mistake a wrong answer looks like: told by what it does, never by how it reads.
+
+A course's labelled wrong answers go through a few fixed probes, once per version of the course;
+what they did is kept in the user's cache. A wrong submission goes through the probes of its
+exercise. Where it does exactly what some labelled answers do, and these agree on what to say, that
+is said; otherwise nothing is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from nbformat import NotebookNode
+
+from proctor.answers import Answer, answers_file, load_answers, load_probes, with_answers
+from proctor.course import Course, read_notebook
+from proctor.examination import Examination
+from proctor.sandbox import Sandbox
+from proctor.student import Connection, Raised, Student, StudentError
+
+# Two ways to compute the same number differ by less than this, two mistakes by more.
+TOLERANCE = 1e-5
+
+Behaviour = Any  # what one probe saw, as JSON
+Probe = Callable[[Student], Behaviour]
+
+
+@dataclass(frozen=True)
+class KnownMistake:
+    """What a labelled wrong answer did in the probes of its exercise, and what to say of it."""
+
+    cell: str
+    name: str
+    hint: str
+    behaviours: list[Behaviour]
+
+
+# Probes, for tests/answers/<assignment>.py
+
+
+def call(name: str, *arguments: Any, on_accelerator: bool = False, gradients: bool = True) -> Probe:
+    """What a call gives: value, shape, dtype, gradients, changed inputs, device, copies."""
+
+    def probe(student: Student) -> Behaviour:
+        called = student.on_accelerator if on_accelerator else student
+        inputs = [fresh(argument, gradients) for argument in arguments]
+        result = getattr(called, name)(*inputs)
+        facts = student.last_call
+        return {
+            "result": describe(result),
+            "gradients": [describe(gradient) for gradient in gradients_of(result, inputs)],
+            "changed": facts.changed_inputs,
+            "devices": facts.result_devices,
+            "copies": sorted(set(facts.host_copies)),
+        }
+
+    return probe
+
+
+def loop(name: str, few: Sequence[Any], many: Sequence[Any]) -> Probe:
+    """Whether the number of torch operations grows with the number of examples."""
+
+    def probe(student: Student) -> Behaviour:
+        counts = []
+        for arguments in (few, many):
+            getattr(student.counting_operations, name)(*map(fresh, arguments))
+            counts.append(student.last_call.operations)
+        return counts[1] - counts[0] >= len(many[0]) - len(few[0])
+
+    return probe
+
+
+def value(name: str) -> Probe:
+    """The value of a variable."""
+    return lambda student: describe(getattr(student, name))
+
+
+def fresh(argument: Any, gradients: bool = True) -> Any:
+    """A leaf of its own, so that no probe sees what another changed."""
+    if not isinstance(argument, torch.Tensor):
+        return argument
+    return argument.detach().clone().requires_grad_(gradients and argument.is_floating_point())
+
+
+def gradients_of(result: Any, inputs: Sequence[Any]) -> list[torch.Tensor | None]:
+    if not isinstance(result, torch.Tensor) or not result.requires_grad:
+        return []
+    wanted = [tensor for tensor in inputs if isinstance(tensor, torch.Tensor)]
+    wanted = [tensor for tensor in wanted if tensor.requires_grad]
+    return list(torch.autograd.grad(result.sum(), wanted, allow_unused=True))
+
+
+def describe(found: Any) -> Behaviour:
+    """A value as JSON that says all that tells it from others."""
+    if isinstance(found, torch.Tensor):
+        numbers = found.detach().double().flatten().tolist()
+        return {"dtype": str(found.dtype), "shape": list(found.shape), "numbers": numbers}
+    if isinstance(found, list | tuple):
+        return [describe(item) for item in found]
+    if isinstance(found, dict):
+        return {str(key): describe(item) for key, item in found.items()}
+    if found is None or isinstance(found, bool | int | float | str):
+        return found
+    return {"type": getattr(found, "type_name", type(found).__name__)}
+
+
+def observe(probe: Probe, student: Student) -> Behaviour:
+    """What a probe sees; an error is a behaviour, too."""
+    try:
+        return probe(student)
+    except Raised as error:
+        return {"raised": error.type_name}
+    except StudentError as error:
+        return {"failed": type(error).__name__}
+
+
+def same(one: Behaviour, other: Behaviour) -> bool:
+    """Whether two behaviours are the same, up to rounding."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        if math.isnan(one) or math.isnan(other):
+            return math.isnan(one) and math.isnan(other)
+        return one == other or abs(one - other) <= TOLERANCE * max(1.0, min(abs(one), abs(other)))
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return one == other
+
+
+# The known mistakes of a course
+
+
+def known_mistakes(course: Course, assignment: str, sandbox: Sandbox) -> list[KnownMistake]:
+    """What the labelled wrong answers do; found out once per version of the course."""
+    place = cache_file(course, assignment)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers may want it at once
+        try:
+            return [KnownMistake(**entry) for entry in json.loads(place.read_text())]
+        except (OSError, ValueError, TypeError):
+            found = watch_mistakes(course, assignment, sandbox)
+        written = place.with_suffix(".new")
+        written.write_text(json.dumps([vars(mistake) for mistake in found]))
+        written.replace(place)
+    return found
+
+
+def cache_file(course: Course, assignment: str) -> Path:
+    """Named after everything that the behaviours depend on."""
+    engine = Path(__file__).parent
+    parts = [
+        course.reference(assignment),
+        answers_file(course, assignment),
+        *sorted(engine.glob("inside/*.py")),
+        *(engine / name for name in ("diagnosis.py", "student.py", "wire.py")),
+    ]
+    version = hashlib.sha256(torch.__version__.encode())
+    for part in parts:
+        version.update(part.read_bytes() if part.exists() else b"")
+    folder = Path(platformdirs.user_cache_dir("proctor"))
+    return folder / f"{assignment}-{version.hexdigest()[:20]}.json"
+
+
+def watch_mistakes(course: Course, assignment: str, sandbox: Sandbox) -> list[KnownMistake]:
+    probes = load_probes(course, assignment)
+    reference = read_notebook(course.reference(assignment))
+    return [
+        KnownMistake(
+            answer.cell, answer.name, answer.hint, watch(answer, reference, probes, sandbox)
+        )
+        for answer in load_answers(course, assignment)
+        if not answer.is_right and answer.cell in probes
+    ]
+
+
+def watch(
+    answer: Answer,
+    reference: NotebookNode,
+    probes: Mapping[str, Sequence[Probe]],
+    sandbox: Sandbox,
+) -> list[Behaviour]:
+    """What one labelled answer does in the probes of its exercise."""
+    notebook = with_answers(reference, {answer.cell: answer.source})
+    cells = [cell.source for cell in notebook.cells if defines_names(cell)]
+    with Examination(sandbox, cells, figures=False) as examination:
+        examination.run_cells()
+        student = Student(Connection(examination))
+        return [observe(probe, student) for probe in probes[answer.cell]]
+
+
+def defines_names(cell: NotebookNode) -> bool:
+    """Whether probes may need what a code cell defines: set-up and answers, but no figures."""
+    labels = cell.metadata.get("nbgrader", {})
+    return cell.cell_type == "code" and bool(labels) and not labels.get("grade", False)
+
+
+# The diagnosis of a submission
+
+
+def diagnose(
+    failed: Iterable[str],
+    sources: Mapping[str, str],
+    course: Course,
+    assignment: str,
+    examination: Examination,
+    sandbox: Sandbox,
+) -> dict[str, str]:
+    """What to say about wrong answers: solution cell to text, for those that are recognised.
+
+    `failed` are the solution cells whose graded cells lost marks, `sources` what the student wrote
+    in each. An answer that uses another wrong one is left alone: its behaviour is not its own.
+    """
+    failed = list(failed)
+    alone = [cell for cell in failed if not uses_any(sources.get(cell, ""), set(failed) - {cell})]
+    probes = load_probes(course, assignment)
+    to_probe = [cell for cell in alone if cell in probes]
+    if not to_probe:
+        return {}
+    with examination.paused():
+        mistakes = known_mistakes(course, assignment, sandbox)
+    examination.end_question()
+    student = Student(Connection(examination))
+    texts = {}
+    for cell in to_probe:
+        seen = [observe(probe, student) for probe in probes[cell]]
+        text = text_for([known for known in mistakes if known.cell == cell], seen)
+        if text is not None:
+            texts[cell] = text
+    return texts
+
+
+def uses_any(source: str, names: set[str]) -> bool:
+    return any(re.search(rf"\b{re.escape(name)}\b", source) for name in names)
+
+
+def text_for(mistakes: Sequence[KnownMistake], seen: list[Behaviour]) -> str | None:
+    """What to say of these behaviours; nothing when no mistake does the same, or when those that
+    do would be told different things."""
+    alike = [mistake for mistake in mistakes if same(mistake.behaviours, seen)]
+    if not alike or len({mistake.hint for mistake in alike}) > 1:
+        return None
+    return f"It does the same as this known mistake: {alike[0].name}. {alike[0].hint}"
