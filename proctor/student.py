@@ -17,7 +17,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from proctor.examination import Examination, QuestionLost
-from proctor.wire import Encoded, Foreign, Kept, Malformed, Source, decode, encode
+from proctor.wire import DTYPES, Encoded, Foreign, Kept, Malformed, Source, decode, encode
 
 ACCELERATOR = "accel"
 
@@ -233,6 +233,7 @@ class StudentFunction:
         Raises Raised, TookTooLong, Died, Untrustworthy. A result that is no tensor arrives as the
         number, text or container it is; what cannot cross arrives as `Foreign`, with its type.
         """
+        check_arguments((positional, keywords))
         tensors: list[torch.Tensor] = []
 
         def encode_tensor(tensor: torch.Tensor) -> Encoded:
@@ -251,6 +252,23 @@ class StudentFunction:
         call = RemoteCall(self, message)
         results = Bridge.apply(call, *tensors)
         return call.assemble(results)
+
+
+def check_arguments(value: Any) -> None:
+    """Raise TypeError, a grader's error, for what would not arrive as it is."""
+    if type(value) in (list, tuple):
+        for item in value:
+            check_arguments(item)
+    elif type(value) is dict:
+        check_arguments(list(value.items()))
+    elif isinstance(value, torch.Tensor):
+        if value.dtype not in DTYPES:
+            raise TypeError(f"a tensor of {value.dtype} cannot be an argument")
+    elif type(value) not in (bool, int, float, str, type(None), Source, Kept):
+        raise TypeError(
+            f"{type(value).__name__} cannot be an argument: only tensors, numbers, text, lists, "
+            "tuples, dicts, and `student.source(...)` for functions can"
+        )
 
 
 def expect(value: Any, kind: type) -> Any:

@@ -208,12 +208,15 @@ FORGE = """
 import json, os, socket, stat, struct
 
 def sockets():
-    for name in os.listdir('/proc/self/fd'):
-        try:
-            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                yield socket.socket(fileno=os.dup(int(name)))
-        except OSError:
-            pass
+    numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    found = [number for number in numbers if is_socket(number)]
+    return [socket.socket(fileno=os.dup(number)) for number in found]
+
+def is_socket(number):
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:
+        return False
 
 def forge(header, blob=b''):
     if not isinstance(header, bytes):
