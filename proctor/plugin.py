@@ -17,6 +17,7 @@ import torch
 from _pytest.runner import runtestprotocol
 
 from proctor.examination import Examination
+from proctor.sandbox import SandboxUnavailable
 from proctor.student import Connection, Raised, Student, StudentError, TookTooLong
 
 
@@ -69,6 +70,7 @@ class Desk:
     answers: dict[str, Answers] = field(default_factory=dict)
     results: dict[str, CheckResult | None] = field(default_factory=dict)
     open_answers: Callable[[str], Answers] | None = None  # for runs by plain pytest
+    unavailable: SandboxUnavailable | None = None  # no student is at fault for this
 
     def answers_for(self, assignment: str) -> Answers:
         if assignment not in self.answers:
@@ -76,7 +78,8 @@ class Desk:
         return self.answers[assignment]
 
     def close(self) -> None:
-        for answers in self.answers.values():
+        """Close what was opened here; who handed answers in may still have a use for them."""
+        for answers in self.answers.values() if self.open_answers else ():
             answers.examination.close()
 
 
@@ -171,7 +174,7 @@ def name_of(item: pytest.Item) -> str:
 
 def title_of(item: pytest.Item) -> str:
     text = (item.obj.__doc__ or "").strip()
-    return text.splitlines()[0] if text else item.name
+    return text.splitlines()[0].rstrip(".") if text else item.name
 
 
 @pytest.hookimpl(trylast=True)
@@ -218,6 +221,17 @@ def graders_named(
         if name_of(other).partition("[")[0] in names
         and assignment_of(other) == assignment_of(item)
         and grades_of(other)
+    ]
+
+
+def unknown_names(items: Sequence[pytest.Item]) -> list[str]:
+    """What graders require or build on, though it is no grader of their assignment."""
+    return [
+        f"{item.nodeid} names {name!r}, which is no grader of {assignment_of(item)}"
+        for item in items
+        if (marker := grades_of(item))
+        for name in marker.requires + marker.builds_on
+        if not graders_named([name], item, items)
     ]
 
 
@@ -302,6 +316,8 @@ class NotTried(Exception):
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
     if call.excinfo is not None:
         item.stash[FAILURE] = call.excinfo.value
+        if isinstance(call.excinfo.value, SandboxUnavailable):
+            item.config.stash[DESK].unavailable = call.excinfo.value
     return (yield)
 
 
@@ -341,3 +357,17 @@ def generator(request: pytest.FixtureRequest, answers: Answers) -> torch.Generat
     text = f"{answers.seed} {request.node.name}"
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
     return torch.Generator().manual_seed(number)
+
+
+@pytest.fixture
+def answer_text(answers: Answers) -> Callable[[str], str]:
+    """`answer_text("mnist_loss")`: what the student wrote there. To be searched, never to be run
+    or parsed: a hostile text can crash Python's parser."""
+    examination = answers.examination
+    return dict(zip(examination.names, examination.cells, strict=True)).__getitem__
+
+
+@pytest.fixture
+def flag(answers: Answers) -> Callable[[str], None]:
+    """`flag("...")` tells the instructor something that costs no points, as an incident."""
+    return answers.examination.incidents.append
