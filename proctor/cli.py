@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.marking import Marks, mark, rejected_unread
@@ -21,6 +23,7 @@ from proctor.text import plain
 if TYPE_CHECKING:
     from proctor.classroom import Tally
 
+REFUSED = 1
 COULD_NOT_WORK = 2
 STOPPED = 130
 
@@ -63,14 +66,7 @@ def parser() -> argparse.ArgumentParser:
         commands, "grade", grade, "grade the submissions of a class into nbgrader's gradebook"
     )
     grade_command.add_argument("assignment", metavar="ASSIGNMENT")
-    grade_command.add_argument(
-        "-j",
-        "--jobs",
-        type=positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="submissions marked at a time (default: the cores, %(default)s here)",
-    )
+    add_jobs(grade_command)
     grade_command.add_argument(
         "--student", action="append", default=[], metavar="S", help="only this one; may be repeated"
     )
@@ -79,8 +75,25 @@ def parser() -> argparse.ArgumentParser:
     )
     grade_command.add_argument("--no-figures", action="store_true", help="draw no figures (faster)")
 
+    release_command = add_command(
+        commands, "release", release, "release an assignment, if its graders are proven right"
+    )
+    release_command.add_argument("assignment", metavar="ASSIGNMENT")
+    add_jobs(release_command)
+
     add_command(commands, "doctor", doctor, "show what sandbox this machine gives")
     return top
+
+
+def add_jobs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-j",
+        "--jobs",
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="submissions marked at a time (default: the cores, %(default)s here)",
+    )
 
 
 def positive(text: str) -> int:
@@ -242,6 +255,28 @@ def summary_of_class(assignment: str, tally: Tally, seconds: float) -> str:
         lines.append("worth a look:")
         lines.extend(f"  {plain(student)}: {reason}" for student, reason in tally.look_at)
     return "\n".join(lines)
+
+
+def release(options: argparse.Namespace) -> int:
+    """Release an assignment, or say everything that is wrong with it."""
+    from proctor import gate
+
+    config = load_config()
+    with tqdm(unit="answer", disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        found = gate.release(
+            course_of(config), config, options.assignment, workers=options.jobs, progress=progress
+        )
+    if found:
+        print(f"{options.assignment} was not released:")
+        print("\n".join(f"  {plain(fault)}" for fault in found))
+        return REFUSED
+    print(f"{options.assignment} was released: release/{options.assignment}/")
+    return 0
 
 
 def doctor(_options: argparse.Namespace) -> int:

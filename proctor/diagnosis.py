@@ -254,4 +254,4 @@ def text_for(mistakes: Sequence[KnownMistake], seen: list[Behaviour]) -> str | N
     alike = [mistake for mistake in mistakes if same(mistake.behaviours, seen)]
     if not alike or len({mistake.hint for mistake in alike}) > 1:
         return None
-    return f"It does the same as this known mistake: {alike[0].name}. {alike[0].hint}"
+    return f"Your answer does the same as a known mistake, “{alike[0].name}”: {alike[0].hint}"
