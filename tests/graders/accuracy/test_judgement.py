@@ -1,0 +1,123 @@
+"""The constructed answer, and the statements to judge."""
+
+import torch
+
+from proctor.assertions import as_vector
+from proctor.plugin import grades
+
+TARGETS = torch.tensor([1, 0, 0, 1, 1], dtype=torch.float64)
+SMALLEST_GAIN = 0.1
+
+
+def predictions_of(student, name):
+    predictions = as_vector(name, getattr(student, name), len(TARGETS))
+    assert ((predictions >= 0) & (predictions <= 1)).all(), (
+        f"{name} should hold probabilities, got {predictions}"
+    )
+    return predictions
+
+
+def right_answers(predictions):
+    return int(((predictions > 0.5) == (TARGETS == 1)).sum())
+
+
+@grades(
+    "same_accuracy_check",
+    hint="Count the right answers of both vectors, five probabilities each: on which side of 0.5 is"
+    " each prediction, and on which should it be?",
+)
+def test_same_accuracy(student):
+    """predictions_a and predictions_b have the same accuracy."""
+    a, b = (right_answers(predictions_of(student, f"predictions_{name}")) for name in "ab")
+    assert a == b, f"both should have as many right answers, got {a} and {b}"
+
+
+@grades(
+    "same_accuracy_check",
+    weight=3,
+    requires="test_same_accuracy",
+    hint="Write the five distances of both models side by side and take the two means: how much"
+    " nearer is b? Only movement towards a target counts.",
+)
+def test_b_is_the_better_model(student):
+    """The mean distance of predictions_b is smaller by 0.1 or more, at the same accuracy."""
+    a, b = (
+        (predictions_of(student, f"predictions_{name}") - TARGETS).abs().mean() for name in "ab"
+    )
+    assert a - b >= SMALLEST_GAIN - 1e-6, f"b should be nearer by {SMALLEST_GAIN}, got {a} and {b}"
+
+
+def judgement_of(student, name):
+    claims = student.claims
+    assert isinstance(claims, dict), f"claims should be a dict, got {claims!r}"
+    assert name in claims, f"claims should judge {name!r}, got {list(claims)}"
+    judgement = claims[name]
+    assert judgement in (True, False), f"{name} should be True or False, got {judgement!r}"
+    return bool(judgement)
+
+
+@grades(
+    "claims_check",
+    hint="Put your finger on the staircase at a place chosen by chance: what does a hair"
+    " to the left and to the right look like?",
+)
+def test_claim_flat_almost_everywhere(student):
+    """Your judgement of `flat_almost_everywhere`: the slope of accuracy at almost every place."""
+    assert judgement_of(student, "flat_almost_everywhere") is True
+
+
+@grades(
+    "claims_check",
+    hint="Write the step down for a weight on a stair, with a learning rate of 1 and of"
+    " 100: where does it lead?",
+)
+def test_claim_bigger_learning_rate(student):
+    """Your judgement of `bigger_learning_rate`: what a bigger learning rate does."""
+    assert judgement_of(student, "bigger_learning_rate") is False
+
+
+@grades(
+    "claims_check",
+    hint="Put a gradient of 0 into the step and work out the weight after it.",
+)
+def test_claim_zero_gradient(student):
+    """Your judgement of `zero_gradient`: a weight whose gradient is 0."""
+    assert judgement_of(student, "zero_gradient") is True
+
+
+@grades(
+    "claims_check",
+    hint="Turn a weight by a hair: when does *any* count of right answers change?",
+)
+def test_claim_only_this_accuracy(student):
+    """Your judgement of `only_this_accuracy`: other counts of right answers."""
+    assert judgement_of(student, "only_this_accuracy") is False
+
+
+@grades(
+    "claims_check",
+    hint="Who reads a metric, and who needs a slope? Ask of both what they want to know.",
+)
+def test_claim_good_to_report(student):
+    """Your judgement of `good_to_report`: accuracy as a number to report."""
+    assert judgement_of(student, "good_to_report") is True
+
+
+@grades(
+    "claims_check",
+    hint="Invent a model that predicts something other than a probability: what can its"
+    " distances be?",
+)
+def test_claim_between_0_and_1(student):
+    """Your judgement of `between_0_and_1`: the range of a loss."""
+    assert judgement_of(student, "between_0_and_1") is False
+
+
+@grades(
+    "claims_check",
+    hint="Think of two models with the same accuracy, and of the step from the worse to"
+    " the better one.",
+)
+def test_claim_rise_together(student):
+    """Your judgement of `rise_together`: the loss and accuracy together."""
+    assert judgement_of(student, "rise_together") is False
