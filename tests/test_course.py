@@ -20,6 +20,20 @@ COURSE = Path(__file__).resolve().parent.parent
 
 # Other tools read these: for each assignment its nbgrader cells that hold answers or points.
 CONTRACT = {
+    "accuracy": {
+        "accuracy": ("solution", None),
+        "accuracy_values": ("graded", 2),
+        "accuracy_device": ("graded", 1),
+        "slope": ("solution", None),
+        "slope_values": ("graded", 1),
+        "flat_fraction": ("solution", None),
+        "flat_fraction_values": ("graded", 2),
+        "same_accuracy": ("solution", None),
+        "same_accuracy_check": ("graded", 2),
+        "claims": ("solution", None),
+        "claims_check": ("graded", 3),
+        "explain_accuracy": ("written", 4),
+    },
     "mnist_loss": {
         "where_by_hand": ("solution", None),
         "where_by_hand_values": ("graded", 1),
@@ -40,6 +54,53 @@ CONTRACT = {
         "explain_better": ("written", 3),
     },
 }
+
+
+def accuracy_numbers(notebook):
+    """Each number in the prose of accuracy, worked out; `notebook` holds its variables."""
+    targets, predictions = notebook["three_targets"], notebook["three_predictions"]
+    distances = (predictions - targets).abs()
+    is_right = ((predictions > 0.5) == (targets == 1)).float()
+    first_a, first_b, second = 1 - 0.6, 1 - 0.9, 0.7  # the example of same_accuracy
+    places = torch.tensor([0, 0.5, 0.9, 1.5])
+    stays = ((places + 0.25).floor() == places.floor()).float()
+    broken, images = notebook["BROKEN_WEIGHT"], len(notebook["digit_targets"])
+    accuracy_with, distance_with = notebook["accuracy_with"], notebook["distance_with"]
+    mended = notebook["weight_after_20_steps"](notebook["mean_distance"], 1)
+    return {
+        # the three images, and mistakes that the hints know by their number
+        "0.9": predictions[0],
+        "0.2": predictions[2],
+        "0.8": distances[2],
+        "0.6667": is_right.mean(),
+        "0.3333": 1 - is_right.mean(),
+        "0.5": is_right[targets == 1].mean(),
+        "0.5667": 1 - distances.mean(),
+        # the square, the stairs, two models with the same accuracy
+        "16": 4**2,
+        "0.61": 3.1**2 - 3**2,
+        "6.1": (3.1**2 - 3**2) / (3.1 - 3),
+        "1.15": places[2] + 0.25,
+        "0.75": stays.mean(),
+        "0.25": 1 - stays.mean(),
+        "0.1": first_b,
+        "0.7": second,
+        "0.55": (first_a + second) / 2,
+        "0.4": (first_b + second) / 2,
+        # the digits and the broken weight
+        "64": notebook["digit_images"].shape[1],
+        "63": len(notebook["weights"]) - 1,
+        "362": notebook["threes_and_sevens"].sum(),
+        "0.81": notebook["weights"][53],
+        "-2.25": broken,
+        "-2.24": broken + 0.01,
+        "0.675": accuracy_with(broken),
+        "13": images - images * accuracy_with(broken),
+        "-0.10": (distance_with(broken + 0.001) - distance_with(broken)) / 0.001,
+        "0.98": notebook["flat_in_accuracy"][2],
+        "-0.47": mended,
+        "40": images * accuracy_with(mended),
+    }
 
 
 def mnist_loss_numbers(notebook):
@@ -93,11 +154,23 @@ def mnist_loss_numbers(notebook):
     }
 
 
-NUMBERS = {"mnist_loss": mnist_loss_numbers}
+NUMBERS = {"accuracy": accuracy_numbers, "mnist_loss": mnist_loss_numbers}
 
 # Numbers that a text sets rather than works out: inputs, limits, tolerances.
 GIVEN = {
-    "mnist_loss": {"0.01", "-6", "-80", "-200", "200", "28", "1.0", "0.0", "0.00001", "0.000000001"}
+    "accuracy": {"-4", "0.00001", "0.01", "0.3", "0.6", "1.5", "3.1", "20", "200"},
+    "mnist_loss": {
+        "0.01",
+        "-6",
+        "-80",
+        "-200",
+        "200",
+        "28",
+        "1.0",
+        "0.0",
+        "0.00001",
+        "0.000000001",
+    },
 }
 
 every_assignment = pytest.mark.parametrize("assignment", sorted(CONTRACT))
