@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ from nbformat import NotebookNode
 
 from proctor import intake
 from proctor.course import Course, CourseError, read_notebook
+from proctor.diagnosis import diagnose
 from proctor.examination import CellRun, Examination, TimeLimits
-from proctor.plugin import DESK, Answers, CheckResult, Desk
+from proctor.plugin import DESK, Answers, CheckResult, Desk, unknown_names
 from proctor.sandbox import Sandbox
 
 
@@ -122,14 +125,19 @@ def mark(
         show_runs(taken.notebook, examination.run_cells())
         answers = Answers(examination, assignment, student, seed)
         results = run_graders(course.graders(assignment), answers)
-        incidents = [*taken.repairs, *examination.incidents]
-    cells = mark_cells(release, results)
+        cells = mark_cells(assignment, release, results)
+        failed = failed_answers(release, cells)
+        diagnoses = diagnose(
+            failed, sources_of(taken.notebook), course, assignment, examination, sandbox
+        )
+        cells = with_diagnoses(release, cells, diagnoses)
+        incidents = list(dict.fromkeys([*taken.repairs, *examination.incidents]))
     return Marks(
         assignment=assignment,
         student=student,
         status="graded",
         error=None,
-        score=sum(cell.score for cell in cells if cell.score is not None),
+        score=float(sum(cell.score for cell in cells if cell.score is not None)),
         max_score=automatic_points(release),
         seconds=time.monotonic() - started,
         incidents=incidents,
@@ -238,6 +246,15 @@ class Collected:
         if report.failed:
             self.errors.append(str(report.longrepr))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
+        self.errors.extend(unknown_names(items))
+        try:
+            return (yield)
+        except pytest.UsageError as error:
+            self.errors.append(str(error))
+            raise
+
 
 def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
     """Run every grader in `folder` on these answers. Raises CourseError when they do not load."""
@@ -252,7 +269,14 @@ def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
         f"--config-file={os.devnull}",
         str(folder),
     ]
-    status = pytest.main(arguments, plugins=[collected])
+    try:
+        # Standard output is for marks; what a grader prints may show hidden values.
+        with contextlib.redirect_stdout(sys.stderr):
+            status = pytest.main(arguments, plugins=[collected])
+    finally:
+        forget_modules(folder)
+    if desk.unavailable:
+        raise desk.unavailable
     if collected.errors or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         reasons = "\n".join(collected.errors) or f"pytest ended with {status!r}"
         raise CourseError(f"the graders in {folder.name} could not be run: {reasons}")
@@ -262,10 +286,28 @@ def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
     return list(desk.results.values())
 
 
-def mark_cells(release: NotebookNode, results: Sequence[CheckResult]) -> list[CellMarks]:
+def forget_modules(folder: Path) -> None:
+    """pytest would take a grader file of the same name in another folder for the one loaded."""
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(f"{folder}{os.sep}"):
+            del sys.modules[name]
+
+
+def mark_cells(
+    assignment: str, release: NotebookNode, results: Sequence[CheckResult]
+) -> list[CellMarks]:
     """The marks of every graded cell, in the notebook's order."""
+    known = intake.graded_cells(release)
+    automatic = {name for name, cell in known.items() if cell.kind == "graded"}
+    checked = {result.grades.cell for result in results}
+    if checked != automatic:
+        raise CourseError(
+            f"the graders of {assignment} do not fit its released notebook: "
+            f"graded cells without a grader: {', '.join(sorted(automatic - checked)) or 'none'}; "
+            f"graders for other cells: {', '.join(sorted(checked - automatic)) or 'none'}"
+        )
     cells = []
-    for graded in intake.graded_cells(release).values():
+    for graded in known.values():
         if graded.kind == "solution":
             continue
         if graded.kind == "manual":
@@ -276,6 +318,35 @@ def mark_cells(release: NotebookNode, results: Sequence[CheckResult]) -> list[Ce
         score = score_of(graded.points, checks)
         cells.append(CellMarks(graded.grade_id, score, graded.points, False, checks=checks))
     return cells
+
+
+def failed_answers(release: NotebookNode, cells: Sequence[CellMarks]) -> list[str]:
+    """The solution cells whose checks did not all pass, in the notebook's order."""
+    known = intake.graded_cells(release)
+    lost = [cell for cell in cells if any(not check.passed for check in cell.checks)]
+    answers = [known[cell.grade_id].answer for cell in lost]
+    return list(dict.fromkeys(answer for answer in answers if answer is not None))
+
+
+def sources_of(notebook: NotebookNode) -> dict[str, str]:
+    """What stands in the solution cells, by grade id."""
+    return {
+        cell.metadata.nbgrader.grade_id: cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution", False)
+    }
+
+
+def with_diagnoses(
+    release: NotebookNode, cells: Sequence[CellMarks], diagnoses: Mapping[str, str]
+) -> list[CellMarks]:
+    """The marks, with each diagnosis in the first cell that the answer lost marks in."""
+    known, left, diagnosed = intake.graded_cells(release), dict(diagnoses), []
+    for cell in cells:
+        failed = any(not check.passed for check in cell.checks)
+        text = left.pop(known[cell.grade_id].answer, None) if failed else None
+        diagnosed.append(dataclasses.replace(cell, diagnosis=text))
+    return diagnosed
 
 
 def checks_of(results: Sequence[CheckResult]) -> list[Check]:
