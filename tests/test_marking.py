@@ -1,0 +1,486 @@
+"""One notebook in, marks out: scores, order, repetition, and what no student may see."""
+
+import json
+import os
+import time
+
+import nbformat
+import pytest
+from conftest import LIMITS, cell
+from nbformat import v4
+
+from proctor.course import CourseError
+from proctor.marking import mark
+from proctor.sandbox import Sandbox, SandboxUnavailable
+
+CANARY = "CANARY-7f3a"
+
+CELLS = [
+    v4.new_code_cell("import torch", id="imports"),
+    cell("double", "def double(x):\n    return 2 * x"),
+    cell("double_values", "assert double(2) == 4", points=3),
+    cell("half", "def half(x):\n    return x / 2"),
+    cell("half_values", "assert half(2) == 1", points=2),
+    cell("explain", "Because.", points=4, kind="markdown", solution=True),
+]
+
+GRADERS = f'''
+@grades("double_values", hint="Try a few numbers by hand.", weight=2)
+def test_values(student, generator):
+    """Doubles numbers"""
+    x = torch.rand(3, generator=generator)
+    assert torch.equal(student.double(x), 2 * x), "{CANARY}"
+
+@grades("double_values", hint="What about nothing?")
+def test_zero(student):
+    """Leaves zero alone."""
+    assert student.double(0) == 0, "{CANARY}"
+
+@grades("half_values", hint="Halve it.", requires="test_zero")
+def test_half(student):
+    """Halves what was doubled
+
+    The rest of the text is for instructors: {CANARY}.
+    """
+    assert student.half(4) == 2, "{CANARY}"
+'''
+
+
+@pytest.fixture
+def course(tiny_course):
+    stubs = {"double": "def double(x):\n    raise NotImplementedError", "explain": "YOUR ANSWER"}
+    return tiny_course.add("tiny", CELLS, GRADERS, stubs=stubs)
+
+
+@pytest.fixture
+def marks_of(course, sandbox):
+    """`marks_of(double="def double(x): ...")`: the marks of the reference with other answers."""
+
+    def run(*, seed=None, data=None, **answers):
+        data = data or course.submission(**answers)
+        return mark(data, "tiny", course.course, sandbox=sandbox, limits=LIMITS, seed=seed)
+
+    return run
+
+
+def graders(course, text):
+    """Replace the graders of the course."""
+    course.add("tiny", CELLS, text)
+
+
+def scores(marks):
+    return {cell.grade_id: cell.score for cell in marks.cells}
+
+
+def checks(marks):
+    return {check.name: check for cell in marks.cells for check in cell.checks}
+
+
+def only(grader, cells=("double_values", "half_values")):
+    """Graders of which `grader` is the only one that can fail."""
+    rest = "".join(
+        f"""
+        @grades({name!r}, hint="h")
+        def test_rest_of_{name}(student):
+            pass
+        """
+        for name in cells
+    )
+    return rest + grader
+
+
+# Scores
+
+
+def test_the_reference_gets_exactly_all_marks(marks_of):
+    marks = marks_of()
+    assert (marks.status, marks.error, marks.incidents) == ("graded", None, [])
+    assert scores(marks) == {"double_values": 3.0, "half_values": 2.0, "explain": None}
+    assert (marks.score, marks.max_score) == (5.0, 5.0)
+    assert type(marks.score) is float
+    assert [cell.needs_manual_grade for cell in marks.cells] == [False, False, True]
+    assert [check.hint for check in checks(marks).values()] == [None] * 3
+    assert [check.title for check in checks(marks).values()] == [
+        "Doubles numbers",
+        "Leaves zero alone",
+        "Halves what was doubled",
+    ]
+
+
+def test_part_of_the_checks_is_part_of_the_points(marks_of):
+    marks = marks_of(double="def double(x):\n    return x * 0")
+    assert scores(marks)["double_values"] == 1.0
+    assert checks(marks)["test_values"].hint == "Try a few numbers by hand."
+    assert (marks.score, marks.max_score) == (3.0, 5.0)
+    marks = marks_of(
+        double="def double(x):\n    return 2 * x if isinstance(x, torch.Tensor) else 1"
+    )
+    assert scores(marks)["double_values"] == 2.0
+
+
+def test_a_check_that_requires_another_is_not_tried_without_it(marks_of):
+    marks = marks_of(
+        double="def double(x):\n    return 2 * x if isinstance(x, torch.Tensor) else 1"
+    )
+    assert scores(marks)["half_values"] == 0.0
+    hint = checks(marks)["test_half"].hint
+    assert hint == "Not tried: it needs “Leaves zero alone” first."
+
+
+def test_an_answer_not_written_gets_nothing_and_says_so(marks_of):
+    marks = marks_of(double="def double(x):\n    raise NotImplementedError")
+    assert marks.score == 0.0
+    assert checks(marks)["test_values"].hint == (
+        "`double` is not written yet: it raised NotImplementedError."
+    )
+
+
+def test_a_name_not_defined_is_named(marks_of):
+    marks = marks_of(half="")
+    assert scores(marks) == {"double_values": 3.0, "half_values": 0.0, "explain": None}
+    assert checks(marks)["test_half"].hint == (
+        "`half` is not defined after the notebook has run. Halve it."
+    )
+
+
+def test_what_a_student_wrote_into_a_graded_cell_counts_for_nothing(marks_of):
+    marks = marks_of(double_values="print('10/10'); assert False")
+    assert marks.score == 5.0
+    assert len(marks.incidents) == 1
+    assert marks.incidents[0].startswith("double_values had been changed")
+    failing = "def double(x):\n    return 1"
+    assert marks_of(double=failing, double_values="3.0").score == 0.0
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[1]", b'{"nbformat": 3}', b"\xff" * 100])
+def test_what_is_no_notebook_is_rejected_with_a_reason(marks_of, data):
+    marks = marks_of(data=data or b"\n")
+    assert (marks.status, marks.score, marks.max_score, marks.cells) == ("rejected", 0.0, 5.0, [])
+    assert "JupyterLab" in marks.error
+
+
+# Order and random inputs
+
+
+def test_the_same_file_gets_the_same_inputs_and_another_file_others(course, marks_of):
+    graders(
+        course,
+        only("""
+        @grades("half_values", hint="h")
+        def test_shows(student, generator):
+            assert torch.rand(1, generator=generator).item() == 0
+        """),
+    )
+    details = [
+        checks(marks_of(**answers))["test_shows"].detail
+        for answers in ({}, {}, {"half": "def half(x): return 0.5 * x"})
+    ]
+    shown = [detail.partition("assert 0.")[2][:6] for detail in details]
+    assert shown[0] == shown[1] != shown[2]
+    first, second, other = (marks_of(seed=seed) for seed in (1, 1, 2))
+    assert scores(first) == scores(second)
+    shown = [
+        checks(marks)["test_shows"].detail.partition("assert 0.")[2][:6]
+        for marks in (first, second, other)
+    ]
+    assert shown[0] == shown[1] != shown[2]
+    assert first.seed == 1
+
+
+def test_checks_run_in_an_order_that_the_seed_decides(course, marks_of):
+    text = """
+        import os, pytest
+        @pytest.mark.parametrize("number", range(6))
+        @grades("half_values", hint="h")
+        def test_number(student, number):
+            with open(os.environ["ORDER"], "a") as file:
+                print(number, end="", file=file)
+    """
+    graders(course, only(text))
+
+    def order(seed):
+        path = course.root / f"order-{time.monotonic_ns()}"
+        os.environ["ORDER"] = str(path)
+        try:
+            marks_of(seed=seed)
+        finally:
+            del os.environ["ORDER"]
+        return path.read_text()
+
+    orders = [order(seed) for seed in (1, 1, 2, 3)]
+    assert orders[0] == orders[1]
+    assert len(set(orders)) >= 3
+    assert all(sorted(found) == list("012345") for found in orders)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_required_check_runs_first_whatever_the_order(course, marks_of, seed):
+    graders(
+        course, GRADERS.replace('requires="test_zero"', 'requires=["test_zero", "test_values"]')
+    )
+    marks = marks_of(double="def double(x):\n    return 1", seed=seed)
+    assert checks(marks)["test_half"].hint.startswith("Not tried")
+
+
+# Spoilt by an earlier check
+
+
+def test_a_right_answer_with_a_global_counter_keeps_its_marks(course, marks_of):
+    """Each check sees the notebook as it was, if it would fail otherwise."""
+    text = """
+        @grades("double_values", hint="h")
+        def test_first(student):
+            assert student.double(1) == 2
+        @grades("half_values", hint="h")
+        def test_second(student):
+            assert student.double(2) == 4
+    """
+    graders(course, text)
+    once = """
+        calls = 0
+        def double(x):
+            global calls
+            calls += 1
+            if calls > 1:
+                raise RuntimeError("used up")
+            return 2 * x
+    """
+    marks = marks_of(double=once)
+    assert marks.score == 5.0
+    twice = text.replace("assert student.double(1) == 2", "student.double(1), student.double(1)")
+    graders(course, twice)
+    assert scores(marks_of(double=once))["double_values"] == 0.0
+
+
+def test_a_crash_in_one_check_costs_that_check_alone(marks_of):
+    crash = """
+        import os
+        def double(x):
+            if isinstance(x, torch.Tensor):
+                os._exit(1)
+            return 2 * x
+    """
+    marks = marks_of(double=crash)
+    assert scores(marks) == {"double_values": 1.0, "half_values": 2.0, "explain": None}
+    assert checks(marks)["test_values"].hint.startswith("`double` ended the process it ran in.")
+
+
+def test_a_hang_in_one_check_costs_that_check_and_is_an_incident(marks_of):
+    marks = marks_of(
+        double="def double(x):\n    while isinstance(x, torch.Tensor): pass\n    return 2*x"
+    )
+    assert scores(marks) == {"double_values": 1.0, "half_values": 2.0, "explain": None}
+    assert marks.incidents == ["double took longer than 0.8 s"]
+
+
+def test_a_grader_that_stumbles_over_a_strange_value_is_a_failed_check(course, marks_of):
+    text = only("""
+        @grades("half_values", hint="Return a number.")
+        def test_half(student):
+            assert student.half(4).sum() == 2
+    """)
+    graders(course, text)
+    for returned in ("None", "'text'", "{}", "object()", "[[1]]", "10**400", "float('nan')"):
+        marks = marks_of(half=f"def half(x):\n    return {returned}")
+        assert scores(marks) == {"double_values": 3.0, "half_values": 1.0, "explain": None}
+        assert checks(marks)["test_half"].hint == "Return a number."
+
+
+# The course is at fault
+
+
+BROKEN_GRADERS = {
+    "does not import": ("import no_such_module", "no_such_module"),
+    "syntax error": ("def test_(:", "SyntaxError"),
+    "nothing": ("", "NO_TESTS_COLLECTED"),
+    "no grader for a cell": (
+        '@grades("double_values", hint="h")\ndef test_a(student): pass',
+        "graded cells without a grader: half_values",
+    ),
+    "grader for no cell": (
+        only('\n        @grades("doubel_values", hint="h")\n        def test_a(student): pass'),
+        "graders for other cells: doubel_values",
+    ),
+    "requires what is not there": (
+        only(
+            '\n        @grades("half_values", hint="h", requires="test_b")\n        def test_a(): 0'
+        ),
+        "names 'test_b', which is no grader of tiny",
+    ),
+    "requires itself": (
+        only("""
+        @grades("half_values", hint="h", requires="test_b")
+        def test_a(): pass
+        @grades("half_values", hint="h", requires="test_a")
+        def test_b(): pass
+        """),
+        "requires itself",
+    ),
+    "stops pytest": (
+        only("""
+        import pytest
+        @grades("half_values", hint="h")
+        def test_a(): pytest.exit("enough")
+        """),
+        "INTERRUPTED",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), BROKEN_GRADERS.values(), ids=BROKEN_GRADERS)
+def test_graders_that_do_not_work_are_the_courses_fault(course, marks_of, text, reason):
+    graders(course, text)
+    with pytest.raises(CourseError, match="tiny") as caught:
+        marks_of()
+    assert reason in str(caught.value)
+
+
+def test_a_course_without_its_parts_says_what_is_missing(course, sandbox):
+    for path, part in (("release/tiny", "release/tiny"), ("tests/graders/tiny", "tests/graders")):
+        (course.root / path).rename(course.root / "away")
+        with pytest.raises(CourseError, match=part):
+            mark(course.submission(), "tiny", course.course, sandbox=sandbox)
+        (course.root / "away").rename(course.root / path)
+
+
+def test_without_a_sandbox_no_check_is_failed_but_all_refused(course, monkeypatch):
+    unavailable = SandboxUnavailable("no", "help")
+
+    class Gone(Sandbox):
+        def session(self, serve="examinee"):
+            raise unavailable
+
+    with pytest.raises(SandboxUnavailable):
+        mark(course.submission(), "tiny", course.course, sandbox=Gone())
+
+
+def test_a_sandbox_that_goes_away_under_the_graders_costs_no_marks(course, sandbox):
+    class GoesAway:
+        protection = ""
+        left = 1
+
+        def session(self):
+            self.left -= 1
+            if self.left < 0:
+                raise SandboxUnavailable("gone", "help")
+            return sandbox.session()
+
+    text = only("""
+        @grades("half_values", hint="h")
+        def test_half(student, answers):
+            answers.examination.close()
+            assert student.half(4) == 2
+    """)
+    graders(course, text)
+    with pytest.raises(SandboxUnavailable):
+        mark(course.submission(), "tiny", course.course, sandbox=GoesAway(), limits=LIMITS)
+
+
+def test_two_assignments_with_graders_of_the_same_name_do_not_mix(course, tiny_course, sandbox):
+    for number in (1, 2):
+        name = f"number{number}"
+        cells = [cell("s", f"x = {number}"), cell("s_values", "", points=1)]
+        text = (
+            f'@grades("s_values", hint="h")\ndef test_x(student):\n    assert student.x == {number}'
+        )
+        tiny_course.add(name, cells, text)
+        folder = tiny_course.course.graders(name)
+        (folder / f"test_{name}.py").rename(folder / "test_same.py")
+        marks = mark(tiny_course.submission(), name, tiny_course.course, sandbox=sandbox)
+        assert marks.score == 1.0
+
+
+def test_changed_graders_are_read_again(course, marks_of):
+    assert marks_of().score == 5.0
+    graders(course, GRADERS.replace("student.half(4) == 2", "student.half(4) == 3"))
+    assert marks_of().score == 3.0
+
+
+# What a student may see
+
+
+def test_no_hidden_text_and_no_input_is_shown(course, marks_of):
+    tell = "def test_zero(student):\n    print('" + CANARY + "')"
+    graders(course, GRADERS.replace("def test_zero(student):", tell))
+    telltale = """
+        import sys, warnings
+        def double(x):
+            print("told", x)
+            print("told", x, file=sys.stderr)
+            warnings.warn(f"told {x}")
+            raise type(f"told{x}", (Exception,), {})(f"told {x}")
+    """
+    for double in ("def double(x):\n    return 1", telltale, "def double(x): return f'told {x}'"):
+        marks = marks_of(double=double)
+        outputs = [one.get("outputs", []) for one in marks.notebook.cells]
+        shown = [[check.name, check.title, check.hint] for check in checks(marks).values()]
+        seen = json.dumps([outputs, shown, marks.incidents, marks.error])
+        assert marks.score == 0.0
+        assert CANARY not in seen
+        assert CANARY not in json.dumps(marks.notebook)
+        assert "told" not in seen
+        assert "tensor" not in seen
+    assert CANARY in checks(marks)["test_values"].detail
+
+
+def test_the_notebook_shows_what_the_cells_printed_and_is_valid(course, marks_of):
+    marks = marks_of(half="print('seen')\ndef half(x):\n    print('unseen')\n    return x / 2")
+    nbformat.validate(marks.notebook)
+    outputs = [one.get("outputs", []) for one in marks.notebook.cells]
+    assert "seen" in str(outputs)
+    assert "unseen" not in str(outputs)
+
+
+def test_what_graders_print_does_not_go_to_standard_output(course, marks_of, capfd):
+    graders(course, GRADERS.replace("assert student.half", "print('PRINTED'); assert student.half"))
+    marks_of()
+    assert "PRINTED" not in capfd.readouterr().out
+
+
+# Plain pytest
+
+
+@pytest.fixture
+def plain_pytest(course, monkeypatch, capfd):
+    """`plain_pytest("--seed", "1")`: exit code and output of pytest, run by hand on the course."""
+    monkeypatch.chdir(course.root)
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+    def run(*arguments):
+        folder = "tests/graders/tiny"
+        options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir=."]
+        status = pytest.main([folder, *options, *arguments])
+        return status, capfd.readouterr().out
+
+    return run
+
+
+def test_plain_pytest_grades_the_reference_and_shows_every_detail_of_a_submission(
+    course, plain_pytest
+):
+    text = (
+        GRADERS
+        + """
+def test_both(request):
+    pass
+"""
+    )
+    graders(course, text)
+    status, output = plain_pytest()
+    assert status == 0, output
+    assert "4 passed" in output
+    wrong = course.submission(double="def double(x):\n    return 1")
+    (course.root / "wrong.ipynb").write_bytes(wrong)
+    status, output = plain_pytest("--submission", "wrong.ipynb", "--seed", "1")
+    assert status == 1
+    assert "2 failed, 1 passed, 1 error" in output
+    assert CANARY in output
+    assert "assert 1 == 0" in output
+    assert "Not tried" in output
+
+
+def test_plain_pytest_says_why_a_submission_cannot_be_read(course, plain_pytest):
+    (course.root / "broken.ipynb").write_text("{")
+    status, output = plain_pytest("--submission", "broken.ipynb")
+    assert status == 1
+    assert "not valid JSON" in output
