@@ -11,9 +11,10 @@ import functools
 import hashlib
 import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters import Autograde
@@ -48,6 +49,18 @@ class Tally:
     @property
     def done(self) -> int:
         return self.unchanged + self.graded + self.rejected + self.set_aside
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a regrade changes in one graded cell of one student. `checks` are the titles of the
+    checks whose verdict changes, with what they say now."""
+
+    student: str
+    grade_id: str
+    before: float
+    after: float
+    checks: list[tuple[str, str]]
 
 
 class Classroom:
@@ -104,32 +117,66 @@ class Classroom:
         to_grade = [student for student in students if force or not self.is_graded(student)]
         tally = Tally(total=len(students), unchanged=len(students) - len(to_grade))
         progress(tally)
-        if not to_grade:
-            return tally
+        store = Store(self)
+        with contextlib.closing(self._outcomes(to_grade, workers, figures)) as outcomes:
+            for outcome in outcomes:
+                with held_interrupts():
+                    self._take(outcome, store, tally)
+                progress(tally)
+        return tally
+
+    def regrade(
+        self,
+        students: Sequence[str],
+        *,
+        workers: int,
+        dry_run: bool,
+        progress: Callable[[Tally], None] = lambda tally: None,
+    ) -> tuple[Tally, list[Change]]:
+        """Mark what was graded before once more, with the graders of today; returns who gains or
+        loses, and why. Without `dry_run` the new marks are stored as well."""
+        graded = [student for student in students if self.is_graded(student)]
+        tally = Tally(total=len(students), unchanged=len(students) - len(graded))
+        records = {
+            student: read_record(self.course, student, self.assignment) for student in graded
+        }
+        store = None if dry_run else Store(self)
+        changes = []
+        with contextlib.closing(self._outcomes(graded, workers, figures=not dry_run)) as outcomes:
+            for outcome in outcomes:
+                student = outcome.job.student
+                if outcome.marks is not None:
+                    changes.extend(changes_of(student, records[student], outcome.marks))
+                with held_interrupts():
+                    self._take(outcome, store, tally)
+                progress(tally)
+        return tally, sorted(changes, key=lambda change: (change.student, change.grade_id))
+
+    def _outcomes(
+        self, students: Sequence[str], workers: int, figures: bool
+    ) -> Generator[Outcome, None, None]:
+        """The submissions of these students, marked side by side."""
         grading = Grading(config=self.config)
         settings = MarkingSettings(
             self.course.root, grading.figures and figures, grading.time_limits()
         )
         jobs = [
             Job(student, self.assignment, functools.partial(self.read, student))
-            for student in to_grade
+            for student in students
         ]
-        store = Store(self)
+        if not jobs:
+            return
         with (
             contextlib.closing(Sandbox()) as sandbox,
             Workers(min(workers, len(jobs)), sandbox, settings) as pool,
         ):
-            for outcome in pool.mark(jobs):
-                with held_interrupts():
-                    self._take(outcome, store, tally)
-                progress(tally)
-        return tally
+            yield from pool.mark(jobs)
 
-    def _take(self, outcome: Outcome, store: Store, tally: Tally) -> None:
-        """Store an outcome, and count it."""
+    def _take(self, outcome: Outcome, store: Store | None, tally: Tally) -> None:
+        """Store an outcome, if there is a store, and count it."""
         student, marks = outcome.job.student, outcome.marks
         error = outcome.error
-        if marks is not None:
+        if marks is not None and store is not None:
             marks.incidents.extend(refused_side_files(self.folder(student)))
             error = store.marks(student, marks)
         if error is not None:
@@ -197,6 +244,31 @@ def held_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
     if pressed:
         raise KeyboardInterrupt
+
+
+def changes_of(student: str, record: dict[str, Any], marks: Marks) -> list[Change]:
+    """Where these marks differ from the ones on record."""
+    old = {cell["grade_id"]: cell for cell in record["cells"]}
+    new = {cell.grade_id: cell for cell in marks.cells}
+    changes = []
+    for grade_id in dict.fromkeys([*old, *new]):
+        before = (old[grade_id]["score"] or 0.0) if grade_id in old else 0.0
+        after = (new[grade_id].score or 0.0) if grade_id in new else 0.0
+        verdicts = {c["title"]: c["passed"] for c in old.get(grade_id, {"checks": []})["checks"]}
+        checks = new[grade_id].checks if grade_id in new else []
+        told = [
+            (check.title, "passes now" if check.passed else f"fails now: {check.hint}")
+            for check in checks
+            if verdicts.get(check.title, not check.passed) is not check.passed
+        ]
+        told += [
+            (title, "is asked no more")
+            for title in verdicts
+            if title not in {c.title for c in checks}
+        ]
+        if before != after or told:
+            changes.append(Change(student, grade_id, before, after, told))
+    return changes
 
 
 def named_students(classroom: Classroom, wanted: Sequence[str]) -> list[str]:

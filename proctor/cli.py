@@ -75,6 +75,24 @@ def parser() -> argparse.ArgumentParser:
     )
     grade_command.add_argument("--no-figures", action="store_true", help="draw no figures (faster)")
 
+    regrade_command = add_command(
+        commands, "regrade", regrade, "mark graded submissions anew, and show who gains or loses"
+    )
+    regrade_command.add_argument("assignment", metavar="ASSIGNMENT")
+    regrade_command.add_argument(
+        "--student", action="append", default=[], metavar="S", help="only this one; may be repeated"
+    )
+    regrade_command.add_argument(
+        "--dry-run", action="store_true", help="show the changes, store nothing"
+    )
+    add_jobs(regrade_command)
+
+    explain_command = add_command(
+        commands, "explain", explain, "explain one student's mark, check by check"
+    )
+    explain_command.add_argument("assignment", metavar="ASSIGNMENT")
+    explain_command.add_argument("student", metavar="STUDENT")
+
     release_command = add_command(
         commands, "release", release, "release an assignment, if its graders are proven right"
     )
@@ -255,6 +273,42 @@ def summary_of_class(assignment: str, tally: Tally, seconds: float) -> str:
         lines.append("worth a look:")
         lines.extend(f"  {plain(student)}: {reason}" for student, reason in tally.look_at)
     return "\n".join(lines)
+
+
+def regrade(options: argparse.Namespace) -> int:
+    """Show what the graders of today would change, and store it unless it is a dry run."""
+    config = load_config()
+    from proctor.classroom import Classroom, named_students
+
+    classroom = Classroom(config, course_of(config), options.assignment)
+    students = named_students(classroom, options.student)
+    with Progress(len(students)) as progress:
+        tally, changes = classroom.regrade(
+            students, workers=options.jobs, dry_run=options.dry_run, progress=progress
+        )
+    for change in changes:
+        print(f"{plain(change.student)}  {change.grade_id}  {change.before:g} -> {change.after:g}")
+        for title, verdict in change.checks:
+            print(f"    {title}: {verdict}")
+    affected = len({change.student for change in changes})
+    stored = "nothing was stored" if options.dry_run else "the new marks are stored"
+    print(
+        f"{options.assignment}: {tally.total - tally.unchanged} submissions marked anew, "
+        f"{affected} of them with other marks or verdicts; {stored}. "
+        f"{tally.unchanged} were new or changed, and wait for `proctor grade`."
+    )
+    for student, reason in tally.look_at:
+        print(f"  {plain(student)}: {reason}")
+    return COULD_NOT_WORK if tally.set_aside else 0
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Explain one mark from its record and the gradebook."""
+    config = load_config()
+    from proctor.explain import explanation
+
+    print(explanation(config, course_of(config), options.assignment, options.student))
+    return 0
 
 
 def release(options: argparse.Namespace) -> int:
