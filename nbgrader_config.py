@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SAWarning
 
+from proctor.pages import NBGRADER_TEMPLATES, TEMPLATES
 from proctor.preprocessors import guard_submissions
 
 c = get_config()  # noqa: F821 (given by nbgrader)
@@ -60,9 +61,15 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
-# Feedback and Formgrader show text and outputs of students: cleaned after they became HTML.
+# Feedback and Formgrader show text and outputs of students: cleaned after they became HTML. Both
+# pages work without the internet; the rubric of a written answer is on Formgrader's alone.
+c.GenerateFeedback.preprocessors = ["proctor.preprocessors.GetGradesGiven"]
 c.HTMLExporter.sanitize_html = True
 c.HTMLExporter.filters = {
     "markdown2html": "proctor.feedback.markdown_to_html",
     "clean_html": "proctor.feedback.clean_html",
+    "exercises": "proctor.pages.exercises",
+    "rubric": "proctor.pages.rubric",
 }
+c.HTMLExporter.extra_template_basedirs = [TEMPLATES, NBGRADER_TEMPLATES]
+c.HTMLExporter.extra_template_paths = [NBGRADER_TEMPLATES]

@@ -11,15 +11,12 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import bleach
 import nbformat
-from nbconvert.filters.markdown_mistune import (
-    InvalidNotebook,
-    IPythonRenderer,
-    MarkdownWithMath,
-)
+from bleach.sanitizer import Cleaner
+from nbconvert.filters.markdown_mistune import InvalidNotebook, MarkdownWithMath
 from nbformat import NotebookNode
 
+from proctor.formulas import PLACE, PRIVATE, Formulas
 from proctor.text import plain
 
 if TYPE_CHECKING:
@@ -198,26 +195,32 @@ def _text(value: Any) -> str:
 
 def clean_html(markup: str) -> str:
     """Markup without scripts, styles, frames, forms, ids and links that do anything but lead on."""
-    return bleach.clean(
-        INVISIBLE.sub("", markup),
-        tags=frozenset(TAGS.split()),
-        attributes=_is_safe_attribute,
-        protocols=PROTOCOLS,
-        strip_comments=True,
-    )
+    return _cleaner().clean(INVISIBLE.sub("", markup))
 
 
 def markdown_to_html(source: str) -> str:
     """Markdown as nbconvert renders it, cleaned after rendering so that text stays whole."""
-    source = ATTACHED_PICTURE.sub("*(attached picture, left out)*", source)
+    source = ATTACHED_PICTURE.sub("*(attached picture, left out)*", PRIVATE.sub("", source))
     if len(source) > MAX_MARKDOWN_CHARACTERS:
         return _as_it_is(source)
-    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
+    formulas = Formulas()
     try:
-        return clean_html(MarkdownWithMath(renderer=renderer).render(source))
+        page = MarkdownWithMath(renderer=formulas).render(source)
+        page = _cleaner(formulas.inserted).clean(INVISIBLE.sub("", page))
+        return PLACE.sub("", page)  # of formulas in attributes, where there can be none
     except (RecursionError, ValueError, LookupError, InvalidNotebook):
         # One student's odd text must not keep the others from their feedback.
         return _as_it_is(source)
+
+
+def _cleaner(*filters: Any) -> Cleaner:
+    return Cleaner(
+        tags=frozenset(TAGS.split()),
+        attributes=_is_safe_attribute,
+        protocols=PROTOCOLS,
+        strip_comments=True,
+        filters=filters,
+    )
 
 
 def _as_it_is(text: str) -> str:

@@ -23,7 +23,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
+from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocessor
 from nbgrader.utils import is_ignored
 from traitlets.config import Config
 
@@ -193,6 +193,21 @@ def report(notebook: NotebookNode, marks: Marks) -> None:
             cell.outputs = refusal_report(marks.error or "")
         else:
             cell.outputs = cell_report(by_grade_id[labels["grade_id"]])
+
+
+# Feedback
+
+
+class GetGradesGiven(GetGrades):
+    """nbgrader's GetGrades, that also tells what a person has yet to grade."""
+
+    def _get_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        super()._get_score(cell, resources)
+        labels = cell.metadata.nbgrader
+        grade = self.gradebook.find_grade(
+            labels.grade_id, self.notebook_id, self.assignment_id, self.student_id
+        )
+        labels["needs_manual_grade"] = grade.needs_manual_grade
 
 
 # The seam: what nbgrader does with a submission before any exporter or preprocessor sees it

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+from itertools import pairwise
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from proctor import feedback
+from proctor import feedback, formulas
 from proctor.feedback import clean_html, markdown_to_html, safe_outputs
 from proctor.marking import CellMarks, Check
 
@@ -157,6 +158,10 @@ def test_floods_are_cut():
         "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)></style></table></math>",
         "<!--><img src=x onerror=alert(1)>-->",
         "<scr<script>ipt>alert(1)</script>",
+        r"$\text{<script>alert(1)</script>}$",
+        r"$\text{<img src=x onerror=alert(1)>}$",
+        r"$\href{javascript:alert(1)}{x}\style{position:fixed}{x}\class{modal}{x}$",
+        r'![$\text{x" onerror="alert(1)}$](x.png)',
     ],
 )
 @pytest.mark.parametrize("render", [clean_html, markdown_to_html])
@@ -164,7 +169,7 @@ def test_markup_that_does_something_is_defused(markup, render):
     page = render(markup)
     tags = page.split("<")[1:]  # text has its own < escaped
     inside = [tag.split(">")[0].lower() for tag in tags]
-    forbidden = ("script", "svg", "iframe", "style", "form", "input", "meta", "base", "math")
+    forbidden = ("script", "svg", "iframe", "style", "form", "input", "meta", "base", "mglyph")
     assert not [tag for tag in inside if tag.strip("/").startswith(forbidden)]
     dangers = (" on", "javascript", "data:", "https:", "style=", "id=", "name=", "modal")
     assert not [tag for tag in inside if any(danger in tag for danger in dangers)]
@@ -173,7 +178,10 @@ def test_markup_that_does_something_is_defused(markup, render):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("$a<b$", "$a&lt;b$"),
+        ("$a<b$", "<mi>a</mi><mo>&lt;</mo><mi>b</mi>"),
+        ("$$\\frac{1}{2}$$", "<mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac>"),
+        ("$\\frac{$", "$\\frac{$"),
+        ("`$x$`", "<code>$x$</code>"),
         ("`x < y`", "<code>x &lt; y</code>"),
         ("> said", "<blockquote>"),
         ("|a|\n|-|\n|1|", "<td>1</td>"),
@@ -187,6 +195,14 @@ def test_markup_that_does_something_is_defused(markup, render):
 )
 def test_what_is_meant_well_is_kept(source, expected):
     assert expected in markdown_to_html(source)
+
+
+def test_formulas_cannot_grow_without_end():
+    doubling = "".join(rf"\def\{b}{{\{a}\{a}}}" for a, b in pairwise("abcdefghijklmnopqrstuvwxyz"))
+    page = markdown_to_html(rf"$\def\a{{xx}}{doubling}\z$ and $x$" + " $y$" * 1000)
+    assert r"\def\z" in page
+    assert "<mi>x</mi>" in page
+    assert page.count("<math") <= formulas.MAX_FORMULAS
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
-from nbgrader.server_extensions.formgrader import handlers
 from traitlets.config import PyFileConfigLoader
 
 REPOSITORY = Path(__file__).parent.parent
@@ -360,25 +360,60 @@ def test_feedback_runs_nothing_of_a_student(course):
     page = course.feedback("hostile")
     live = LiveParts(page)
     assert live.found == []
-    assert "explain" not in live.ids
+    assert live.ids.count("explain") == 1  # the heading, not the student's
     # What was meant well is still there.
-    assert "$a&lt;b$" in page
+    assert "<mi>a</mi><mo>&lt;</mo><mi>b</mi>" in page
     assert "<blockquote>" in page
     assert "<td>seen</td>" in page
 
 
-def test_formgrader_runs_nothing_of_a_student(course):
+def formgrader_page(course, student: str) -> str:
     """The page on which an instructor grades by hand, made as Formgrader makes it."""
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
     config.HTMLExporter.template_name = "formgrade"
-    config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
     exporter = HTMLExporter(config=config)
-    resources = {"index": 0, "total": 1, "base_url": ""}
-    page, _ = exporter.from_notebook_node(course.autograded("hostile"), resources=resources)
+    resources = {"index": 0, "total": 1, "base_url": "", "assignment_id": "tiny"}
+    page, _ = exporter.from_notebook_node(course.autograded(student), resources=resources)
+    return page
+
+
+def test_formgrader_runs_nothing_of_a_student(course):
+    page = formgrader_page(course, "hostile")
     live = LiveParts(page)
     assert all("toggle_name" in found for found in live.found)  # Formgrader's own button
     assert live.ids.count("explain") == 1  # the box for the score
     assert "<blockquote>" in page
+
+
+def test_feedback_adds_up_and_stands_alone(course):
+    page = BeautifulSoup(course.feedback("half"), "html.parser")
+    assert page.select_one(".total").get_text() == "2 of 6 points"
+    rows = [
+        [cell.get_text(strip=True) for cell in row.select("td")][:2]
+        for row in page.select("header tbody tr")
+    ]
+    assert rows == [["double", "2 of 3"], ["explain", "0 of 3"]]
+    assert page.select("header a[href='#comment-explain']")  # nbgrader's "No response."
+    assert not page.select("script, link, iframe, [src^=http], [src^='//']")
+    assert "prefers-color-scheme: dark" in page.style.get_text()
+    anchors = {element["id"] for element in page.select("[id]")}
+    assert {link["href"] for link in page.select("a[href^='#']")} <= {
+        f"#{name}" for name in anchors
+    }
+
+
+def test_feedback_says_what_waits_for_a_person(course):
+    page = BeautifulSoup(course.feedback("hostile"), "html.parser")
+    assert "not graded yet" in page.select("header tbody tr")[1].get_text()
+
+
+def test_rubric_is_on_formgraders_page_alone(course, monkeypatch):
+    monkeypatch.chdir(course.root)
+    monkeypatch.setenv("HOME", str(course.root))
+    page = BeautifulSoup(formgrader_page(course, "hostile"), "html.parser")
+    assert "REFERENCE_SOLUTION" in page.select_one("details.rubric").get_text()
+    assert len(page.select("details.rubric")) == 1
+    assert not page.select("script[src^=http], link[href^=http]")
 
 
 def test_stock_filters_would_have_run_it(course):
