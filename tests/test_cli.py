@@ -1,0 +1,237 @@
+"""The `proctor` command: what it prints, what it returns, and when it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import cell
+from nbformat import v4
+
+from proctor import cli
+
+CELLS = [
+    v4.new_code_cell("print('start')", id="start"),
+    cell("double", "def double(x):\n    return 2 * x"),
+    cell("double_values", "assert double(2) == 4", points=3),
+    cell("explain", "Because.", points=4, kind="markdown", solution=True),
+]
+GRADERS = '''
+@grades("double_values", hint="Try a few numbers by hand.")
+def test_values(student):
+    """Doubles numbers"""
+    assert student.double(2) == 4
+
+@grades("double_values", hint="What about nothing?", weight=2)
+def test_zero(student):
+    """Leaves zero alone"""
+    assert student.double(0) == 0
+'''
+WRONG = "def double(x):\n    return 3 * x"
+
+
+@pytest.fixture
+def course(tiny_course, monkeypatch):
+    """A course with one assignment, as the current folder."""
+    tiny_course.add("tiny", CELLS, GRADERS, stubs={"double": "def double(x): pass"})
+    (tiny_course.root / "tiny.ipynb").write_bytes(tiny_course.submission())
+    (tiny_course.root / "wrong.ipynb").write_bytes(tiny_course.submission(double=WRONG))
+    (tiny_course.root / "tiny-broken.ipynb").write_text("{")
+    monkeypatch.chdir(tiny_course.root)
+    return tiny_course
+
+
+@pytest.fixture
+def proctor(course, sandbox, monkeypatch, capfd):
+    """`proctor("check", ...)`: exit code, standard output, standard error. It starts no sandbox of
+    its own: that of all tests is used."""
+
+    class Shared:
+        protection = sandbox.protection
+        session = sandbox.session
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(cli, "Sandbox", lambda unsafe: Shared())
+
+    def run(*arguments):
+        capfd.readouterr()
+        status = cli.main(arguments)
+        return status, *capfd.readouterr()
+
+    return run
+
+
+def run_command(course, *arguments, **environment):
+    """The command as a person starts it."""
+    return subprocess.run(
+        [Path(sys.executable).parent / "proctor", *arguments],
+        cwd=course.root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_the_command_prints_one_json_object_for_each_notebook(course):
+    names = ["tiny.ipynb", "wrong.ipynb", "tiny-broken.ipynb", "tiny/missing.ipynb"]
+    done = run_command(course, "check", "--json", "--student", "student-01", *names)
+    assert done.returncode == 0, done.stderr
+    right, wrong, broken, missing = (json.loads(line) for line in done.stdout.splitlines())
+    assert [found["notebook"] for found in (right, wrong, broken, missing)] == names
+    for found in (right, wrong, broken, missing):
+        assert (found["assignment"], found["student"]) == ("tiny", "student-01")
+        assert found["max_score"] == 3.0
+        assert type(found["seconds"]) is float
+    assert right == {
+        "notebook": "tiny.ipynb",
+        "assignment": "tiny",
+        "student": "student-01",
+        "status": "graded",
+        "error": None,
+        "score": 3.0,
+        "max_score": 3.0,
+        "seconds": right["seconds"],
+        "incidents": [],
+        "cells": [
+            {
+                "grade_id": "double_values",
+                "score": 3.0,
+                "max_score": 3.0,
+                "needs_manual_grade": False,
+                "diagnosis": None,
+                "checks": [
+                    {"name": name, "title": title, "passed": True, "hint": None}
+                    for name, title in (
+                        ("test_values", "Doubles numbers"),
+                        ("test_zero", "Leaves zero alone"),
+                    )
+                ],
+            },
+            {
+                "grade_id": "explain",
+                "score": None,
+                "max_score": 4.0,
+                "needs_manual_grade": True,
+                "diagnosis": None,
+                "checks": [],
+            },
+        ],
+    }
+    assert (wrong["status"], wrong["score"]) == ("graded", 2.0)
+    for found, reason in ((broken, "not valid JSON"), (missing, "there is no file missing.ipynb")):
+        assert (found["status"], found["score"], found["cells"]) == ("rejected", 0.0, [])
+        assert reason in found["error"]
+
+
+def test_a_failed_check_is_told_with_its_hint(course, proctor):
+    (course.root / "tiny.ipynb").write_bytes(course.submission(double="def double(x): return 0"))
+    status, output, _ = proctor("check", "--json", "tiny.ipynb")
+    found = json.loads(output)
+    assert status == 0
+    assert found["student"] is None
+    assert found["score"] == 2.0
+    assert found["cells"][0]["checks"][0] == {
+        "name": "test_values",
+        "title": "Doubles numbers",
+        "passed": False,
+        "hint": "Try a few numbers by hand.",
+    }
+
+
+def test_the_table_tells_scores_failures_and_reasons(course, proctor):
+    (course.root / "tiny.ipynb").write_bytes(course.submission(double="def double(x): return 0"))
+    status, output, _ = proctor(
+        "check", "--student", "student-01", "tiny.ipynb", "tiny-broken.ipynb"
+    )
+    assert status == 0
+    for text in (
+        "tiny.ipynb  (tiny, student-01)",
+        "2 of 3",
+        "failed: Doubles numbers",
+        "Try a few numbers by hand.",
+        "waits for a person, of 4",
+        "score 2 of 3 in",
+        "rejected: the file is not valid JSON",
+        "score 0 of 3 in",
+    ):
+        assert text in output
+
+
+def test_the_assignment_is_told_by_its_name_its_grade_ids_or_the_option(course, proctor):
+    for name in ("tiny (1).ipynb", "tiny-Copy1.ipynb", "homework.ipynb"):
+        (course.root / name).write_bytes(course.submission())
+        status, output, _ = proctor("check", "--json", name)
+        assert (status, json.loads(output)["score"]) == (0, 3.0)
+    (course.root / "empty.ipynb").write_bytes(b"")
+    status, output, _ = proctor("check", "--json", "--assignment", "tiny", "empty.ipynb")
+    assert (status, json.loads(output)["status"]) == (0, "rejected")
+    assert "0 bytes" in json.loads(output)["error"]
+
+
+def test_what_a_terminal_would_obey_is_not_printed(course, proctor):
+    name = "tiny\x1b[31m\r\u202e\n.ipynb"
+    (course.root / name).write_bytes(course.submission())
+    failing = course.submission(double="while True: break\nimport os; os._exit(1)")
+    (course.root / "other.ipynb").write_bytes(failing)
+    status, output, _ = proctor(
+        "check", name, "other.ipynb", f"missing-{name}", "--assignment", "tiny"
+    )
+    assert status == 0
+    assert not set(output) & set("\x1b\r\u202e\x07\x9b")
+    assert "incident: double ended its process (exit 1)" in output
+
+
+def test_an_assignment_that_is_not_there_is_no_work_at_all(course, proctor):
+    for arguments, reason in (
+        (("--assignment", "other", "tiny.ipynb"), "release/other/other.ipynb is missing"),
+        (("--assignment", "../tiny", "tiny.ipynb"), "no assignment's name"),
+        (("unknown.ipynb",), "Say which with --assignment"),
+    ):
+        status, output, error = proctor("check", "--json", *arguments)
+        assert (status, output) == (2, "")
+        assert reason in error
+
+
+def test_graders_that_do_not_load_are_no_work_at_all(course, proctor):
+    course.add("tiny", CELLS, "import no_such_module")
+    status, output, error = proctor("check", "--json", "tiny.ipynb")
+    assert (status, output) == (2, "")
+    assert "no_such_module" in error
+    assert "tiny" in error
+
+
+def test_without_a_sandbox_nothing_is_graded(course, tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "bwrap").write_text("#!/bin/sh\necho 'bwrap: no permission for that' >&2\nexit 1\n")
+    (folder / "bwrap").chmod(0o755)
+    path = f"{folder}:{os.environ['PATH']}"
+    done = run_command(course, "check", "--json", "tiny.ipynb", PATH=path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "no sandbox, so nothing is graded" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("check",), ("check", "--seed", "x", "a"), ("no-such-command",)]
+)
+def test_arguments_that_make_no_sense_are_explained(arguments, capfd):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: proctor" in capfd.readouterr().err
+
+
+def test_nothing_is_left_in_the_course(course, proctor):
+    before = sorted(path for path in course.root.rglob("*") if "__pycache__" not in path.parts)
+    status, _, _ = proctor("check", "--json", "tiny.ipynb", "wrong.ipynb")
+    after = sorted(path for path in course.root.rglob("*") if "__pycache__" not in path.parts)
+    assert status == 0
+    assert before == after
