@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbgrader.api
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
@@ -196,6 +197,7 @@ class Store:
     """The one writer: hands marks to nbgrader's Autograde, student by student."""
 
     def __init__(self, classroom: Classroom):
+        keep_engines()
         self.coursedir = classroom.coursedir
         self.assignment = classroom.assignment
         self.autograde = Autograde(coursedir=self.coursedir, config=classroom.config)
@@ -217,6 +219,16 @@ class Store:
         finally:
             MarkInSandbox.ready.pop((student, self.assignment), None)
         return None
+
+
+def keep_engines() -> None:
+    """Let nbgrader use one database engine for the whole run.
+
+    It opens the gradebook about ten times per submission, each time with a new engine, which has to
+    compile every query anew; that takes longer than the queries.
+    """
+    if not hasattr(nbgrader.api.create_engine, "cache_info"):
+        nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
 
 
 class Messages(logging.Handler):
