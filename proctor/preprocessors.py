@@ -28,7 +28,7 @@ from nbgrader.utils import is_ignored
 from traitlets.config import Config
 
 from proctor import intake
-from proctor.course import Course, read_notebook
+from proctor.course import Course, CourseError, read_notebook
 from proctor.feedback import cell_report, notes_cell, refusal_report, safe_outputs
 from proctor.records import write_record
 
@@ -59,7 +59,16 @@ class ClearSolutionsByName(ClearSolutions):
 
 
 class SubmissionExporter(NotebookExporter):
-    """Reads a submitted notebook as what it is, untrusted; those of later steps as usual."""
+    """Reads a submitted notebook as what it is, untrusted; those of later steps as usual.
+
+    nbgrader makes it once, before it touches any submission: the moment to refuse what would fail
+    for every student.
+    """
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        if isinstance(self.parent, Autograde):
+            demand_that_grading_can_run(self.parent)
 
     def from_filename(
         self, filename: str, resources: ResourcesDict | None = None, **settings: Any
@@ -236,7 +245,6 @@ def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) ->
     if not isinstance(self, Autograde):
         NBGRADER_INIT_ASSIGNMENT(self, assignment_id, student_id)
         return
-    demand_same_cells(self, assignment_id)
     source = Path(self._format_source(assignment_id, student_id))
     target = Path(self._format_dest(assignment_id, student_id))
     for path, data in side_files(source, self.coursedir.ignore):
@@ -299,9 +307,33 @@ def _files_beside(folder: Path) -> list[Path]:
     return found[:MAX_SIDE_FILES]
 
 
-def demand_same_cells(converter: Autograde, assignment: str) -> None:
+def demand_that_grading_can_run(converter: Autograde) -> None:
+    """Stop before the first submission where none could be graded, and say what to do about it.
+
+    nbgrader would go through the class, log each failure and remove what was graded before.
+    """
+    # Here, because most commands of nbgrader mark nothing and torch takes seconds to import.
+    from proctor.marking import shared_sandbox
+    from proctor.sandbox import SandboxUnavailable
+
+    assignment = converter.coursedir.assignment_id
+    course = course_of(converter)
+    try:
+        course.graders(assignment)
+        demand_same_cells(converter, course.release(assignment))
+        if not MarkInSandbox.ready:
+            shared_sandbox().session().kill()
+    except (CourseError, SandboxUnavailable, NbGraderException) as error:
+        kind = "There is no sandbox" if isinstance(error, SandboxUnavailable) else "It cannot start"
+        message = f"Nothing was graded. {kind}: {error}"
+        converter.log.error(message)
+        raise NbGraderException(message) from None
+
+
+def demand_same_cells(converter: Autograde, path: Path) -> None:
     """Refuse to grade with a gradebook that knows other cells or points than the release."""
-    release = read_notebook(course_of(converter).release(assignment))
+    assignment = converter.coursedir.assignment_id
+    release = read_notebook(path)
     released = {
         cell.grade_id: cell.points
         for cell in intake.graded_cells(release).values()

@@ -108,12 +108,12 @@ class SmallCourse:
         path.write_text(text)
         return path
 
-    def nbgrader(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def nbgrader(self, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
         # As a user calls it: no PYTHONPATH, and the environment is not activated.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
         }
-        environment["PATH"] = "/usr/local/bin:/usr/bin:/bin"
+        environment["PATH"] = path + "/usr/local/bin:/usr/bin:/bin"
         return subprocess.run(
             [Path(sys.executable).parent / "nbgrader", *arguments],
             cwd=self.root,
@@ -473,3 +473,36 @@ def test_gradebook_that_knows_other_points_is_told(course):
     assert graded.returncode != 0
     assert "disagree about double_values" in graded.stderr
     assert "nbgrader generate_assignment tiny" in graded.stderr
+
+
+def test_nothing_is_touched_where_there_is_no_sandbox(course, tmp_path):
+    """bubblewrap as in a container that forbids it: told once, with the remedy."""
+    write_failing_bubblewrap(tmp_path)
+    before = course.autograded("half")
+    graded = course.nbgrader("autograde", "tiny", "--force", path=f"{tmp_path}:")
+    assert graded.returncode != 0
+    assert graded.stderr.count("No permissions to create new namespace") == 1
+    assert "Nothing was graded. There is no sandbox" in graded.stderr
+    assert "seccomp=unconfined" in graded.stderr
+    assert "Traceback" not in graded.stderr
+    assert course.autograded("half") == before
+    assert course.scores("half")["double_values"] == (1, False)
+
+
+def write_failing_bubblewrap(folder: Path) -> None:
+    program = folder / "bwrap"
+    program.write_text(
+        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace, likely because the kernel "
+        "does not allow non-privileged user namespaces.' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+
+
+def test_missing_graders_are_told_before_anything_is_touched(course):
+    graders = course.root / "tests/graders/tiny"
+    graders.rename(graders.with_name("elsewhere"))
+    graded = course.nbgrader("autograde", "tiny", "--student", "half", "--force")
+    graders.with_name("elsewhere").rename(graders)
+    assert graded.returncode != 0
+    assert "Nothing was graded. It cannot start: tests/graders/tiny is missing" in graded.stderr
+    assert course.autograded("half").cells
