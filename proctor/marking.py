@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
 import os
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 from nbformat import NotebookNode
 
 from proctor import intake
 from proctor.course import Course, CourseError, read_notebook
 from proctor.diagnosis import diagnose
 from proctor.examination import CellRun, Examination, TimeLimits
-from proctor.plugin import DESK, Answers, CheckResult, Desk, unknown_names
+from proctor.graders import run_graders
+from proctor.plugin import Answers, CheckResult
 from proctor.sandbox import Sandbox
 
 
@@ -210,87 +208,6 @@ def show_runs(notebook: NotebookNode, runs: Sequence[CellRun]) -> None:
     for number, (cell, run) in enumerate(zip(cells, runs, strict=True), start=1):
         cell.outputs = [NotebookNode(output) for output in run.outputs]
         cell.execution_count = None if run.status == "skipped" else number
-
-
-# Parts of pytest that grading has no use for: they print, write files, or collect garbage
-# several times a run, which alone takes longer than all graders.
-UNUSED_PLUGINS = (
-    "terminal",
-    "cacheprovider",
-    "faulthandler",
-    "unraisableexception",
-    "threadexception",
-    "doctest",
-    "junitxml",
-    "pastebin",
-    "stepwise",
-    "logging",
-    "warnings",
-    "legacypath",
-    "unittest",
-)
-
-
-class Collected:
-    """pytest plugin of one grading run: hands in the desk, and keeps what could not be loaded."""
-
-    def __init__(self, desk: Desk):
-        self.desk = desk
-        self.errors: list[str] = []
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        config.stash[DESK] = self.desk
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.errors.append(str(report.longrepr))
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
-        self.errors.extend(unknown_names(items))
-        try:
-            return (yield)
-        except pytest.UsageError as error:
-            self.errors.append(str(error))
-            raise
-
-
-def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
-    """Run every grader in `folder` on these answers. Raises CourseError when they do not load."""
-    desk = Desk(seed=answers.seed, answers={answers.assignment: answers})
-    collected = Collected(desk)
-    arguments = [
-        *("--disable-plugin-autoload", "-p", "proctor.plugin"),
-        *(f"-pno:{plugin}" for plugin in UNUSED_PLUGINS),
-        *("--capture=no", "--import-mode=importlib", "--strict-markers"),
-        f"--confcutdir={folder}",
-        f"--rootdir={folder}",
-        f"--config-file={os.devnull}",
-        str(folder),
-    ]
-    try:
-        # Standard output is for marks; what a grader prints may show hidden values.
-        with contextlib.redirect_stdout(sys.stderr):
-            status = pytest.main(arguments, plugins=[collected])
-    finally:
-        forget_modules(folder)
-    if desk.unavailable:
-        raise desk.unavailable
-    if collected.errors or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        reasons = "\n".join(collected.errors) or f"pytest ended with {status!r}"
-        raise CourseError(f"the graders in {folder.name} could not be run: {reasons}")
-    missing = [name for name, result in desk.results.items() if result is None]
-    if missing:
-        raise CourseError(f"these graders in {folder.name} did not run: {', '.join(missing)}")
-    return list(desk.results.values())
-
-
-def forget_modules(folder: Path) -> None:
-    """pytest would take a grader file of the same name in another folder for the one loaded."""
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(f"{folder}{os.sep}"):
-            del sys.modules[name]
 
 
 def mark_cells(

@@ -179,14 +179,27 @@ def title_of(item: pytest.Item) -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the graders of an assignment in random order, what they require before them."""
     graders = [item for item in items if grades_of(item)]
     others = [item for item in items if not grades_of(item)]
-    config.stash[DESK].results = {item.nodeid: None for item in graders}
+    items[:] = others + in_random_order(graders, config.stash[DESK])
+
+
+def in_random_order(graders: Sequence[pytest.Item], desk: Desk) -> list[pytest.Item]:
+    """The graders of each assignment, shuffled, what they require before them.
+
+    The desk's results keep the order in which the graders are written.
+    """
     shuffled = sorted(graders, key=lambda item: item.nodeid)
-    random.Random(config.stash[DESK].seed).shuffle(shuffled)
+    desk.results = {item.nodeid: None for item in sorted(graders, key=place_of)}
+    random.Random(desk.seed).shuffle(shuffled)
     shuffled.sort(key=assignment_of)
-    items[:] = others + requirements_first(shuffled)
+    return requirements_first(shuffled)
+
+
+def place_of(item: pytest.Item) -> tuple[str, int]:
+    """Where a grader stands: its file, and the line in it."""
+    path, line, _ = item.location
+    return path, line or 0
 
 
 def requirements_first(items: list[pytest.Item]) -> list[pytest.Item]:

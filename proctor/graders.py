@@ -1,0 +1,172 @@
+"""The hidden graders of an assignment: loaded by pytest once, run on one submission after another.
+
+Starting pytest and loading the graders takes longer than running them. pytest has no way to run a
+session in parts, so each assignment's session runs in a thread of its own and waits in the hook
+that runs the tests: answers come in, results go out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from proctor.course import CourseError
+from proctor.plugin import DESK, Answers, CheckResult, Desk, in_random_order, unknown_names
+
+# Parts of pytest that grading has no use for: they print, write files, or collect garbage.
+UNUSED_PLUGINS = (
+    "terminal",
+    "cacheprovider",
+    "faulthandler",
+    "unraisableexception",
+    "threadexception",
+    "doctest",
+    "junitxml",
+    "pastebin",
+    "stepwise",
+    "logging",
+    "warnings",
+    "legacypath",
+    "unittest",
+)
+
+
+def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
+    """Run every grader in `folder` on these answers. Raises CourseError when they do not load."""
+    # Standard output is for marks; what a grader prints may show hidden values.
+    with contextlib.redirect_stdout(sys.stderr):
+        desk = loaded_graders(folder).run(answers)
+    if desk.unavailable:
+        raise desk.unavailable
+    missing = [name for name, result in desk.results.items() if result is None]
+    if missing:
+        raise CourseError(f"these graders in {folder.name} did not run: {', '.join(missing)}")
+    return list(desk.results.values())
+
+
+_loaded: dict[tuple[Path, int], tuple[tuple, LoadedGraders]] = {}
+
+
+def loaded_graders(folder: Path) -> LoadedGraders:
+    """The graders in `folder`, loaded anew when a file there has changed."""
+    key = (folder.resolve(), os.getpid())
+    version = tuple(
+        (str(path), path.stat().st_mtime_ns, path.stat().st_size)
+        for path in sorted(folder.rglob("*.py"))
+    )
+    known, graders = _loaded.get(key, (None, None))
+    if known != version or not graders.alive:
+        if graders is not None:
+            graders.close()
+        graders = LoadedGraders(folder)
+        _loaded[key] = (version, graders)
+    return graders
+
+
+class LoadedGraders:
+    """One pytest session that stays open."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.session = OpenSession(folder)
+        self.thread = threading.Thread(
+            target=self._run, name=f"graders of {folder.name}", daemon=True
+        )
+        self.thread.start()
+        started = self.session.done.get()
+        if isinstance(started, BaseException):
+            raise started
+
+    @property
+    def alive(self) -> bool:
+        return self.thread.is_alive()
+
+    def run(self, answers: Answers) -> Desk:
+        self.session.waiting.put(answers)
+        finished = self.session.done.get()
+        if isinstance(finished, BaseException):
+            raise finished
+        return finished
+
+    def close(self) -> None:
+        self.session.waiting.put(None)
+        self.thread.join()
+
+    def _run(self) -> None:
+        arguments = [
+            *("--disable-plugin-autoload", "-p", "proctor.plugin"),
+            *(f"-pno:{plugin}" for plugin in UNUSED_PLUGINS),
+            *("--capture=no", "--import-mode=importlib", "--strict-markers"),
+            f"--confcutdir={self.folder}",
+            f"--rootdir={self.folder}",
+            f"--config-file={os.devnull}",
+            str(self.folder),
+        ]
+        try:
+            status = pytest.main(arguments, plugins=[self.session])
+            reasons = "\n".join(self.session.errors) or f"pytest ended with {status!r}"
+            error = CourseError(f"the graders in {self.folder.name} could not be run: {reasons}")
+        except BaseException as failure:  # noqa: BLE001 - it is raised where the thread is waited for
+            error = failure
+        self.session.done.put(error)
+
+
+class OpenSession:
+    """pytest plugin: instead of running the collected graders once, runs them on what comes in."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.waiting: queue.Queue[Answers | None] = queue.Queue()
+        self.done: queue.Queue[Desk | BaseException | None] = queue.Queue()
+        self.errors: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[DESK] = Desk()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.errors.append(str(report.longrepr))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
+        self.errors.extend(unknown_names(items))
+        forget_modules(self.folder)
+        try:
+            return (yield)
+        except pytest.UsageError as error:
+            self.errors.append(str(error))
+            raise
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        if self.errors or not session.items:
+            return None
+        self.done.put(None)
+        while (answers := self.waiting.get()) is not None:
+            desk = Desk(seed=answers.seed, answers={answers.assignment: answers})
+            session.config.stash[DESK] = desk
+            try:
+                run_all(in_random_order(session.items, desk))
+                self.done.put(desk)
+            except Exception as error:  # noqa: BLE001 - it is raised where the answers came from
+                self.done.put(error)
+        return True
+
+
+def run_all(items: Sequence[pytest.Item]) -> None:
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+
+
+def forget_modules(folder: Path) -> None:
+    """pytest would take a grader file of the same name in another folder for the one loaded."""
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(f"{folder}{os.sep}"):
+            del sys.modules[name]
