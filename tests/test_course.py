@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import math
 import re
 import shutil
 import struct
@@ -14,7 +15,11 @@ import nbformat
 import pytest
 import torch
 from nbclient import NotebookClient
-from torch.nn.functional import mse_loss
+from torch.nn.functional import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    mse_loss,
+)
 
 COURSE = Path(__file__).resolve().parent.parent
 
@@ -33,6 +38,22 @@ CONTRACT = {
         "claims": ("solution", None),
         "claims_check": ("graded", 3),
         "explain_accuracy": ("written", 4),
+    },
+    "cross_entropy": {
+        "derivation": ("solution", None),
+        "derivation_steps": ("graded", 3),
+        "derivation_text": ("written", 3),
+        "own_numbers": ("solution", None),
+        "own_numbers_loss": ("graded", 2),
+        "log_softmax": ("solution", None),
+        "log_softmax_values": ("graded", 2),
+        "cross_entropy": ("solution", None),
+        "cross_entropy_values": ("graded", 2),
+        "cross_entropy_gradient": ("graded", 2),
+        "cross_entropy_device": ("graded", 2),
+        "logit_for_loss": ("solution", None),
+        "logit_for_loss_values": ("graded", 1),
+        "explain_not_zero": ("written", 4),
     },
     "mnist_loss": {
         "where_by_hand": ("solution", None),
@@ -154,11 +175,111 @@ def mnist_loss_numbers(notebook):
     }
 
 
-NUMBERS = {"accuracy": accuracy_numbers, "mnist_loss": mnist_loss_numbers}
+def cross_entropy_numbers(notebook):
+    """Each number in the prose of cross_entropy, worked out; `notebook` holds its variables."""
+    first = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64, requires_grad=True)  # the question
+    truth = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
+    (first.logsumexp(0) - first[0]).backward()
+    logits = first.detach()
+    exponentials, probabilities = logits.exp(), logits.softmax(0)
+    loss = -probabilities[0].log()
+    two = torch.tensor([2.0, 0.0], dtype=torch.float64)  # the example with two classes
+    wrong_score = torch.tensor([-6.0, 0.0], dtype=torch.float64, requires_grad=True)
+    (wrong_score.logsumexp(0) - wrong_score[0]).backward()
+    wrong_probability = torch.sigmoid(torch.tensor(-6.0))
+    shifted = torch.tensor([0.0, -1.0, -1.0]).exp()
+
+    def floor(classes):
+        """The loss of a perfect probability vector that is taken for logits."""
+        return math.log(math.e + classes - 1) - 1
+
+    return {
+        # two classes
+        "7.3891": two[0].exp(),
+        "1.0000": two[1].exp(),
+        "8.3891": two.exp().sum(),
+        "0.8808": two.softmax(0)[0],
+        "0.1192": two.softmax(0)[1],
+        "-0.1269": two.softmax(0)[0].log(),
+        "0.1269": -two.softmax(0)[0].log(),
+        "-2.1269": two.softmax(0)[1].log(),
+        "2.1269": -two.softmax(0)[1].log(),
+        "2.3026": -math.log(0.1),
+        "4.6052": -math.log(0.01),
+        "0.1353": math.exp(-2),
+        # the question from the forum
+        "2.7183": exponentials[0],
+        "2.72": exponentials[0],
+        "4.7183": exponentials.sum(),
+        "4.72": exponentials.sum(),
+        "0.5761": probabilities[0],
+        "0.576": probabilities[0],
+        "0.58": probabilities[0],
+        "0.6": probabilities[0],
+        "0.2119": probabilities[1],
+        "0.5514": loss,
+        "0.551": loss,
+        "-0.4239": first.grad[0],
+        "1.7358": shifted.sum(),
+        "1.0986": math.log(3),
+        "0.00009": math.log(1 + 2 * math.exp(-10)),
+        # mistakes that the hints know by their number
+        "-0.5514": -loss,
+        "1.5514": logits.logsumexp(0),
+        "0.5447": -math.log(0.58),
+        "0.5108": -math.log(0.6),
+        "0.2395": -math.log10(probabilities[0]),
+        "0.7956": -math.log2(probabilities[0]),
+        "0.8711": probabilities.logsumexp(0) - probabilities[0],
+        "0.1838": loss / 3,
+        "3.6543": -probabilities.log().sum(),
+        "0.4239": 1 - probabilities[0],
+        "0.5665": binary_cross_entropy_with_logits(logits, truth),
+        "0.3426": binary_cross_entropy(probabilities, truth),
+        "-18": math.log(1e-8),
+        "-16": math.log(1e-7),
+        "88": max(x for x in range(200) if torch.tensor(float(x)).exp().isfinite()),
+        # a true 3 with the score -6: cross-entropy and mnist_loss
+        "-0.9975": wrong_score.grad[0],
+        "-0.0025": -wrong_probability * (1 - wrong_probability),
+        # softmax twice; counting e to the power 0 once gives the floor of two classes
+        "0.3133": floor(2),
+        "0.7437": floor(4),
+        "1.4612": floor(10),
+        "500": len(notebook["digit_labels"]),
+    }
+
+
+NUMBERS = {
+    "accuracy": accuracy_numbers,
+    "cross_entropy": cross_entropy_numbers,
+    "mnist_loss": mnist_loss_numbers,
+}
 
 # Numbers that a text sets rather than works out: inputs, limits, tolerances.
 GIVEN = {
     "accuracy": {"-4", "0.00001", "0.01", "0.3", "0.6", "1.5", "3.1", "20", "200"},
+    "cross_entropy": {
+        "00",
+        "-1",
+        "-2",
+        "-4",
+        "-6",
+        "10",
+        "12",
+        "20",
+        "200",
+        "-200",
+        "1000",
+        "-1000",
+        "0.1",
+        "0.01",
+        "0.002",
+        "0.0005",
+        "0.0001",
+        "0.00001",
+        "0.000000001",
+    },
     "mnist_loss": {
         "0.01",
         "-6",
