@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README, "Set-up".
 TORCH_INDEX ?=
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup lab demo test e2e lint bench clean
 
 setup: $(VENV)/installed
 
@@ -16,11 +16,17 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[development]'
 	touch $@
 
+lab: setup
+	$(BIN)/proctor lab
+
 demo: setup
 	$(BIN)/python tests/demo.py
 
 test: setup lint
 	$(BIN)/pytest
+
+e2e: setup
+	$(BIN)/pytest tests/e2e
 
 lint: setup
 	$(BIN)/ruff check .

@@ -99,6 +99,16 @@ def parser() -> argparse.ArgumentParser:
     release_command.add_argument("assignment", metavar="ASSIGNMENT")
     add_jobs(release_command)
 
+    lab_command = add_command(
+        commands, "lab", lab, "start JupyterLab for an instructor and for a student, on one machine"
+    )
+    lab_command.add_argument(
+        "--student", default="student-01", metavar="S", help="the student's id"
+    )
+    lab_command.add_argument(
+        "--exchange", type=Path, metavar="FOLDER", help="default: one of their own, in .lab/"
+    )
+
     add_command(commands, "doctor", doctor, "show what sandbox this machine gives")
     return top
 
@@ -338,3 +348,11 @@ def doctor(_options: argparse.Namespace) -> int:
     found = probe()
     print(found)
     return 0 if found.sound else COULD_NOT_WORK
+
+
+def lab(options: argparse.Namespace) -> int:
+    """Show the course as an instructor and as a student see it."""
+    from proctor.lab import run
+
+    run(course_of(load_config()).root, options.exchange, options.student)
+    return 0
