@@ -132,6 +132,14 @@ RIGHT = [
             return torch.mean(both_three + both_seven)
         """,
     ),
+    right(
+        "accuracy",
+        "a chain of methods in bfloat16",
+        """
+        def accuracy(predictions, targets):
+            return predictions.float().gt(0.5).eq(targets.bool()).type(torch.bfloat16).mean()
+        """,
+    ),
     # slope
     right(
         "slope",
@@ -237,6 +245,20 @@ RIGHT = [
             for i in range(len(xs)):
                 share += float(slope(f, xs[i], xs[i] + step) == 0) / len(xs)
             return share
+        """,
+    ),
+    right(
+        "flat_fraction",
+        "the standard library",
+        """
+        from statistics import mean
+
+
+        def flat_fraction(f, xs, step):
+            def is_flat(x):
+                return 1.0 if slope(f, x, x + step) == 0 else 0.0
+
+            return mean(map(is_flat, xs))
         """,
     ),
     # same_accuracy
@@ -397,6 +419,26 @@ WRONG_ACCURACY = [
         """,
         loses=[VALUES],
         hint="Is 0.5 above 0.5?",
+    ),
+    wrong(
+        "accuracy",
+        "right if nearer to the target than 0.5",
+        """
+        def accuracy(predictions, targets):
+            return ((predictions - targets).abs() < 0.5).float().mean()
+        """,
+        loses=[VALUES],
+        hint="How does your rule judge a 7 whose prediction lies in the very middle?",
+    ),
+    wrong(
+        "accuracy",
+        "above the batch's own mean",
+        """
+        def accuracy(predictions, targets):
+            return ((predictions > predictions.mean()) == (targets == 1)).float().mean()
+        """,
+        loses=ACCURACY,
+        hint="Should the answer for one image depend on which others are in the batch?",
     ),
     wrong(
         "accuracy",
@@ -926,6 +968,27 @@ WRONG_FLAT = [
     ),
     wrong(
         "flat_fraction",
+        "heights that are close count as the same",
+        """
+        def flat_fraction(f, xs, step):
+            heights, after = (torch.tensor([f(x) for x in points]) for points in (xs, xs + step))
+            return torch.isclose(heights, after).float().mean()
+        """,
+        loses=[FLAT],
+        hint="Close is not the same: which of the two does “exactly 0” ask for?",
+    ),
+    wrong(
+        "flat_fraction",
+        "points at a height that occurs before",
+        """
+        def flat_fraction(f, xs, step):
+            return 1 - len({float(f(x + step)) for x in xs}) / len(xs)
+        """,
+        loses=[FLAT],
+        hint="Compare each point with the end of its own step, not with the other points.",
+    ),
+    wrong(
+        "flat_fraction",
         "from each point to the step, not by the step",
         """
         def flat_fraction(f, xs, step):
@@ -943,6 +1006,16 @@ WRONG_FLAT = [
         """,
         loses=[FLAT],
         hint="Where does `step` enter your function?",
+    ),
+    wrong(
+        "flat_fraction",
+        "always a step forward",
+        """
+        def flat_fraction(f, xs, step):
+            return sum(slope(f, x, x + abs(step)) == 0 for x in xs) / len(xs)
+        """,
+        loses=[FLAT],
+        hint="A step may lead back: what did you do with its sign?",
     ),
     wrong(
         "flat_fraction",

@@ -108,7 +108,7 @@ def assert_flat_share(student, text, points, step, expected):
         (STAIRS, STAIRS_POINTS, 0.1, 5 / 8),
         (STAIRS, STAIRS_POINTS, 0.01, 1),
         (STAIRS, STAIRS_POINTS, 0.3, 4 / 8),
-        (STAIRS, STAIRS_POINTS, -0.06, 6 / 8),
+        (ANSWERS, (0.1, 0.28, 0.31, 0.32, 0.6), -0.05, 3 / 5),
         (ANSWERS, (0.1, 0.27, 0.28, 0.31, 0.6), 0.04, 3 / 5),
         (ANSWERS, (0.25, 0.28), 0.1, 0),
         (CONSTANT, (1.0, 2.0, 4.0), 0.5, 1),
@@ -133,6 +133,7 @@ def test_flat_fraction_of_stairs(student, text, points, step, expected):
     [
         (GENTLE, (-1.0, 0.0, 1.0, 2.0), 0.01, 0),
         (GENTLE, (-1.0, 0.0, 1.0, 2.0), 0.001, 0),
+        ("lambda x: 1e-12 * x", (-1.0, 0.0, 1.0, 2.0), 0.25, 0),
         ("lambda x: -0.0002 * x", (-1.0, 0.0, 1.0, 2.0), 0.01, 0),
         (BEND, (-4.0, -3.0, -1.0, 0.5, 2.0, 3.5), 0.25, 3 / 6),
         (PARABOLA, (-1.0, 0.0, 0.5, 3.0), 1.0, 1 / 4),
