@@ -1,0 +1,27 @@
+"""`make hostile`: every attack, and the table of what came of them."""
+
+import argparse
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from hostile.trial import ATTACKS, Trial
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of the order")
+    parser.add_argument("--jobs", type=int, default=2, help="submissions marked at a time")
+    parser.add_argument("--only", default="", help="attacks whose names hold this text")
+    options = parser.parse_args()
+    chosen = [attack for attack in ATTACKS if options.only in attack.name]
+    print(f"{len(chosen)} attacks in the order of seed {options.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        report = Trial(Path(folder), chosen, options.seed, options.jobs).run()
+    print(report.table())
+    return 1 if report.complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
