@@ -255,6 +255,17 @@ def test_forged_answers_cost_no_more_than_the_cells_of_the_forger(examine, forge
     assert time.monotonic() - started < 10
 
 
+def test_an_answer_to_a_cell_does_not_pass_for_a_question(examine):
+    """The forged answer is read for the cell, and the cell's own when a question is opened."""
+    forged = {"outputs": [], "status": "ok"}
+    examined = examine(FORGE, f"forge({forged!r})")
+    assert statuses(examined) == ["ok", "ok"]
+    with pytest.raises(QuestionLost) as caught:
+        examined.question()
+    assert caught.value.forged
+    assert not examined.question_is_open
+
+
 @pytest.mark.usefixtures("impatience")
 def test_a_flood_of_forged_frames_is_read_no_further_than_asked(examine):
     flood = "for _ in range(100_000):\n    forge({'outputs': [], 'status': 'ok'})"
