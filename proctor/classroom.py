@@ -189,7 +189,9 @@ class Classroom:
             tally.look_at.append((student, f"rejected: {plain(marks.error)}"))
             return
         tally.graded += 1
-        tally.need_person += any(cell.needs_manual_grade for cell in marks.cells)
+        tally.need_person += any(
+            cell.needs_manual_grade and not cell.unanswered for cell in marks.cells
+        )
         tally.look_at.extend((student, plain(incident)) for incident in marks.incidents)
 
 

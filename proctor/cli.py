@@ -93,6 +93,15 @@ def parser() -> argparse.ArgumentParser:
     explain_command.add_argument("assignment", metavar="ASSIGNMENT")
     explain_command.add_argument("student", metavar="STUDENT")
 
+    report_command = add_command(
+        commands, "report", report, "write the report on an assignment of a class"
+    )
+    report_command.add_argument("assignment", metavar="ASSIGNMENT")
+    report_command.add_argument("--anonymous", action="store_true", help="without students' names")
+    report_command.add_argument(
+        "--csv", action="store_true", help="print a row for each student and check instead"
+    )
+
     release_command = add_command(
         commands, "release", release, "release an assignment, if its graders are proven right"
     )
@@ -310,6 +319,20 @@ def regrade(options: argparse.Namespace) -> int:
     for student, reason in tally.look_at:
         print(f"  {plain(student)}: {reason}")
     return COULD_NOT_WORK if tally.set_aside else 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the class report, or print its rows."""
+    from proctor.report import checks_as_csv, write_report
+
+    config = load_config()
+    course = course_of(config)
+    if options.csv:
+        print(checks_as_csv(config, course, options.assignment), end="")
+        return 0
+    path = write_report(config, course, options.assignment, anonymous=options.anonymous)
+    print(f"the report is in {path.relative_to(course.root)}")
+    return 0
 
 
 def explain(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,16 +34,19 @@ class Check:
     hint: str | None
     weight: float
     detail: str
+    seconds: float
 
 
 @dataclass(frozen=True)
 class CellMarks:
-    """Marks of one graded cell. A cell that a person grades has score None and no checks."""
+    """Marks of one graded cell. A cell that a person grades has score None and no checks;
+    `unanswered` means that its answer is as it was released."""
 
     grade_id: str
     score: float | None
     max_score: float
     needs_manual_grade: bool
+    unanswered: bool = False
     diagnosis: str | None = None
     checks: list[Check] = field(default_factory=list)
 
@@ -123,7 +126,7 @@ def mark(
         show_runs(taken.notebook, examination.run_cells())
         answers = Answers(examination, assignment, student, seed)
         results = run_graders(course.graders(assignment), answers)
-        cells = mark_cells(assignment, release, results)
+        cells = mark_cells(assignment, release, results, taken.unanswered)
         failed = failed_answers(release, cells)
         diagnoses = diagnose(
             failed, sources_of(taken.notebook), course, assignment, examination, sandbox
@@ -211,9 +214,15 @@ def show_runs(notebook: NotebookNode, runs: Sequence[CellRun]) -> None:
 
 
 def mark_cells(
-    assignment: str, release: NotebookNode, results: Sequence[CheckResult]
+    assignment: str,
+    release: NotebookNode,
+    results: Sequence[CheckResult],
+    unanswered: Container[str],
 ) -> list[CellMarks]:
-    """The marks of every graded cell, in the notebook's order."""
+    """The marks of every graded cell, in the notebook's order.
+
+    `unanswered` are the grade ids of answers that are as they were released.
+    """
     known = intake.graded_cells(release)
     automatic = {name for name, cell in known.items() if cell.kind == "graded"}
     checked = {result.grades.cell for result in results}
@@ -227,13 +236,14 @@ def mark_cells(
     for graded in known.values():
         if graded.kind == "solution":
             continue
+        blank = (graded.answer or graded.grade_id) in unanswered
         if graded.kind == "manual":
-            cells.append(CellMarks(graded.grade_id, None, graded.points, True))
+            cells.append(CellMarks(graded.grade_id, None, graded.points, True, blank))
             continue
         found = [result for result in results if result.grades.cell == graded.grade_id]
         checks = checks_of(found)
         score = score_of(graded.points, checks)
-        cells.append(CellMarks(graded.grade_id, score, graded.points, False, checks=checks))
+        cells.append(CellMarks(graded.grade_id, score, graded.points, False, blank, None, checks))
     return cells
 
 
@@ -284,6 +294,7 @@ def check_of(name: str, variants: Sequence[CheckResult]) -> Check:
         hint=first.hint,
         weight=first.grades.weight,
         detail="\n".join(result.detail for result in failed),
+        seconds=sum(result.seconds for result in variants),
     )
 
 

@@ -42,6 +42,7 @@ class CheckResult:
     passed: bool
     hint: str | None
     detail: str
+    seconds: float
 
 
 @dataclass
@@ -303,7 +304,8 @@ def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> Che
     marker = grades_of(item)
     hint = hint_of(item) if failed else None
     detail = "\n".join(str(report.longrepr) for report in failed)
-    return CheckResult(name_of(item), title_of(item), marker, not failed, hint, detail)
+    seconds = sum(report.duration for report in reports)
+    return CheckResult(name_of(item), title_of(item), marker, not failed, hint, detail, seconds)
 
 
 def hint_of(item: pytest.Item) -> str:
