@@ -1,0 +1,193 @@
+"""bce_with_logits(logits, targets): the mean binary cross-entropy, from -200 to 200."""
+
+import torch
+
+from proctor.assertions import assert_close, assert_dtype, assert_inputs_unchanged, gradient_of
+from proctor.plugin import grades
+
+FLOATS = (torch.float32, torch.float64)
+# From 20 on torch's own softplus rounds by more than float64 would have to: that is no mistake.
+ENDS = (-200, -120, -89, -50, -15, -9, 9, 15, 50, 89, 120, 200)
+
+
+def batch(generator, count, dtype=torch.float32):
+    """Raw scores between -4 and 4, and targets of which one in three is 1."""
+    logits = 8 * torch.rand(count, generator=generator, dtype=dtype) - 4
+    return logits, (torch.rand(count, generator=generator) < 1 / 3).long()
+
+
+def forms(logits, targets):
+    """The same batch as the notebook allows it: vectors and columns, two kinds of targets."""
+    for kind in (torch.int64, logits.dtype):
+        yield logits, targets.to(kind)
+        yield logits[:, None], targets.to(kind)[:, None]
+
+
+def mean_penalty(logits, targets):
+    """The mean of log(1 + exp(s)), where s is the score that speaks against the label."""
+    scores = logits.detach().double()
+    against = torch.where(targets == 1, -scores, scores)
+    return torch.logaddexp(against, torch.zeros_like(against)).mean()
+
+
+def slopes(logits, targets):
+    """What the model believes minus what is true, of N examples each."""
+    probabilities = 1 / (1 + (-logits.detach().double()).exp())
+    return (probabilities - targets.double()) / logits.numel()
+
+
+def assert_slopes(student, logits, targets):
+    tracked = logits.clone().requires_grad_()
+    found = gradient_of("bce_with_logits", student.bce_with_logits(tracked, targets), tracked)
+    assert_close("the gradient", found, slopes(logits, targets), logits)
+
+
+def ends(dtype):
+    """Scores far from 0, in one batch and one by one, each with both labels."""
+    together = torch.tensor(ENDS, dtype=dtype)
+    for logits in (together, *together[:, None]):
+        for target in (0, 1):
+            yield logits, torch.full(logits.shape, target)
+    yield together, (together < 0).long()
+
+
+@grades(
+    "bce_values",
+    weight=3,
+    hint="Work out the penalties of a 3 and of a 7 by hand, for a score of 1 and of -1: the"
+    " probability of the label, and minus its natural logarithm. Then take their mean.",
+)
+def test_bce_is_the_mean_penalty(student, generator):
+    """bce_with_logits is one number, the mean penalty, for any batch."""
+    for count in (3, 1, 8, 100):
+        logits, targets = batch(generator, count)
+        for labels in (targets, torch.ones_like(targets), torch.zeros_like(targets)):
+            loss = student.bce_with_logits(logits, labels)
+            assert_close("bce_with_logits", loss, mean_penalty(logits, labels), logits)
+
+
+@grades(
+    "bce_values",
+    weight=3,
+    requires="test_bce_is_the_mean_penalty",
+    hint="Put scores of -200 and 200 into every step of your formula, for both labels: which step"
+    " leaves the range of its type, rounds to 0, or is held up by a floor?",
+)
+def test_bce_at_both_ends(student):
+    """bce_with_logits is right for very large and very small scores."""
+    for dtype in FLOATS:
+        for logits, targets in ends(dtype):
+            loss = student.bce_with_logits(logits, targets)
+            assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
+
+
+@grades(
+    "bce_values",
+    requires="test_bce_is_the_mean_penalty",
+    hint="Print the shapes of everything inside your function when both inputs are columns.",
+)
+def test_bce_of_columns(student, generator):
+    """bce_with_logits of columns, shape [N, 1], is the same single number."""
+    for count in (6, 1):
+        logits, targets = batch(generator, count)
+        loss = student.bce_with_logits(logits[:, None], targets[:, None])
+        assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
+
+
+@grades(
+    "bce_values",
+    requires="test_bce_is_the_mean_penalty",
+    hint="Targets may come as 0.0 and 1.0: does a step of yours need them to be whole numbers?",
+)
+def test_bce_with_floating_targets(student, generator):
+    """bce_with_logits takes targets of the scores' own floating type, too."""
+    logits, targets = batch(generator, 9)
+    for labels in (targets, 1 - targets):
+        loss = student.bce_with_logits(logits, labels.float())
+        assert_close("bce_with_logits", loss, mean_penalty(logits, labels), logits)
+
+
+@grades(
+    "bce_values",
+    requires="test_bce_is_the_mean_penalty",
+    hint="Call your function with float64 scores and print the dtype of every step.",
+)
+def test_bce_keeps_the_dtype(student, generator):
+    """bce_with_logits keeps float32 and float64, and all their digits."""
+    for dtype in FLOATS:
+        logits, targets = batch(generator, 9, dtype)
+        for labels in (targets, targets.to(dtype)):
+            loss = student.bce_with_logits(logits, labels)
+            assert_dtype("bce_with_logits", loss, dtype)
+            assert_close("bce_with_logits", loss, mean_penalty(logits, labels), logits)
+
+
+@grades(
+    "bce_values",
+    requires="test_bce_is_the_mean_penalty",
+    hint="Print scores and targets before and after a call: which line writes into them?",
+)
+def test_bce_leaves_its_inputs_alone(student, generator):
+    """bce_with_logits leaves its inputs as they were."""
+    for dtype in FLOATS:
+        logits, targets = batch(generator, 6, dtype)
+        for scores in (logits, 100 * logits):
+            for inputs in forms(scores, targets):
+                student.bce_with_logits(*inputs)
+                assert_inputs_unchanged("bce_with_logits", student.last_call)
+
+
+@grades(
+    "bce_gradient",
+    weight=3,
+    hint="Compare the sigmoid of a score with its target: what should the slope be when they are"
+    " nearly the same, and what when they are not? Then look for a step that cuts the graph.",
+)
+def test_bce_slopes(student, generator):
+    """Each raw score pulls by what the model believes minus what is true."""
+    for dtype in FLOATS:
+        for count in (5, 1, 8):
+            logits, targets = batch(generator, count, dtype)
+            for labels in (targets, 1 - targets):
+                assert_slopes(student, logits, labels)
+
+
+@grades(
+    "bce_gradient",
+    requires="test_bce_slopes",
+    hint="Try backward with columns, and with targets 0.0 and 1.0: does each score still get one"
+    " slope, and the same as before?",
+)
+def test_bce_gradient_in_every_form(student, generator):
+    """The gradient of bce_with_logits is the same for columns and for floating targets."""
+    for dtype in FLOATS:
+        for logits, targets in forms(*batch(generator, 7, dtype)):
+            assert_slopes(student, logits, targets)
+
+
+@grades(
+    "bce_gradient",
+    requires="test_bce_slopes",
+    hint="A score of exactly 0 is where many models start: does a step of yours have a kink there,"
+    " where torch has to pick a slope?",
+)
+def test_bce_slope_at_zero(student):
+    """The gradient of bce_with_logits is right at a score of exactly 0."""
+    for dtype in FLOATS:
+        logits = torch.tensor([0, 1, 0, -1], dtype=dtype)
+        for targets in (torch.tensor([0, 0, 1, 1]), torch.tensor([1, 0, 1, 0])):
+            assert_slopes(student, logits, targets)
+
+
+@grades(
+    "bce_gradient",
+    weight=2,
+    requires="test_bce_slopes",
+    hint="Where the model is sure and wrong, the loss is a straight line. Which step on the way is"
+    " not finite there, or flat? The gradient passes by branches that are not taken, too.",
+)
+def test_bce_slopes_at_both_ends(student):
+    """The gradient of bce_with_logits still speaks up at both ends."""
+    for dtype in FLOATS:
+        for logits, targets in ends(dtype):
+            assert_slopes(student, logits, targets)
