@@ -55,6 +55,22 @@ CONTRACT = {
         "logit_for_loss_values": ("graded", 1),
         "explain_not_zero": ("written", 4),
     },
+    "loss_zoo": {
+        "mse": ("solution", None),
+        "mse_values": ("graded", 1),
+        "mse_gradient": ("graded", 1),
+        "rmse": ("solution", None),
+        "rmse_values": ("graded", 1),
+        "rmse_gradient": ("graded", 1),
+        "mae": ("solution", None),
+        "mae_values": ("graded", 1),
+        "bce_with_logits": ("solution", None),
+        "bce_values": ("graded", 2),
+        "bce_gradient": ("graded", 1),
+        "zoo_claims": ("solution", None),
+        "zoo_claims_check": ("graded", 3),
+        "explain_choice": ("written", 3),
+    },
     "mnist_loss": {
         "where_by_hand": ("solution", None),
         "where_by_hand_values": ("graded", 1),
@@ -250,9 +266,82 @@ def cross_entropy_numbers(notebook):
     }
 
 
+def loss_zoo_numbers(notebook):
+    """Each number in the prose of loss_zoo, worked out; `notebook` holds its variables."""
+    prices, predictions = notebook["house_prices"], notebook["house_predictions"]
+    errors = predictions - prices
+    squares, distances = errors**2, errors.abs()
+    root = squares.mean().sqrt()
+    labels, scores = notebook["three_targets"], notebook["three_scores"]
+    threes, probabilities = labels == 1, scores.sigmoid()
+    of_label = torch.where(threes, probabilities, 1 - probabilities)
+    penalties = -of_label.log()
+    forum_logits = torch.tensor([1.0, 0.0, 0.0])
+    wrong_score = torch.tensor(-6.0, requires_grad=True)
+    wrong_probability = wrong_score.sigmoid()
+    (slope_of_bce,) = torch.autograd.grad(-wrong_probability.log(), wrong_score, retain_graph=True)
+    (slope_of_distance,) = torch.autograd.grad(1 - wrong_probability, wrong_score)
+    sure_scores = notebook["sure_scores"]
+    return {
+        # the three houses
+        "2.5": predictions[0],
+        "0.5": errors[0],
+        "-1": errors[1],
+        "0.25": squares[0],
+        "1.75": squares.mean(),
+        "0.75": (squares[0] + squares[1] + (errors[2] - 1) ** 2) / 3,
+        "1.3229": root,
+        "1.1667": distances.mean(),
+        # mistakes that the hints know by their number
+        "5.25": squares.sum(),
+        "3.5": distances.sum(),
+        "2.2913": squares.sum().sqrt(),
+        "0.7638": squares.sum().sqrt() / 3,
+        "1.1502": root.sqrt(),
+        # the mistyped price
+        "14": notebook["mistyped"].max(),
+        "11": notebook["mistyped"].max() - notebook["as_sold"].mean(),
+        # the three images
+        "2.2": scores[0],
+        "-0.4": scores[1],
+        "-1.4": scores[2],
+        "0.9002": probabilities[0],
+        "0.4013": probabilities[1],
+        "0.1978": probabilities[2],
+        "0.5987": of_label[1],
+        "0.1051": penalties[0],
+        "0.5130": penalties[1],
+        "1.6204": penalties[2],
+        "0.7462": penalties.mean(),
+        # mistakes that the hints know by their number
+        "1.1462": -(1 - of_label).log().mean(),
+        "2.2385": penalties.sum(),
+        "-0.7462": -penalties.mean(),
+        "0.4344": (probabilities - labels).abs().mean(),
+        "0.3241": -of_label.log10().mean(),
+        "1.0765": -of_label.log2().mean(),
+        "0.6180": binary_cross_entropy_with_logits(probabilities, labels.float()),
+        "0.5752": penalties[threes].sum() / 3,
+        "100": binary_cross_entropy(torch.tensor([0.0]), torch.tensor([1.0])),
+        "16": -math.log(1e-7),
+        "18": -math.log(1e-8),
+        "89": min(x for x in range(200) if torch.tensor(float(x)).exp().isinf()),
+        # sure and wrong
+        "-200": sure_scores[0],
+        "20": sure_scores[1],
+        "0.5514": forum_logits.logsumexp(0) - forum_logits[0],
+        "-0.9975": slope_of_bce,
+        "-0.0025": slope_of_distance,
+        # the model that starts on the wrong foot
+        "112": len(notebook["digit_targets"][250:]),
+        "0.964": notebook["learned"]["BCE"][-1],
+    }
+
+
 NUMBERS = {
     "accuracy": accuracy_numbers,
     "cross_entropy": cross_entropy_numbers,
+    "loss_zoo": loss_zoo_numbers,
     "mnist_loss": mnist_loss_numbers,
 }
 
@@ -277,6 +366,18 @@ GIVEN = {
         "0.002",
         "0.0005",
         "0.0001",
+        "0.00001",
+        "0.000000001",
+    },
+    "loss_zoo": {
+        "-6",
+        "200",
+        "250",
+        "10000",
+        "0.3",
+        "0.01",
+        "0.0001",
+        "0.0002",
         "0.00001",
         "0.000000001",
     },
