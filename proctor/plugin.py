@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from _pytest.runner import runtestprotocol
 
 from proctor.examination import Examination
 from proctor.sandbox import SandboxUnavailable
-from proctor.student import Connection, Raised, Student, StudentError, TookTooLong
+from proctor.student import Connection, Raised, Student, StudentError
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,17 @@ class Answers:
     seed: int
     accelerator_device: str = "accel"
     connection: Connection = field(init=False)
+    cell: str | None = None  # whose checks the open question answers
 
     def __post_init__(self) -> None:
         self.connection = Connection(self.examination, self.accelerator_device)
+
+    def begin(self, marker: Grades | None) -> None:
+        """A check begins: the first of a cell starts from the notebook's own state."""
+        cell = marker.cell if marker else None
+        if cell != self.cell and self.examination.question_is_used:
+            self.examination.end_question()
+        self.cell = cell
 
 
 @dataclass
@@ -188,12 +197,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def in_random_order(graders: Sequence[pytest.Item], desk: Desk) -> list[pytest.Item]:
     """The graders of each assignment, shuffled, what they require before them.
 
-    The desk's results keep the order in which the graders are written.
+    Those of a cell stay together, as they share a question. The desk's results keep the order in
+    which the graders are written.
     """
     shuffled = sorted(graders, key=lambda item: item.nodeid)
     desk.results = {item.nodeid: None for item in sorted(graders, key=place_of)}
     random.Random(desk.seed).shuffle(shuffled)
-    shuffled.sort(key=assignment_of)
+    cells = list(dict.fromkeys(grades_of(item).cell for item in shuffled))
+    shuffled.sort(key=lambda item: (assignment_of(item), cells.index(grades_of(item).cell)))
     return requirements_first(shuffled)
 
 
@@ -261,51 +272,50 @@ def first_failed(names: Sequence[str], item: pytest.Item) -> CheckResult | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Run a grader; where it fails after others, once more in a question of its own.
+    """Run a grader, once.
 
-    Checks share a fork of the session, because forks are the largest cost. A check that fails may
-    have been spoilt by an earlier one (a global that the student's code changed), so its failure
-    counts only from a fork in which it is the first.
+    The checks of a cell share a fork of the session, so that what the student's code changed in
+    one cell's checks costs no other cell. None is tried again: whoever knew of a second try
+    could answer one way first and another way then.
     """
     if grades_of(item) is None:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     desk = item.config.stash[DESK]
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    result = check_result(item, reports)
-    examination = examination_of(desk, item)
-    if not result.passed and examination is not None and is_worth_repeating(item):
-        examination.end_question()
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        result = check_result(item, reports)
-    desk.results[item.nodeid] = result
+    desk.results[item.nodeid] = check_result(item, reports)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
 
-FAILURE = pytest.StashKey[BaseException]()
-SHARED = pytest.StashKey[bool]()
-
-
-def examination_of(desk: Desk, item: pytest.Item) -> Examination | None:
-    answers = desk.answers.get(assignment_of(item))
-    return answers.examination if answers else None
-
-
-def is_worth_repeating(item: pytest.Item) -> bool:
-    """Whether other checks ran in this check's fork before it, and it was no matter of time."""
-    return item.stash.get(SHARED, False) and not isinstance(item.stash[FAILURE], TookTooLong)
+FAILURE = pytest.StashKey[BaseException | None]()
+MAX_DETAIL_CHARACTERS = 10_000
 
 
 def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> CheckResult:
     failed = [report for report in reports if not report.passed]
     marker = grades_of(item)
     hint = hint_of(item) if failed else None
-    detail = "\n".join(str(report.longrepr) for report in failed)
+    detail = shortened("\n".join(str(report.longrepr) for report in failed))
     seconds = sum(report.duration for report in reports)
+    let_go(item)
     return CheckResult(name_of(item), title_of(item), marker, not failed, hint, detail, seconds)
+
+
+def shortened(text: str) -> str:
+    """The text, which may hold what a submission returned, without its middle if it is long."""
+    half = MAX_DETAIL_CHARACTERS // 2
+    return text if len(text) <= 2 * half else f"{text[:half]}\n... cut ...\n{text[-half:]}"
+
+
+def let_go(item: pytest.Item) -> None:
+    """Free what a failed check holds: large results of many checks would add up."""
+    error, item.stash[FAILURE] = item.stash.get(FAILURE, None), None
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def hint_of(item: pytest.Item) -> str:
@@ -342,7 +352,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if marker is None:
         return
     item.stash[FAILURE] = None
-    item.stash[SHARED] = False
     required = first_failed(marker.requires, item)
     if required is not None:
         raise NotTried(f"Not tried: it needs “{required.title}” first.")
@@ -356,7 +365,7 @@ def answers(request: pytest.FixtureRequest) -> Answers:
 @pytest.fixture
 def student(request: pytest.FixtureRequest, answers: Answers) -> Student:
     """The student's functions and variables, to be called as if they were here."""
-    request.node.stash[SHARED] = answers.examination.question_is_open
+    answers.begin(grades_of(request.node))
     return Student(answers.connection)
 
 
