@@ -155,6 +155,10 @@ class OpenSession:
             try:
                 run_all(in_random_order(session.items, desk))
                 self.done.put(desk)
+            except pytest.exit.Exception as error:
+                self.done.put(
+                    CourseError(f"a grader in {self.folder.name} stopped pytest: {error}")
+                )
             except Exception as error:  # noqa: BLE001 - it is raised where the answers came from
                 self.done.put(error)
         return True

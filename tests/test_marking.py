@@ -322,7 +322,7 @@ BROKEN_GRADERS = {
         @grades("half_values", hint="h")
         def test_a(): pytest.exit("enough")
         """),
-        "INTERRUPTED",
+        "stopped pytest: enough",
     ),
 }
 

@@ -290,11 +290,17 @@ class Shell(InteractiveShell):
                 continue  # the student's code closed or replaced it
             self.outputs.write(name, data.decode("utf-8", errors="replace"))
 
+    def showtraceback(self, exc_tuple: Any = None, **options: Any) -> None:
+        _, error, _ = self._get_exc_info(exc_tuple)
+        if not isinstance(error, TimeUp):
+            super().showtraceback(exc_tuple, **options)
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)  # not once more while this is told
+        self.absorb_descriptors()
+        self.report(error)  # where the engine stopped it is of no use to a reader
+
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         self.absorb_descriptors()
-        if issubclass(etype, TimeUp):
-            self.report(evalue)  # where the engine stopped it is of no use to a reader
-            return
         self.outputs.fail(str(etype.__name__), str(evalue), [str(line) for line in stb])
 
     @contextlib.contextmanager
