@@ -61,6 +61,7 @@ class Question:
         self.channel = channel
         self.process = process
         self.alive = True
+        self.used = False  # whether a function of the student's ran in it
 
     def ask(
         self, message: dict[str, Any], tensors: Sequence[torch.Tensor], seconds: float
@@ -70,6 +71,7 @@ class Question:
         Raises QuestionLost, or ValueError for what is too large to ask.
         """
         deadline = time.monotonic() + seconds + GRACE
+        self.used = self.used or message["ask"] == "call"
         try:
             self.channel.send({**message, "seconds": seconds}, tensors, deadline=deadline)
         except Malformed as error:
@@ -161,6 +163,11 @@ class Examination:
     def question_is_open(self) -> bool:
         return self._question is not None and self._question.alive
 
+    @property
+    def question_is_used(self) -> bool:
+        """Whether a function of the student's ran in the open question, and may have changed it."""
+        return self._question is not None and self._question.used
+
     def end_question(self) -> None:
         """Close the open question, so that the next one starts from the notebook's own state."""
         question = self._close_question()
@@ -197,7 +204,8 @@ class Examination:
         `kept_back` is the part of the submission's time that this may not use up.
         """
         while self._session is None:
-            self._session = self.sandbox.session()
+            with self.paused():  # how long the machine takes for it is not the submission's fault
+                self._session = self.sandbox.session()
             for index in range(end):
                 if index in self._left_out:
                     continue
