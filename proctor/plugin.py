@@ -56,17 +56,16 @@ class Answers:
     seed: int
     accelerator_device: str = "accel"
     connection: Connection = field(init=False)
-    cell: str | None = None  # whose checks the open question answers
+    file: Path | None = None  # whose graders the open question answers
 
     def __post_init__(self) -> None:
         self.connection = Connection(self.examination, self.accelerator_device)
 
-    def begin(self, marker: Grades | None) -> None:
-        """A check begins: the first of a cell starts from the notebook's own state."""
-        cell = marker.cell if marker else None
-        if cell != self.cell and self.examination.question_is_used:
+    def begin(self, file: Path) -> None:
+        """A check begins: the first of a file starts from the notebook's own state."""
+        if file != self.file and self.examination.question_is_used:
             self.examination.end_question()
-        self.cell = cell
+        self.file = file
 
 
 @dataclass
@@ -197,14 +196,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def in_random_order(graders: Sequence[pytest.Item], desk: Desk) -> list[pytest.Item]:
     """The graders of each assignment, shuffled, what they require before them.
 
-    Those of a cell stay together, as they share a question. The desk's results keep the order in
-    which the graders are written.
+    Those of a file stay together, as they share a question: a file holds the graders of one
+    exercise. The desk's results keep the order in which the graders are written.
     """
     shuffled = sorted(graders, key=lambda item: item.nodeid)
     desk.results = {item.nodeid: None for item in sorted(graders, key=place_of)}
     random.Random(desk.seed).shuffle(shuffled)
-    cells = list(dict.fromkeys(grades_of(item).cell for item in shuffled))
-    shuffled.sort(key=lambda item: (assignment_of(item), cells.index(grades_of(item).cell)))
+    files = list(dict.fromkeys(item.path for item in shuffled))
+    shuffled.sort(key=lambda item: (assignment_of(item), files.index(item.path)))
     return requirements_first(shuffled)
 
 
@@ -365,7 +364,7 @@ def answers(request: pytest.FixtureRequest) -> Answers:
 @pytest.fixture
 def student(request: pytest.FixtureRequest, answers: Answers) -> Student:
     """The student's functions and variables, to be called as if they were here."""
-    answers.begin(grades_of(request.node))
+    answers.begin(request.node.path)
     return Student(answers.connection)
 
 
