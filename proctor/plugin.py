@@ -273,9 +273,9 @@ def first_failed(names: Sequence[str], item: pytest.Item) -> CheckResult | None:
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a grader, once.
 
-    The checks of a cell share a fork of the session, so that what the student's code changed in
-    one cell's checks costs no other cell. None is tried again: whoever knew of a second try
-    could answer one way first and another way then.
+    The checks of a file share a fork of the session, so that what the student's code changed in
+    one exercise's checks costs no other. None is tried again: whoever knew of a second try could
+    answer one way first and another way then.
     """
     if grades_of(item) is None:
         return None
