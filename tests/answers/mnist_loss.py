@@ -1501,7 +1501,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return x.clamp(0, 1)
         """,
-        loses=[SIGMOID, SLOPE, STEP],
+        loses=[SIGMOID, SLOPE, *EPOCH],
         hint="What should a score of 0 become?",
     ),
     wrong(
@@ -1616,7 +1616,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return 1 / (1 + torch.exp(-x.clamp(-10, 10)))
         """,
-        loses=[SIGMOID],
+        loses=[SIGMOID, SLOPE],
         hint="How many digits are left at -200, in float64?",
     ),
     wrong(
@@ -1907,7 +1907,7 @@ WRONG_EPOCH = [
             loss = mnist_loss(sigmoid(x @ weights + bias), y)
             loss.backward()
             for parameter in (weights, bias):
-                parameter.data -= lr * parameter.grad.sign()
+                parameter.data -= lr * 0.1 * parameter.grad.sign()
                 parameter.grad = None
             return loss.item()
         """,
@@ -1919,7 +1919,7 @@ WRONG_EPOCH = [
         "another optimizer",
         """
         def train_epoch(weights, bias, x, y, lr):
-            optimizer = torch.optim.Adam([weights, bias], lr=lr)
+            optimizer = torch.optim.Adam([weights, bias], lr=lr / 10)
             optimizer.zero_grad()
             loss = mnist_loss(sigmoid(x @ weights + bias), y)
             loss.backward()
@@ -2007,7 +2007,7 @@ WRONG_EPOCH = [
                 parameter.grad = None
             return loss.item()
         """,
-        loses=[STEP],
+        loses=EPOCH,
         hint="What turns raw scores into probabilities?",
     ),
     wrong(
