@@ -994,6 +994,15 @@ return -(one_hot * log_softmax(logits)).mean()
         "Try a batch of another size.",
     ),
     wrong_loss(
+        "divided by the number of different rows",
+        """
+losses = -log_softmax(logits).gather(1, targets[:, None])
+return losses.sum() / len(logits.unique(dim=0))
+""",
+        CROSS_ENTROPY,
+        "If two examples look alike, do both of them count?",
+    ),
+    wrong_loss(
         "each class counts the same",
         """
 losses = -log_softmax(logits).gather(1, targets[:, None]).squeeze(1)
