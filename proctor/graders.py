@@ -10,14 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import resource
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from proctor.course import CourseError
+from proctor.inside.isolation import memory_in_use
 from proctor.plugin import DESK, Answers, CheckResult, Desk, in_random_order, unknown_names
 
 # Parts of pytest that grading has no use for: they print, write files, or collect garbage.
@@ -49,6 +52,30 @@ def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
     if missing:
         raise CourseError(f"these graders in {folder.name} did not run: {', '.join(missing)}")
     return list(desk.results.values())
+
+
+# What looking at the values of one submission may take, beyond what this process holds already.
+MAX_BYTES = 192 << 20
+
+
+@contextlib.contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Within this block too much memory is an error, whatever shapes a submission sends.
+
+    A product with weights that a student widened would take gigabytes: the check fails instead of
+    the process. Processes started within inherit it; sandboxes have tighter limits.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    _, data = memory_in_use()
+    limits = [value for value in (*before, data + MAX_BYTES) if value != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 _loaded: dict[tuple[Path, int], tuple[tuple, LoadedGraders]] = {}
@@ -109,6 +136,8 @@ class LoadedGraders:
             f"--config-file={os.devnull}",
             str(self.folder),
         ]
+        # Values are small, and the stacks of more threads would count as memory.
+        torch.set_num_threads(1)
         try:
             status = pytest.main(arguments, plugins=[self.session])
             reasons = "\n".join(self.session.errors) or f"pytest ended with {status!r}"

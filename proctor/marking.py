@@ -19,7 +19,7 @@ from proctor import intake
 from proctor.course import Course, CourseError, read_notebook
 from proctor.diagnosis import diagnose
 from proctor.examination import CellRun, Examination, TimeLimits
-from proctor.graders import run_graders
+from proctor.graders import bounded_memory, run_graders
 from proctor.plugin import Answers, CheckResult
 from proctor.sandbox import Sandbox
 
@@ -125,12 +125,13 @@ def mark(
     with examine(taken.notebook, sandbox, limits=limits, figures=figures) as examination:
         show_runs(taken.notebook, examination.run_cells())
         answers = Answers(examination, assignment, student, seed)
-        results = run_graders(course.graders(assignment), answers)
-        cells = mark_cells(assignment, release, results, taken.unanswered)
-        failed = failed_answers(release, cells)
-        diagnoses = diagnose(
-            failed, sources_of(taken.notebook), course, assignment, examination, sandbox
-        )
+        with bounded_memory():
+            results = run_graders(course.graders(assignment), answers)
+            cells = mark_cells(assignment, release, results, taken.unanswered)
+            failed = failed_answers(release, cells)
+            diagnoses = diagnose(
+                failed, sources_of(taken.notebook), course, assignment, examination, sandbox
+            )
         cells = with_diagnoses(release, cells, diagnoses)
         incidents = list(dict.fromkeys([*taken.repairs, *examination.incidents]))
     return Marks(

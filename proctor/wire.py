@@ -214,7 +214,9 @@ def unpack_tensors(blob: bytes | bytearray) -> list[torch.Tensor]:
     try:
         named = safetensors.torch.load(bytes(blob))
         tensors = [named[str(index)] for index in range(len(named))]
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic in Rust, for want of memory, is no Exception
         raise Malformed("the frame's tensors are not safetensors") from error
     if any(tensor.dtype not in DTYPES for tensor in tensors):
         raise Malformed("the frame holds a tensor of a dtype that may not cross")
