@@ -1,5 +1,8 @@
 """The graders, graded: right answers get full marks, wrong ones lose exactly where they must."""
 
+import ast
+import contextlib
+import functools
 import os
 import re
 from collections import Counter
@@ -12,6 +15,7 @@ from proctor.answers import as_submission, load_answers, with_answers
 from proctor.course import Course, read_notebook
 from proctor.examination import TimeLimits
 from proctor.marking import mark, shared_sandbox
+from proctor.sandbox import Sandbox
 from proctor.workers import Job, MarkingSettings, Workers
 
 ROOT = Path(__file__).parents[1]
@@ -31,14 +35,10 @@ def all_answers():
     ]
 
 
-def submission(assignment, sources):
-    """The reference with other answers to some exercises."""
-    return as_submission(with_answers(read_notebook(COURSE.reference(assignment)), sources))
-
-
 def marks_of(assignment, sources, seed=None):
+    """The marks of the reference with other answers to some exercises."""
     return mark(
-        submission(assignment, sources),
+        submission_of(assignment, sources),
         assignment,
         COURSE,
         student="student-01",
@@ -46,6 +46,69 @@ def marks_of(assignment, sources, seed=None):
         figures=False,
         seed=seed,
     )
+
+
+def submission_of(assignment, sources):
+    notebook = read_notebook(COURSE.reference(assignment))
+    return as_submission(with_answers(notebook, sources))
+
+
+@functools.cache
+def marks_of_all_answers(assignment):
+    """The marks of every labelled answer, by cell and name: marked side by side, as a class is.
+
+    Wrong answers are handed in with other variable names and another layout.
+    """
+    answers = {str(number): answer for number, answer in enumerate(ANSWERS[assignment])}
+    jobs = [
+        Job(number, assignment, functools.partial(submission_of, assignment, handed_in(answer)))
+        for number, answer in answers.items()
+    ]
+    settings = MarkingSettings(ROOT, False, TimeLimits())
+    with (
+        contextlib.closing(Sandbox()) as sandbox,
+        Workers(os.cpu_count(), sandbox, settings) as pool,
+    ):
+        outcomes = {answers[outcome.job.student]: outcome for outcome in pool.mark(jobs)}
+    assert [outcome.error for outcome in outcomes.values() if outcome.error] == []
+    return {(answer.cell, answer.name): outcome.marks for answer, outcome in outcomes.items()}
+
+
+def handed_in(answer):
+    return {answer.cell: answer.source if answer.is_right else rewritten(answer.source)}
+
+
+def rewritten(source):
+    """The same code with other names for what is local, without comments, laid out anew."""
+    tree = ast.parse(source)
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.Lambda):
+            RenameLocals(function).visit(function)
+    return "# my answer\n\n" + ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+class RenameLocals(ast.NodeTransformer):
+    """Gives the arguments of a function, and what it assigns, other names."""
+
+    def __init__(self, function):
+        names = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+        names |= {
+            node.id
+            for node in ast.walk(function)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        outer = [node for node in ast.walk(function) if isinstance(node, ast.Global | ast.Nonlocal)]
+        self.names = names - {name for node in outer for name in node.names} - {"self"}
+
+    def visit_Name(self, node):
+        if node.id in self.names:
+            node.id = f"my_{node.id}"
+        return node
+
+    def visit_arg(self, node):
+        if node.arg in self.names:
+            node.arg = f"my_{node.arg}"
+        return node
 
 
 def automatic_cells(marks):
@@ -69,37 +132,33 @@ def assert_as_labelled(answer, marks):
     )
 
 
-@pytest.fixture(scope="module")
-def outcomes(request):
-    """The outcome of each answer that is tested in this run, marked side by side."""
-    jobs = {
-        item.callspec.id: job_of(**item.callspec.params)
-        for item in request.session.items
-        if getattr(item, "originalname", None) == "test_an_answer_is_marked_as_labelled"
-    }
-    settings = MarkingSettings(ROOT, figures=False, limits=TimeLimits())
-    with Workers(os.cpu_count(), shared_sandbox(), settings) as workers:
-        found = {id(outcome.job): outcome for outcome in workers.mark(jobs.values())}
-    return {name: found[id(job)] for name, job in jobs.items()}
-
-
-def job_of(assignment, answer):
-    data = submission(assignment, {answer.cell: answer.source})
-    return Job("student-01", assignment, lambda: data)
-
-
 @pytest.mark.parametrize(("assignment", "answer"), all_answers())
-def test_an_answer_is_marked_as_labelled(assignment, answer, outcomes, request):
-    outcome = outcomes[request.node.callspec.id]
-    assert outcome.error is None
-    marks = outcome.marks
+def test_an_answer_is_marked_as_labelled(assignment, answer):
+    marks = marks_of_all_answers(assignment)[answer.cell, answer.name]
     assert_as_labelled(answer, marks)
+    told = [cell.diagnosis for cell in marks.cells if cell.diagnosis]
     if answer.is_right:
         assert marks.score == marks.max_score
-        assert not marks.incidents
+        assert marks.incidents == []
+        assert told == []
+    else:
+        assert all(answer.hint in text for text in told), told
 
 
-@pytest.mark.parametrize(("assignment", "answer"), all_answers()[::6])
+@each_assignment
+def test_nine_of_ten_wrong_answers_are_recognised(assignment):
+    """By what they do, as their names and layout were changed; the others are told nothing."""
+    marked = marks_of_all_answers(assignment)
+    wrong = [answer for answer in ANSWERS[assignment] if not answer.is_right]
+    silent = [
+        (answer.cell, answer.name)
+        for answer in wrong
+        if not any(cell.diagnosis for cell in marked[answer.cell, answer.name].cells)
+    ]
+    assert len(silent) <= 0.1 * len(wrong), silent
+
+
+@pytest.mark.parametrize(("assignment", "answer"), all_answers()[::20])
 def test_other_random_inputs_change_no_verdict(assignment, answer):
     for seed in SEEDS:
         assert_as_labelled(answer, marks_of(assignment, {answer.cell: answer.source}, seed))
