@@ -1,6 +1,10 @@
 """Labelled answers to "Why accuracy fails as a loss"."""
 
+import torch
+
 from proctor.answers import right, wrong
+from proctor.diagnosis import call, loop, value
+from proctor.wire import Source
 
 VALUES, DEVICE = "accuracy_values", "accuracy_device"
 ACCURACY = (VALUES, DEVICE)
@@ -1395,3 +1399,43 @@ ANSWERS = [
     *WRONG_SAME,
     *WRONG_CLAIMS,
 ]
+
+
+# What tells the wrong answers apart: see proctor/diagnosis.py.
+
+PREDICTIONS = torch.tensor([0.83, 0.27, 0.64, 0.11, 0.42, 0.5, 0.71])
+TARGETS = torch.tensor([1, 0, 0, 1, 0, 0, 1])
+COLUMN = PREDICTIONS[:5, None].double()
+BATCHES = [(torch.full([size], 0.3), torch.ones(size).long()) for size in (4, 64)]
+CURVE = Source("lambda x: x * x + 3 * x")
+FALL = Source("lambda x: -2.0 * x")
+STAIRS = Source("lambda x: float(int(x * 2))")
+NEARLY_FLAT = Source("lambda x: 1e-7 * x if x < 2 else 5.0")
+POINTS = torch.tensor([0.1, 0.45, 0.6, 1.2, 1.9, 2.3, 2.45])
+
+PROBES = {
+    "accuracy": [
+        call("accuracy", PREDICTIONS, TARGETS),
+        call("accuracy", PREDICTIONS[:4], torch.zeros(4).long()),
+        call("accuracy", COLUMN, TARGETS[:5, None].double()),
+        call("accuracy", PREDICTIONS, TARGETS.float()),
+        call("accuracy", PREDICTIONS[:1], TARGETS[:1]),
+        call("accuracy", torch.tensor([0.5, 0.5, 0.9]), torch.tensor([1, 1, 0])),
+        call("accuracy", PREDICTIONS, TARGETS, gradients=False),
+        call("accuracy", PREDICTIONS, TARGETS, on_accelerator=True),
+        loop("accuracy", *BATCHES),
+    ],
+    "slope": [
+        call("slope", CURVE, 1.0, 1.5),
+        call("slope", FALL, 2.0, -1.0),
+        call("slope", CURVE, torch.tensor(0.5), torch.tensor(0.75), gradients=False),
+    ],
+    "flat_fraction": [
+        call("flat_fraction", STAIRS, POINTS, 0.1),
+        call("flat_fraction", STAIRS, POINTS.tolist(), 0.3),
+        call("flat_fraction", NEARLY_FLAT, POINTS, 0.1),
+        call("flat_fraction", CURVE, POINTS, -0.2),
+    ],
+    "same_accuracy": [value("predictions_a"), value("predictions_b")],
+    "claims": [value("claims")],
+}
