@@ -52,6 +52,7 @@ c.ClearSolutions.code_stub = {
 # Grading: submissions are read with care, rebuilt from the release and marked in the sandbox.
 guard_submissions()
 c.Autograde.exporter_class = "proctor.preprocessors.SubmissionExporter"
+c.Autograde.post_convert_hook = "proctor.preprocessors.write_records"
 c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.CheckCellMetadata"]
 c.Autograde.autograde_preprocessors = [
     "proctor.preprocessors.MarkInSandbox",

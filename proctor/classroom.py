@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import hashlib
 import logging
 import signal
@@ -213,13 +214,15 @@ class Store:
         """Store one student's marks; returns why that could not be done, if it could not."""
         MarkInSandbox.ready[student, self.assignment] = marks
         self.messages.clear()
-        self.coursedir.student_id = student
+        self.coursedir.student_id = glob.escape(student)  # nbgrader takes it for a pattern
         try:
             self.autograde.start()
         except NbGraderException as error:
             return plain(" ".join(self.messages.errors) or str(error))
         finally:
             MarkInSandbox.ready.pop((student, self.assignment), None)
+        if MarkInSandbox.stored.pop((student, self.assignment), None) is not None:
+            return "its marks are stored, but its record could not be written"
         return None
 
 

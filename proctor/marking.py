@@ -67,6 +67,7 @@ class Marks:
     seed: int | None = None
     sha256: str | None = None
     protection: str | None = None
+    limits: dict[str, float] | None = None
     notebook: NotebookNode | None = None
 
 
@@ -147,6 +148,7 @@ def mark(
         seed=seed,
         sha256=sha256,
         protection=sandbox.protection,
+        limits=dataclasses.asdict(examination.limits) | dataclasses.asdict(sandbox.limits),
         notebook=taken.notebook,
     )
 

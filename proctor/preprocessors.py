@@ -29,7 +29,7 @@ from traitlets.config import Config
 
 from proctor import intake
 from proctor.course import Course, CourseError, read_notebook
-from proctor.feedback import cell_report, notes_cell, refusal_report, safe_outputs
+from proctor.feedback import cell_report, limit_markup, notes_cell, refusal_report, safe_outputs
 from proctor.records import write_record
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def read_or_replace(path: Path, release: NotebookNode) -> tuple[NotebookNode, li
 
 def submitted_notebook(path: Path) -> Path:
     """The notebook to grade: the one of the right name, else the only other one beside it."""
+    if is_linked(path.parent):
+        raise intake.Rejected("the folder that was handed in is a symbolic link, not a folder.")
     if os.path.lexists(path):
         return path
     others = sorted(path.parent.glob("*.ipynb"))
@@ -116,6 +118,11 @@ def submitted_notebook(path: Path) -> Path:
         f"there is no notebook {path.name}, and it cannot be told which other one is meant "
         f"(found: {names}). Submit the notebook under its own name."
     )
+
+
+def is_linked(folder: Path) -> bool:
+    """Whether a submission's folder, or the student's, leads somewhere else."""
+    return folder.is_symlink() or folder.parent.is_symlink()
 
 
 def course_of(converter: BaseConverter) -> Course:
@@ -129,10 +136,11 @@ class MarkInSandbox(NbGraderPreprocessor):
     """Marks a submission, and reports in its graded cells; stands where nbgrader executes cells.
 
     A worker may have marked a submission before: `ready` holds such marks by student and
-    assignment.
+    assignment. `stored` holds those whose record is to be written once nbgrader has stored them.
     """
 
     ready: ClassVar[dict[tuple[str, str], Marks]] = {}
+    stored: ClassVar[dict[tuple[str, str], tuple[Course, Marks]]] = {}
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> Result:
         student = resources["nbgrader"]["student"]
@@ -154,8 +162,18 @@ class MarkInSandbox(NbGraderPreprocessor):
             nb = marks.notebook
             nb.cells = notes + nb.cells
         report(nb, marks)
-        write_record(course, marks)
+        self.stored[student, assignment] = (course, marks)
         return nb, resources
+
+
+def write_records(**_: Any) -> None:
+    """nbgrader calls this when it has stored a submission's scores and its notebook.
+
+    The record comes last, as it is the sign that nothing is left to do for the submission.
+    """
+    for key, (course, marks) in list(MarkInSandbox.stored.items()):
+        write_record(course, marks)
+        del MarkInSandbox.stored[key]
 
 
 def mark_submission(
@@ -202,6 +220,7 @@ def report(notebook: NotebookNode, marks: Marks) -> None:
             cell.outputs = refusal_report(marks.error or "")
         else:
             cell.outputs = cell_report(by_grade_id[labels["grade_id"]])
+    limit_markup(notebook.cells)
 
 
 # Feedback
@@ -298,7 +317,7 @@ def refused_side_files(folder: Path) -> list[str]:
 def _files_beside(folder: Path) -> list[Path]:
     """The first files in a submitted folder that are no notebooks, in a fixed order."""
     found: list[Path] = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in () if is_linked(folder) else os.walk(folder):
         folders.sort()
         paths = (Path(parent, name) for name in sorted(names))
         found.extend(path for path in paths if path.suffix != ".ipynb")

@@ -23,7 +23,7 @@ from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.examination import TimeLimits
 from proctor.marking import Marks, mark, marks_as_json, marks_from_json, rejected_unread
-from proctor.sandbox import Sandbox, Session
+from proctor.sandbox import Limits, Sandbox, Session
 from proctor.wire import Channel, WireError
 
 ATTEMPTS = 2
@@ -140,7 +140,9 @@ class Workers:
         ours, theirs = socket.socketpair()
         with theirs:
             process = self._context.Process(
-                target=work, args=(theirs, self.settings, self.sandbox.protection), daemon=True
+                target=work,
+                args=(theirs, self.settings, self.sandbox.protection, self.sandbox.limits),
+                daemon=True,
             )
             process.start()
         self._processes.append(process)
@@ -206,10 +208,12 @@ class Worker:
         self.process.join()
 
 
-def work(connection: socket.socket, settings: MarkingSettings, protection: str) -> None:
+def work(
+    connection: socket.socket, settings: MarkingSettings, protection: str, limits: Limits
+) -> None:
     """The worker process: mark what comes until the main process hangs up."""
     channel = Channel(connection, MAX_MESSAGE_BYTES)
-    sandbox = SandboxByProxy(channel, protection)
+    sandbox = SandboxByProxy(channel, protection, limits)
     course = Course(settings.root)
     with contextlib.suppress(WireError, KeyboardInterrupt):
         while True:
@@ -243,9 +247,10 @@ def mark_for_main(
 class SandboxByProxy:
     """The main process's sandbox, as a worker sees it."""
 
-    def __init__(self, channel: Channel, protection: str):
+    def __init__(self, channel: Channel, protection: str, limits: Limits):
         self.channel = channel
         self.protection = protection
+        self.limits = limits
 
     def session(self) -> SessionByProxy:
         self.channel.send({"start": True})
