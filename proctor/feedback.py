@@ -26,6 +26,7 @@ MAX_TEXT_CHARACTERS = 100_000
 MAX_IMAGE_CHARACTERS = 2_000_000
 MAX_MARKDOWN_CHARACTERS = 20_000
 MAX_OUTPUTS = 200
+MAX_MARKUP_CHARACTERS = 1_000_000
 MAX_PIXELS = 10_000
 
 # Scripts, widgets and SVG stay out; their text/plain twin is shown instead.
@@ -40,6 +41,11 @@ TAGS = (
     "img ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot "
     "th thead tr u ul var"
 )
+# Elements that need no end, or that end by themselves.
+ENDLESS = (
+    "area br col colgroup dd dt hr img input li link meta option p source tbody td tfoot th thead "
+    "tr wbr"
+)
 PROTOCOLS = frozenset({"http", "https", "mailto", "data"})
 SAFE_LINK = re.compile(r"(https?://|mailto:|#)", re.IGNORECASE)
 SAFE_IMAGE = re.compile(r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
@@ -47,6 +53,10 @@ SAFE_IMAGE = re.compile(r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]+", r
 CODE_CLASS = re.compile(r"highlight( hl-[a-z0-9]+)*|[a-z][a-z0-9]{0,2}")
 # What a browser would not show either; without it, it is shown as text. Never a matter of safety.
 INVISIBLE = re.compile(r"<(style|script)\b[^<]*</\1\s*>", re.IGNORECASE)
+# What takes a parser of HTML very long: elements within elements, tags with many attributes.
+MAX_OPEN_ELEMENTS = 100
+MAX_ATTRIBUTES = 50
+TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>]*)")
 ATTACHED_PICTURE = re.compile(r"!\[[^\[\]]*\]\(attachment:[^()]*\)")
 
 
@@ -126,6 +136,18 @@ def safe_outputs(outputs: Iterable[Any]) -> list[NotebookNode]:
     return [output for output in safe if output is not None]
 
 
+def limit_markup(cells: Iterable[NotebookNode]) -> None:
+    """Leave out what more than enough markup of a whole notebook there is: cleaning takes time."""
+    room = MAX_MARKUP_CHARACTERS
+    for output in (output for cell in cells for output in cell.get("outputs", [])):
+        data = output.get("data", {})
+        for kind in [kind for kind in TEXT_TYPES if kind in data and kind != "text/plain"]:
+            room -= len(data[kind])
+            if room < 0:
+                del data[kind]
+                data.setdefault("text/plain", "... left out ...")
+
+
 def _safe_output(output: Any) -> NotebookNode | None:
     if not isinstance(output, dict):
         return None
@@ -195,7 +217,22 @@ def _text(value: Any) -> str:
 
 def clean_html(markup: str) -> str:
     """Markup without scripts, styles, frames, forms, ids and links that do anything but lead on."""
+    if is_costly(markup):
+        return _as_it_is(markup)
     return _cleaner().clean(INVISIBLE.sub("", markup))
+
+
+def is_costly(markup: str) -> bool:
+    """Whether markup is made to be slow to read: nobody nests or describes elements like that."""
+    still_open = 0
+    for closing, name, attributes in TAG.findall(markup):
+        if len(attributes.split()) > MAX_ATTRIBUTES:
+            return True
+        if name.lower() not in ENDLESS.split():
+            still_open = max(0, still_open - 1) if closing else still_open + 1
+        if still_open > MAX_OPEN_ELEMENTS:
+            return True
+    return False
 
 
 def markdown_to_html(source: str) -> str:
