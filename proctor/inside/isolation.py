@@ -48,6 +48,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 STUDENT_ID = 1000
 HOME = Path("/home/student")
 PRIVATE_FOLDERS = ("/tmp", "/home", "/dev/shm")
+MAX_TERMINALS = 16
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -145,7 +146,9 @@ def mount_private_folders(limits: dict[str, int], visible: list[str]) -> None:
     options = f"size={limits['temporary_bytes']},nr_inodes={limits['temporary_files']}"
     for folder in PRIVATE_FOLDERS:
         mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"{options},mode=1777")
-    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666")
+    # The machine has a few thousand pseudo terminals, for all users together.
+    options = f"newinstance,ptmxmode=0666,max={MAX_TERMINALS}"
+    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
     for path, descriptor in held.items():
         put_back(path, descriptor)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)

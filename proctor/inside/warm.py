@@ -37,6 +37,9 @@ RESIDENT = ("RssAnon", "RssShmem")
 FAIR_SHARE = ("Pss_Anon", "Pss_Shmem")
 # So many processes of a session are measured exactly; an exact look takes some 5 ms.
 MOST_MEASURED = 16
+# So many threads of a session compete with others for the processors; any more take what is left.
+MOST_COMPETING = 4
+LEAST_PRIORITY = 19
 
 
 @dataclass
@@ -159,6 +162,7 @@ class Warm:
         statuses = read_statuses()
         for child in list(self.children.values()):
             processes = descendants(child.process, statuses)
+            step_back(processes, statuses)
             if holds_more(child.limits["resident_bytes"], processes, statuses):
                 self.kill(child.number, "memory")
             elif len(processes) > child.limits["processes"]:
@@ -267,6 +271,27 @@ def holds_more(limit: int, processes: list[int], statuses: dict[int, dict[str, i
             shares = {}  # It has ended.
         held[process] = bytes_held(shares, FAIR_SHARE)
     return sum(held.values()) > limit
+
+
+def step_back(processes: list[int], statuses: dict[int, dict[str, int]]) -> None:
+    """Let a session that runs many threads at once slow down itself, not its neighbours.
+
+    All but its first processes get the least priority, which what they start inherits and no one
+    in there can raise. Sixty of them together then weigh as much as one ordinary process.
+    """
+    threads = 0
+    for process in processes:
+        threads += statuses[process].get("Threads", 1)
+        if threads > MOST_COMPETING:
+            for thread in threads_of(process):
+                with suppress(OSError):  # it ended, or has the least priority already
+                    os.setpriority(os.PRIO_PROCESS, thread, LEAST_PRIORITY)
+
+
+def threads_of(process: int) -> list[int]:
+    with suppress(OSError):
+        return [int(name) for name in os.listdir(f"/proc/{process}/task")]
+    return []
 
 
 def bytes_held(numbers: dict[str, int], names: tuple[str, ...]) -> int:
