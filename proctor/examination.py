@@ -24,13 +24,15 @@ MAX_OUTPUT_BYTES = 20 << 20
 
 @dataclass(frozen=True)
 class TimeLimits:
-    """Wall time in seconds. `questions` is the part of `submission` that cells may not use up."""
+    """Wall time in seconds. `questions` is the part of `submission` that cells may not use up,
+    `function` what all calls of one function may take, so that it leaves time for the others."""
 
     cell: float = 4.0
     call: float = 4.0
     repeated_call: float = 1.0  # for a function that was late before
     submission: float = 45.0
     questions: float = 15.0
+    function: float = 10.0
 
 
 @dataclass

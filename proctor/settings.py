@@ -34,6 +34,7 @@ class Grading(Configurable):
             call=self.call_seconds,
             submission=self.submission_seconds,
             questions=self.question_seconds,
+            function=2.5 * self.call_seconds,
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import itertools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +103,7 @@ class Connection:
     numbers: itertools.count = field(default_factory=itertools.count)
     functions: set[str] = field(default_factory=set)  # names known to be callable
     late: set[str] = field(default_factory=set)
+    spent: dict[str, float] = field(default_factory=dict)  # seconds, by name
     last_call: CallFacts = field(default_factory=CallFacts)
 
     def ask(
@@ -111,6 +113,9 @@ class Connection:
         seconds = self.examination.seconds_for_call(repeated=name in self.late)
         if seconds <= 0:
             raise TookTooLong("The time for this submission was used up before this check.")
+        if self.spent.get(name, 0.0) > self.examination.limits.function:
+            raise TookTooLong(f"All calls of `{name}` together took too long.")
+        began = time.monotonic()
         try:
             reply, found = self.examination.question().ask(message, tensors, seconds)
         except QuestionLost as error:
@@ -120,6 +125,8 @@ class Connection:
             if error.forged:
                 raise Untrustworthy("The answer was not as agreed.", f"({error})") from error
             raise Died(f"`{name}` ended the process it ran in.", f"({error})") from error
+        finally:
+            self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - began
         raised = reply.get("raised")
         if raised is None:
             return reply, found
