@@ -1,6 +1,11 @@
 """Labelled answers to "Where 0.5514 comes from"."""
 
+import math
+
+import torch
+
 from proctor.answers import right, wrong
+from proctor.diagnosis import call, loop
 
 STEPS, OWN = "derivation_steps", "own_numbers_loss"
 LOG_SOFTMAX, LOGIT = "log_softmax_values", "logit_for_loss_values"
@@ -371,6 +376,9 @@ RIGHT = [
     ),
 ]
 
+WHICH_ENTRY = "Which entry of the vector is the right class, and where does it appear in your loss?"
+WHICH_TERMS = "How many terms are in the denominator, and which ones?"
+POWER_OF_ZERO = "What is e to the power 0, and whose shares are the probabilities?"
 WHICH_PROBABILITY = "How many of the three probabilities does the label point at?"
 ONE_BUDGET = "Here exactly one class is right: do the three outputs share one probability budget?"
 WHERE_IS_THE_LOG = "That is a distance between vectors; where is the log?"
@@ -432,12 +440,12 @@ WRONG_DERIVATION = [
     ),
     slip(
         "the label never comes in",
-        "Which entry of the vector is the right class, and where does it appear in your loss?",
+        WHICH_ENTRY,
         loss="math.log(4.7183)",
     ),
     slip(
         "the probability of another class",
-        "Which of the three probabilities belongs to class 0?",
+        WHICH_ENTRY,
         log_probability="-1.5514",
         loss="1.5514",
     ),
@@ -446,7 +454,7 @@ WRONG_DERIVATION = [
     slip("sum over all classes", WHICH_PROBABILITY, log_probability="-3.6543", loss="3.6543"),
     slip(
         "counted two equal terms once",
-        "How many terms are in the denominator?",
+        WHICH_TERMS,
         total="3.7183",
         probabilities="[0.7311, 0.2689, 0.2689]",
         log_probability="-0.3133",
@@ -454,7 +462,7 @@ WRONG_DERIVATION = [
     ),
     slip(
         "one sigmoid for each logit",
-        ONE_BUDGET,
+        WHICH_TERMS,
         probabilities="[0.7311, 0.5, 0.5]",
         log_probability="-0.3133",
         loss="0.3133",
@@ -467,7 +475,7 @@ WRONG_DERIVATION = [
     slip("squared error", WHERE_IS_THE_LOG, loss="0.2695"),
     slip(
         "the exponential of 0 is 0",
-        "What is e to the power 0?",
+        POWER_OF_ZERO,
         exp_logits="[2.7183, 0, 0]",
         total="2.7183",
         probabilities="[1, 0, 0]",
@@ -494,7 +502,7 @@ WRONG_DERIVATION = [
     ),
     slip(
         "the shares of the logits",
-        "The shares of what: of the logits, or of their exponentials?",
+        POWER_OF_ZERO,
         probabilities="[1, 0, 0]",
         log_probability="0",
         loss="0",
@@ -1411,3 +1419,96 @@ ANSWERS = [
     *WRONG_CROSS_ENTROPY,
     *WRONG_LOGIT,
 ]
+
+
+# What tells the wrong answers apart: see proctor/diagnosis.py.
+
+STEPS_IN_TELLING_ORDER = {  # the loss gives most mistakes away
+    "loss": [0.5514],
+    "exp_logits": [2.7183, 1, 1],
+    "total": [4.7183],
+    "probabilities": [0.5761, 0.2119, 0.2119],
+    "log_probability": [-0.5514],
+}
+
+
+def telling_step(student):
+    """The first wrong step in the order above, to three decimals."""
+    answers = student.derived
+    for name, right_numbers in STEPS_IN_TELLING_ORDER.items():
+        found = torch.as_tensor(answers[name], dtype=torch.float64).flatten().tolist()
+        if len(found) != len(right_numbers) or any(
+            abs(number - right_number) > 5e-4
+            for number, right_number in zip(found, right_numbers, strict=True)
+        ):
+            return [name, [round(number, 3) for number in found]]
+    return None
+
+
+def telling_formula(student):
+    """Which wrong way leads to own_loss, whatever the student's logits are."""
+    logits = torch.tensor(student.own_logits(student.student_id), dtype=torch.float64)
+    share, *other_shares = logits.softmax(0).tolist()
+    ways = {
+        "the right way, with the logits of the id that was typed": -math.log(share),
+        "the forum's loss": 0.5514,
+        "another class": -math.log(max(other_shares)),
+        "no minus": math.log(share),
+        "base ten": -math.log10(share),
+        "base two": -math.log2(share),
+        "the share": share,
+        "one minus the share": 1 - share,
+        "two decimals": -math.log(round(share, 2)),
+        "without the third": (logits[:2].logsumexp(0) - logits[0]).item(),
+        "without signs": (logits.abs().logsumexp(0) - logits[0]).item(),
+        "without a label": logits.logsumexp(0).item(),
+    }
+    fitting = [way for way, loss in ways.items() if abs(loss - float(student.own_loss)) <= 5e-4]
+    return fitting or float(student.own_loss)
+
+
+BATCH = torch.tensor(
+    [
+        [0.3, -1.2, 2.1, 0.8],
+        [1.7, 0.4, -0.6, 0.1],
+        [-2.3, 1.1, 0.2, 1.9],
+        [0.3, -1.2, 2.1, 0.8],
+        [0.9, 2.6, -1.4, -0.2],
+    ]
+)
+LABELS = torch.tensor([1, 0, 2, 1, 1])
+SURE = torch.tensor([[0.0, 200.0], [200.0, -200.0], [-200.0, 200.0]])
+FAR = torch.tensor([[1000.0, 1001.5, 999.0], [-1000.0, -1002.0, -1000.5]])
+FIRST = torch.tensor([0, 0, 1])
+BATCHES = [(torch.ones(size, 3), torch.ones(size).long()) for size in (4, 64)]
+
+PROBES = {
+    "derivation": [telling_step],
+    "own_numbers": [telling_formula],
+    "log_softmax": [
+        call("log_softmax", BATCH),
+        call("log_softmax", BATCH[:4].double()),
+        call("log_softmax", BATCH[0, :3]),
+        call("log_softmax", SURE),
+        call("log_softmax", FAR),
+        call("log_softmax", BATCH, gradients=False),
+        call("log_softmax", BATCH, on_accelerator=True),
+        loop("log_softmax", *[(logits,) for logits, _ in BATCHES]),
+    ],
+    "cross_entropy": [
+        call("cross_entropy", BATCH, LABELS),
+        call("cross_entropy", BATCH[:1, :3], torch.tensor([0])),
+        call("cross_entropy", BATCH[:4].double(), LABELS[:4]),
+        call("cross_entropy", SURE, FIRST),
+        call("cross_entropy", FAR, FIRST[1:]),
+        call("cross_entropy", BATCH, LABELS, gradients=False),
+        call("cross_entropy", BATCH, LABELS, on_accelerator=True),
+        loop("cross_entropy", *BATCHES),
+    ],
+    "logit_for_loss": [
+        lambda student, loss=loss, classes=classes: round(
+            float(student.logit_for_loss(loss, classes)), 3
+        )
+        for loss, classes in ((0.3, 3), (2, 7), (0.01, 5), (20, 2), (1.0986, 3))
+    ],
+}
