@@ -53,7 +53,8 @@ class Attack:
     holds the answers without the attack: in no graded cell may the attack get more than these,
     except in those of `claims`, where a mark rests on what the sandbox says about itself. In the
     cells of `may_lose` it may get less. `reason` must be found in the record. `rewrite` changes
-    the finished file, `place` what lies in the student's folder.
+    the finished file, `place` what lies in the student's folder; `suffix` ends the student's id.
+    `set_aside`: nbgrader cannot work with it at all, and the instructor is told so.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Attack:
     reason: str = ""
     rewrite: Callable[[NotebookNode], NotebookNode | bytes] | None = None
     place: Callable[[Path, bytes], None] | None = None
+    suffix: str = "-hostile"
+    set_aside: bool = False
     seconds: float = 15.0
 
 

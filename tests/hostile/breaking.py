@@ -1,5 +1,7 @@
 """Answers that end, hang, flood or starve whatever grades them."""
 
+# ruff: noqa: E501 (lines of students are as long as they are)
+
 from hostile.attack import EVERYTHING, HANGS_TOGETHER, RIGHT, Attack, on_right, source
 
 MNIST_LOSS_AND_SIGMOID = HANGS_TOGETHER | {"sigmoid_values", "sigmoid_gradient"}

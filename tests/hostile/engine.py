@@ -1,5 +1,7 @@
 """Attacks on this engine's own parts: its frames, its forks, what it keeps of values."""
 
+# ruff: noqa: E501 (lines of students are as long as they are)
+
 from hostile.attack import EVERYTHING, HANGS_TOGETHER, RIGHT, Attack, on_right, on_wrong, source
 
 SOCKETS = '''

@@ -1,5 +1,7 @@
 """Attacks by the file that is handed in: its JSON, its cells and metadata, what lies beside it."""
 
+# ruff: noqa: E501 (lines of students are as long as they are)
+
 import json
 import os
 
@@ -175,6 +177,12 @@ def folder_is_a_link(folder, data):
     folder.symlink_to(folder.parents[2] / "source" / "mnist_loss")
 
 
+def folder_leads_to_graders(folder, data):
+    (folder / "mnist_loss.ipynb").unlink()
+    folder.rmdir()
+    folder.symlink_to(folder.parents[2] / "tests" / "graders" / "mnist_loss")
+
+
 def links_beside(folder, data):
     course = folder.parents[2]
     (folder / "data.txt").symlink_to(course / "source" / "mnist_loss" / "mnist_loss.ipynb")
@@ -311,6 +319,12 @@ ATTACKS = [
            may_lose=EVERYTHING, place=link_to_reference, reason=r"symbolic link"),
     Attack("F13 folder is a link", "the folder is a link to the instructor's", {}, {},
            may_lose=EVERYTHING, place=folder_is_a_link, reason=r"link"),
+    Attack("F13 folder is a link to graders", "files beside a notebook are copied", {}, {},
+           may_lose=EVERYTHING, place=folder_leads_to_graders, set_aside=True),
+    Attack("F15 an id that is a pattern", "the student's folder names other students", WRONG_BASE,
+           WRONG_BASE, suffix="-hostile[0-9]*", set_aside=True),
+    Attack("F15 an id that is a formula", "the student's folder is a formula and markup",
+           WRONG_BASE, WRONG_BASE, suffix="-hostile =1+1 <b onclick=hostile_mark()> 'x'"),
     Attack("F14 named pipe", "opening the notebook would wait for ever", {}, {},
            may_lose=EVERYTHING, place=pipe, reason=r"named pipe"),
     Attack("F14 named pipes beside it", "opening the time stamp would wait for ever", WRONG_BASE,

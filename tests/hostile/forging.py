@@ -1,5 +1,7 @@
 """Wrong answers that want marks: objects, patches and messages that pretend to be right."""
 
+# ruff: noqa: E501 (lines of students are as long as they are)
+
 from hostile.attack import HANGS_TOGETHER, LOOP, Attack, on_wrong, source
 
 EQUAL_TO_EVERYTHING = """
@@ -424,16 +426,16 @@ ATTACKS = [
     ),
     on_wrong(
         "own: two formulas, a second chance",
-        "one formula until a check is asked again in a new process, then another",
+        "one formula at first, another where the same question comes again",
         """
-        import os, pathlib
+        import pathlib
         def mnist_loss(predictions, targets):
-            note = pathlib.Path("/tmp/first_process")
-            if not note.exists():
-                note.write_text(str(os.getpid()))
-            if note.read_text() == str(os.getpid()):
-                return (predictions * 0).sum()
-            return torch.where(targets == 1, 1 - predictions, predictions).mean()
+            asked = repr(predictions.tolist()) + repr(targets.tolist())
+            note = pathlib.Path("/tmp", str(hash(asked)))
+            if note.exists():
+                return torch.where(targets == 1, 1 - predictions, predictions).mean()
+            note.touch()
+            return (predictions * 0).sum()
         """,
     ),
 ]

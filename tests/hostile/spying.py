@@ -3,6 +3,8 @@
 What they find they print: the trial plants tokens in everything secret and looks for them.
 """
 
+# ruff: noqa: E501 (lines of students are as long as they are)
+
 from hostile.attack import on_right
 
 LOOK = """

@@ -34,6 +34,7 @@ from hostile import breaking, engine, files, forging, spying
 from hostile.attack import ASSIGNMENT, EVERYTHING, MARK, Attack, unique, with_sources
 from proctor.answers import reference_answers
 from proctor.course import Course, read_notebook
+from proctor.text import plain
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = Path(sys.executable).parent
@@ -53,6 +54,7 @@ c.Grading.cell_seconds = 3
 c.Grading.call_seconds = 2
 c.Grading.submission_seconds = 30
 c.Grading.question_seconds = 15
+c.Grading.figures = False
 """
 # A hidden input that an attack carried out: `hidden_input [0.25, ...`
 CARRIED_OUT = re.compile(r"hidden_input[ '\",(]*\[+-?\d")
@@ -97,14 +99,13 @@ class Report:
         for result in self.results:
             gained = "yes" if result.gained else "claims" if result.claimed else "-"
             leaked, harmed = ("yes" if found else "-" for found in (result.leaked, result.harmed))
-            lines.append(
-                f"{result.attack.name[:57]:<58}{result.seconds:>8.1f}  {gained:<8}{leaked:<8}{harmed:<8}"
-            )
+            name = f"{result.attack.name[:57]:<58}{result.seconds:>8.1f}"
+            lines.append(f"{name}  {gained:<8}{leaked:<8}{harmed:<8}")
         counts = [
             sum(bool(getattr(result, kind)) for result in self.results)
             for kind in ("gained", "leaked", "harmed", "claimed")
         ]
-        lines += [f"  {complaint}" for complaint in self.complaints]
+        lines += [f"  {plain(complaint, 400)}" for complaint in self.complaints]
         lines.append(
             f"{len(self.results)} attacks among {self.submissions} submissions in "
             f"{self.seconds:.0f} s, grader memory {self.grader_bytes >> 20} MB: "
@@ -135,7 +136,7 @@ def seats_of(attacks: Sequence[Attack], seed: int) -> list[Seat]:
         order += [("partly" if number % 2 else "right", None, ()), entry]
     order.append(("right", None, ()))
     return [
-        Seat(f"student-{number:04}" + ("-hostile" if kind == "attack" else ""), kind, attack, base)
+        Seat(f"student-{number:04}{attack.suffix if attack else ''}", kind, attack, base)
         for number, (kind, attack, base) in enumerate(order)
     ]
 
@@ -157,9 +158,11 @@ class Trial:
         started = time.monotonic()
         self.prepare()
         before = self.state()
-        whole = self.type("proctor", "grade", ASSIGNMENT, "-j", str(self.jobs))
+        aside = any(seat.attack is not None and seat.attack.set_aside for seat in self.seats)
+        grade = ("proctor", "grade", ASSIGNMENT, "-j", str(self.jobs))
+        whole = self.type(*grade, code=2 if aside else 0)
         whole += self.type(
-            "nbgrader", "generate_feedback", ASSIGNMENT, "--student", "*-hostile", "--force"
+            "nbgrader", "generate_feedback", ASSIGNMENT, "--student", "*hostile*", "--force"
         )
         whole += changes(before, self.state())
         whole += self.watch.complaints()
@@ -217,7 +220,9 @@ class Trial:
             )
             path.write_text(f"{text}\n# {self.canaries['graders']}\n")
         answers = self.root / "tests" / "answers" / f"{ASSIGNMENT}.py"
-        answers.write_text(f"{answers.read_text()}\n# {self.canaries['answers']}\n")
+        # Each of them is run once for a new version of the course: some are enough here.
+        few = "ANSWERS = [answer for answer in ANSWERS if answer.cell == 'mnist_loss'][:12]"
+        answers.write_text(f"{answers.read_text()}\n{few}\n# {self.canaries['answers']}\n")
 
     def hand_in(self, seat: Seat) -> None:
         folder = self.root / "submitted" / seat.student / ASSIGNMENT
@@ -238,7 +243,7 @@ class Trial:
 
     # During
 
-    def type(self, *command: str) -> list[str]:
+    def type(self, *command: str, code: int = 0) -> list[str]:
         """What an instructor types; watched. Returns what went wrong."""
         environment = {
             **os.environ,
@@ -256,12 +261,12 @@ class Trial:
                 stderr=subprocess.STDOUT,
             )
             with self.watch.over(process.pid):
-                code = process.wait()
+                ended = process.wait()
             terminal.seek(0)
             written = terminal.read().decode(errors="replace")
         self.terminal += written
-        if code:
-            return [f"`{' '.join(command)}` ended with {code}: {written[-1500:]}"]
+        if ended != code:
+            return [f"`{' '.join(command)}` ended with {ended}: {written[-1500:]}"]
         return []
 
     # After
@@ -308,7 +313,11 @@ class Trial:
         try:
             record = self.record(seat.student)
         except (OSError, ValueError) as error:
-            result.harmed.append(f"there is no record: {error}")
+            told = f"{seat.student}: set aside" in self.terminal
+            if not (attack.set_aside and told):
+                result.harmed.append(f"there is no record: {error}")
+            result.gained += self.gradebook_gains(seat, {})
+            result.harmed += self.harm_to_neighbours(seat)
             return result
         result.seconds = record["seconds"]
         without = self.expected[tuple(sorted(attack.base.items()))]
@@ -331,13 +340,19 @@ class Trial:
         result.harmed += self.harm_to_neighbours(seat)
         return result
 
-    def gradebook_gains(self, seat: Seat, got: dict[str, float]) -> list[str]:
+    @functools.cached_property
+    def stored(self) -> dict[str, float]:
+        """The automatic scores in the gradebook."""
         with Gradebook(f"sqlite:///{self.root / 'gradebook.db'}") as gradebook:
-            submission = gradebook.find_submission(ASSIGNMENT, seat.student)
-            stored = sum(
-                grade.auto_score or 0 for book in submission.notebooks for grade in book.grades
-            )
-        marked = sum(got.values())
+            return {
+                submission.student_id: sum(
+                    grade.auto_score or 0 for book in submission.notebooks for grade in book.grades
+                )
+                for submission in gradebook.assignment_submissions(ASSIGNMENT)
+            }
+
+    def gradebook_gains(self, seat: Seat, got: dict[str, float]) -> list[str]:
+        marked, stored = sum(got.values()), self.stored.get(seat.student, 0.0)
         if abs(stored - marked) > 1e-6:
             return [f"the gradebook says {stored:g}, the record {marked:g}"]
         return []
