@@ -50,6 +50,7 @@ def proctor(course, sandbox, monkeypatch, capfd):
 
     class Shared:
         protection = sandbox.protection
+        limits = sandbox.limits
         session = sandbox.session
 
         def close(self):

@@ -147,7 +147,7 @@ BOMBS = {
 @pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_hurts_its_own_cell_alone(examine, bomb):
-    limits = TimeLimits(cell=2.0, submission=40)
+    limits = TimeLimits(cell=1.0, submission=200)
     examined = examine("x = 1", bomb, "x", limits=limits)
     assert examined.runs[1].status in ("error", "late", "died")
     # What it holds may keep the next cell from running, but not from being tried and told of.
@@ -173,10 +173,9 @@ def test_the_time_of_a_submission_is_limited_and_some_is_kept_for_questions(exam
 def test_running_again_does_not_use_up_the_time_for_questions(examine):
     limits = TimeLimits(cell=1.0, call=0.5, submission=5.0, questions=2.0)
     slow = "import time\ntime.sleep(0.5)"
-    started = time.monotonic()
     examined = examine(slow, slow, *["import os\nos._exit(1)"] * 6, limits=limits)
-    assert time.monotonic() - started < 4.5
     assert "skipped" in statuses(examined)
+    assert examined._remaining(0.0) > 1.0
 
 
 def test_when_the_time_is_used_up_there_is_none_for_a_call(examine):

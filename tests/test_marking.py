@@ -2,6 +2,7 @@
 
 import json
 import os
+import textwrap
 import time
 
 import nbformat
@@ -225,17 +226,17 @@ def test_a_required_check_runs_first_whatever_the_order(course, marks_of, seed):
 # Spoilt by an earlier check
 
 
-def test_a_right_answer_with_a_global_counter_keeps_its_marks(course, marks_of):
-    """Each check sees the notebook as it was, if it would fail otherwise."""
+def test_what_the_checks_of_one_exercise_change_costs_no_other_exercise(course, marks_of):
+    """The graders of a file share the state of the notebook; each file starts from its own."""
     text = """
         @grades("double_values", hint="h")
         def test_first(student):
             assert student.double(1) == 2
-        @grades("half_values", hint="h")
-        def test_second(student):
-            assert student.double(2) == 4
     """
     graders(course, text)
+    other = text.replace("double_values", "half_values").replace("test_first", "test_second")
+    path = course.course.graders("tiny") / "test_other.py"
+    path.write_text("from proctor.plugin import grades\n" + textwrap.dedent(other))
     once = """
         calls = 0
         def double(x):
@@ -245,11 +246,14 @@ def test_a_right_answer_with_a_global_counter_keeps_its_marks(course, marks_of):
                 raise RuntimeError("used up")
             return 2 * x
     """
-    marks = marks_of(double=once)
-    assert marks.score == 5.0
-    twice = text.replace("assert student.double(1) == 2", "student.double(1), student.double(1)")
-    graders(course, twice)
-    assert scores(marks_of(double=once))["double_values"] == 0.0
+    for seed in (1, 2):
+        assert marks_of(double=once, seed=seed).score == 5.0
+    path.write_text(path.read_text().replace("assert", "student.double(1)\n    assert"))
+    assert scores(marks_of(double=once)) == {
+        "double_values": 3.0,
+        "half_values": 0.0,
+        "explain": None,
+    }
 
 
 def test_a_crash_in_one_check_costs_that_check_alone(marks_of):
