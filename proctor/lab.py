@@ -158,7 +158,9 @@ class Lab:
         return self.instructor, self.student
 
     def __enter__(self) -> Lab:
-        self.exchange.mkdir(parents=True, exist_ok=True)
+        if not self.exchange.exists():
+            self.exchange.mkdir(parents=True)
+            self.exchange.chmod(0o777)  # as nbgrader wants it
         try:
             for server in self.servers:
                 server.start()

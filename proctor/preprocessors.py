@@ -12,6 +12,7 @@ Preprocessors come too late for what nbgrader does with a submission before any 
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -345,7 +346,9 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
     except (CourseError, SandboxUnavailable, NbGraderException) as error:
         kind = "There is no sandbox" if isinstance(error, SandboxUnavailable) else "It cannot start"
         message = f"Nothing was graded. {kind}: {error}"
-        converter.log.error(message)
+        # Formgrader's dialog is narrow, and cuts what is longer.
+        for line in textwrap.wrap(message, 60):
+            converter.log.error(line)
         raise NbGraderException(message) from None
 
 
