@@ -54,10 +54,6 @@ PYTHON_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
-    # Memory in huge pages, where the kernel has them: a fork copies the table of pages, and with
-    # small ones that is most of what a session and each of its questions cost.
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-    "PYTHONMALLOC": "malloc",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 
