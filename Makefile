@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README, "Set-up".
 TORCH_INDEX ?=
 
-.PHONY: setup lab demo test e2e mutants lint bench clean
+.PHONY: setup lab demo test e2e hostile faults mutants lint bench clean
 
 setup: $(VENV)/installed
 
@@ -31,6 +31,12 @@ e2e: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+hostile: setup
+	PYTHONPATH=tests $(BIN)/python -m hostile
+
+faults: setup
+	PYTHONPATH=tests $(BIN)/python -m hostile.faults
 
 mutants: setup
 	$(BIN)/python tests/mutants.py

@@ -1,6 +1,7 @@
 """`make hostile`: every attack, and the table of what came of them."""
 
 import argparse
+import contextlib
 import secrets
 import sys
 import tempfile
@@ -14,11 +15,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of the order")
     parser.add_argument("--jobs", type=int, default=2, help="submissions marked at a time")
     parser.add_argument("--only", default="", help="attacks whose names hold this text")
+    parser.add_argument("--folder", type=Path, help="work in this new folder, and leave it there")
     options = parser.parse_args()
     chosen = [attack for attack in ATTACKS if options.only in attack.name]
     print(f"{len(chosen)} attacks in the order of seed {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
-        report = Trial(Path(folder), chosen, options.seed, options.jobs).run()
+    with contextlib.ExitStack() as stack:
+        folder = options.folder or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="hostile-"))
+        )
+        report = Trial(folder, chosen, options.seed, options.jobs).run()
     print(report.table())
     return 1 if report.complaints else 0
 

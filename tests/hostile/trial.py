@@ -52,8 +52,6 @@ PARTLY_WRONG = {"sigmoid": "def sigmoid(x):\n    return x.clamp(0, 1)"}
 SETTINGS = """
 c.Grading.cell_seconds = 3
 c.Grading.call_seconds = 2
-c.Grading.submission_seconds = 30
-c.Grading.question_seconds = 15
 c.Grading.figures = False
 """
 # A hidden input that an attack carried out: `hidden_input [0.25, ...`
