@@ -144,7 +144,13 @@ class Workers:
                 args=(theirs, self.settings, self.sandbox.protection, self.sandbox.limits),
                 daemon=True,
             )
-            process.start()
+            try:
+                process.start()
+            except (EOFError, OSError) as error:
+                raise CourseError(
+                    "the process that starts workers is gone: was it killed? The same command "
+                    "goes on with what is not graded yet."
+                ) from error
         self._processes.append(process)
         return Worker(process, Channel(ours, MAX_MESSAGE_BYTES), self.sandbox, self.settings.root)
 
