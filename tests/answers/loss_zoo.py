@@ -1455,7 +1455,7 @@ WRONG_BCE = [
             return torch.nn.functional.softplus((1 - 2 * targets) * logits).mean()
         """,
         loses=[BCE_GRADIENT],
-        hint="Who told torch not to watch?",
+        hint="The value is right; ask now which scores it depends on.",
     ),
     wrong(
         "bce_with_logits",
@@ -1647,6 +1647,8 @@ PROBES = {
         call("bce_with_logits", SCORES[:1], LABELS[:1]),
         call("bce_with_logits", ENDS, torch.tensor([1, 0])),
         call("bce_with_logits", ENDS, torch.tensor([0, 1])),
+        call("bce_with_logits", ENDS.double(), torch.tensor([1, 0])),
+        call("bce_with_logits", 0.475 * ENDS, torch.tensor([1, 0])),
         call("bce_with_logits", SCORES, LABELS, gradients=False),
     ],
     "zoo_claims": [value("zoo_claims")],
