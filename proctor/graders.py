@@ -159,6 +159,8 @@ class OpenSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[DESK] = Desk()
+        # Whole functions with the values of their arguments take longer to write than to run.
+        config.option.tbstyle = "short"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
