@@ -25,8 +25,9 @@ demo: setup
 test: setup lint
 	$(BIN)/pytest
 
+# In a real browser; takes the pictures of the documentation, too.
 e2e: setup
-	$(BIN)/pytest tests/e2e
+	PICTURES=docs/images $(BIN)/pytest tests/test_browser.py
 
 lint: setup
 	$(BIN)/ruff check .

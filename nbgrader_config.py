@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SAWarning
 
+from proctor.exchange import guard_exchange
 from proctor.pages import NBGRADER_TEMPLATES, TEMPLATES
 from proctor.preprocessors import guard_submissions
 
@@ -27,6 +28,9 @@ c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 
 # nbgrader's gradebook and SQLAlchemy 2.1 get along, with many words that say nothing to a person.
 warnings.filterwarnings("ignore", message="Object of type .* not in session", category=SAWarning)
+
+# The exchange of a class: nbgrader's default place, or the folder that c.Exchange.root names.
+guard_exchange()
 
 # The release: stubs name their exercise. It is made anew each time, so that it and the gradebook
 # never tell different stories.

@@ -12,12 +12,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from proctor.course import NAME, CourseError
+from proctor.exchange import demand_exchange
 
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
@@ -201,19 +201,6 @@ def run(course: Path, exchange: Path | None, student: str) -> None:
             lab.wait()
     except KeyboardInterrupt:
         print("\nboth stopped")
-
-
-def demand_exchange(folder: Path) -> Path:
-    """An exchange that is there and can be used by everybody who has to. Raises CourseError."""
-    folder = folder.resolve()
-    remedy = f"`mkdir -p {folder} && chmod 777 {folder}` makes it what nbgrader needs"
-    if not folder.is_dir():
-        raise CourseError(f"the exchange {folder} is not there: {remedy}")
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise CourseError(f"the exchange {folder} cannot be written to: {remedy}") from error
-    return folder
 
 
 def write(path: Path, text: str) -> None:

@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from PIL import Image
 from playwright.sync_api import (
@@ -184,7 +186,8 @@ class Instructor(LabUser):
         dialog = self.formgrader.locator("#success-modal.in, #error-modal.in")
         said = dialog.locator(".modal-body").inner_text()
         if picture:
-            self.picture(picture)
+            # Not the traceback under it, which names folders of this machine.
+            self.picture(picture, dialog.locator(".modal-body .panel").first)
         dialog.locator(".modal-footer button").click()
         expect(self.formgrader.locator(".modal, .modal-backdrop")).to_have_count(0)
         return said
@@ -449,3 +452,41 @@ def check_feedback_file(browser: Browser, lab: Lab, total: float, pictures: Path
     formula = reader.page.locator("section:has(#explain_better) mfrac")
     assert formula.bounding_box()["height"] > 20  # set as a fraction, not as text
     reader.picture("feedback-exercise", exercise)
+
+
+def test_notebook_in_two_tabs(browser, lab, tmp_path):
+    """The tab that saves second is asked, and the first one's text is still there."""
+    server = lab.student
+    notebook = server.folder / "essay.ipynb"
+    server.folder.mkdir(parents=True)
+    cells = [new_markdown_cell("nothing yet", id="essay")]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), notebook)
+    server.start()
+    try:
+        first = Person(browser, server.url("lab/tree/essay.ipynb"), tmp_path)
+        second = Person(browser, server.url("lab/tree/essay.ipynb"), tmp_path)
+        for person in (first, second):
+            expect(person.page.locator(".jp-NotebookPanel .jp-RenderedMarkdown")).to_be_visible()
+        write_and_save(first, "from the first tab")
+        saved = first.page.locator(".lm-TabBar-tab:has-text('essay.ipynb'):not(.jp-mod-dirty)")
+        saved.wait_for()
+        assert "from the first tab" in notebook.read_text()
+        write_and_save(second, "from the second tab")
+        dialog = second.page.locator(".jp-Dialog")
+        expect(dialog).to_contain_text("has changed on disk since the last time it was opened")
+        expect(dialog.locator("button")).to_contain_text(["Cancel", "Revert", "Overwrite"])
+        assert "from the first tab" in notebook.read_text()
+        dialog.locator("button:has-text('Cancel')").click()
+        expect(second.page.locator(".jp-RenderedMarkdown")).to_contain_text("from the second tab")
+    finally:
+        server.stop()
+
+
+def write_and_save(person: Person, text: str) -> None:
+    person.page.locator(".jp-NotebookPanel .jp-RenderedMarkdown").dblclick()
+    person.page.locator(".jp-NotebookPanel .cm-content").click()
+    person.page.keyboard.press("Control+A")
+    person.page.keyboard.insert_text(text)
+    person.page.keyboard.press("Control+Enter")
+    person.page.keyboard.press("Control+s")
