@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 COURSE = Course(ROOT)
 ASSIGNMENTS = sorted(path.stem for path in (ROOT / "tests" / "answers").glob("*.py"))
 ANSWERS = {assignment: load_answers(COURSE, assignment) for assignment in ASSIGNMENTS}
+STUDENT = "student-01"  # whose own numbers the answers hold
 SEEDS = (1, 2)  # beside the seed that comes from the submission, for a sample of the answers
 
 each_assignment = pytest.mark.parametrize("assignment", ASSIGNMENTS)
@@ -41,7 +42,7 @@ def marks_of(assignment, sources, seed=None):
         submission_of(assignment, sources),
         assignment,
         COURSE,
-        student="student-01",
+        student=STUDENT,
         sandbox=shared_sandbox(),
         figures=False,
         seed=seed,
@@ -59,17 +60,18 @@ def marks_of_all_answers(assignment):
 
     Wrong answers are handed in with other variable names and another layout.
     """
-    answers = {str(number): answer for number, answer in enumerate(ANSWERS[assignment])}
-    jobs = [
-        Job(number, assignment, functools.partial(submission_of, assignment, handed_in(answer)))
-        for number, answer in answers.items()
-    ]
+    jobs = {
+        Job(STUDENT, assignment, functools.partial(submission_of, assignment, handed_in(answer))): (
+            answer
+        )
+        for answer in ANSWERS[assignment]
+    }
     settings = MarkingSettings(ROOT, False, TimeLimits())
     with (
         contextlib.closing(Sandbox()) as sandbox,
         Workers(os.cpu_count(), sandbox, settings) as pool,
     ):
-        outcomes = {answers[outcome.job.student]: outcome for outcome in pool.mark(jobs)}
+        outcomes = {jobs[outcome.job]: outcome for outcome in pool.mark(jobs)}
     assert [outcome.error for outcome in outcomes.values() if outcome.error] == []
     return {(answer.cell, answer.name): outcome.marks for answer, outcome in outcomes.items()}
 
