@@ -1,0 +1,139 @@
+"""`proctor grade`, `regrade`, `report` and `explain` on a small class, typed as instructors do."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_nbgrader import GRADERS, RIGHT, SmallCourse
+
+STUDENTS = ("broken", "half", "right", "untouched")
+HALF = "def double(x):\n    return 2 * x.abs()"
+
+
+def proctor(course: SmallCourse, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).parent / "proctor", *arguments],
+        cwd=course.root,
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def handed_in(tmp_path_factory) -> SmallCourse:
+    """A class that has handed in and is not graded yet."""
+    course = SmallCourse(tmp_path_factory.mktemp("class") / "course")
+    made = course.nbgrader("generate_assignment", "tiny")
+    assert made.returncode == 0, made.stderr
+    course.submit("right", {"double": RIGHT, "explain": "Twice is two times."})
+    course.submit("half", {"double": HALF})
+    course.submit("untouched", {})
+    course.write("submitted/broken/tiny/tiny.ipynb", "not a notebook")
+    return course
+
+
+@pytest.fixture(scope="module")
+def graded(handed_in) -> SmallCourse:
+    """The same class, graded by `proctor grade`."""
+    course = copy_of(handed_in, "graded")
+    done = proctor(course, "grade", "tiny", "-j", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 graded, 1 rejected, 0 set aside" in done.stdout
+    return course
+
+
+def copy_of(course: SmallCourse, name: str) -> SmallCourse:
+    copied = SmallCourse.__new__(SmallCourse)
+    copied.root = course.root.with_name(name)
+    shutil.copytree(course.root, copied.root, ignore=shutil.ignore_patterns("__pycache__"))
+    return copied
+
+
+def test_it_comes_out_as_with_nbgrader_autograde(handed_in, graded):
+    serial = copy_of(handed_in, "serial")
+    done = serial.nbgrader("autograde", "tiny")
+    assert done.returncode == 0, done.stderr
+    for student in STUDENTS:
+        assert graded.scores(student) == serial.scores(student)
+        assert graded.autograded(student) == serial.autograded(student)
+
+
+def test_only_what_is_new_or_changed_is_graded_again(graded):
+    course = copy_of(graded, "resumed")
+    course.submit("half", {"double": RIGHT})
+    course.submit("new", {"double": RIGHT})
+    done = proctor(course, "grade", "tiny", "-j", "2")
+    assert "5 submissions, 3 of them unchanged since they were graded; now 2 graded" in done.stdout
+    assert course.scores("half")["double_values"] == (2, False)
+
+
+def test_a_regrade_shows_who_loses_before_it_is_stored(graded):
+    course = copy_of(graded, "regraded")
+    stricter = GRADERS.replace("student.double(torch.zeros(2, 3)).shape == (2, 3)", "False")
+    assert stricter != GRADERS
+    course.write("tests/graders/tiny/test_double.py", stricter)
+    before = course.scores("right")
+    tried = proctor(course, "regrade", "tiny", "--dry-run", "-j", "2")
+    assert "right  double_shape  1 -> 0" in tried.stdout
+    assert "The shape stays the same: fails now" in tried.stdout
+    assert course.scores("right") == before
+    with course.gradebook() as gradebook:
+        grade = gradebook.find_grade("explain", "tiny", "tiny", "right")
+        grade.manual_score = 1
+        gradebook.db.commit()
+    done = proctor(course, "regrade", "tiny", "-j", "2")
+    assert "the new marks are stored" in done.stdout
+    assert course.scores("right")["double_shape"] == (0, False)
+    with course.gradebook() as gradebook:
+        assert gradebook.find_grade("explain", "tiny", "tiny", "right").manual_score == 1
+
+
+def test_the_report_has_the_numbers_of_the_gradebook(graded):
+    done = proctor(graded, "report", "tiny")
+    assert done.returncode == 0, done.stderr
+    page = (graded.root / "reports" / "tiny.html").read_text()
+    with graded.gradebook() as gradebook:
+        scores = [submission.score for submission in gradebook.assignment_submissions("tiny")]
+    assert f"The mean score is\n{sum(scores) / len(scores):.2f} of" in page
+    assert all(student in page for student in STUDENTS)
+    assert "heron" not in page
+    assert "src=" not in page
+    assert 'href="http' not in page
+    anonymous = proctor(graded, "report", "tiny", "--anonymous")
+    assert anonymous.returncode == 0, anonymous.stderr
+    page = (graded.root / "reports" / "tiny.html").read_text()
+    assert not any(f">{student}<" in page or f"/{student}/" in page for student in STUDENTS)
+
+
+def test_rows_for_a_spreadsheet(graded):
+    rows = list(csv.DictReader(io.StringIO(proctor(graded, "report", "tiny", "--csv").stdout)))
+    half = {row["check"]: row["passed"] for row in rows if row["student"] == "half"}
+    assert half == {
+        "test_positive_numbers": "1",
+        "test_negative_numbers": "0",
+        "test_shape_is_kept": "1",
+    }
+    assert [row["status"] for row in rows if row["student"] == "broken"] == ["rejected"]
+
+
+def test_one_mark_explained(graded):
+    page = proctor(graded, "explain", "tiny", "half").stdout
+    assert "double_values: 1 of 2" in page
+    assert "failed, worth 1: Negative numbers are doubled" in page
+    assert "told to the student: What is twice minus three?" in page
+    assert "AssertionError: heron" in page
+    assert "proctor check --assignment tiny --student half --seed" in page
+
+
+def test_nobody_of_that_name(graded):
+    done = proctor(graded, "grade", "tiny", "--student", "nobody")
+    assert done.returncode == 2
+    assert "nobody have no submission" in done.stderr
