@@ -467,7 +467,8 @@ def test_notebook_in_two_tabs(browser, lab, tmp_path):
         first = Person(browser, server.url("lab/tree/essay.ipynb"), tmp_path)
         second = Person(browser, server.url("lab/tree/essay.ipynb"), tmp_path)
         for person in (first, second):
-            expect(person.page.locator(".jp-NotebookPanel .jp-RenderedMarkdown")).to_be_visible()
+            # A kernel that gets ready changes the notebook, too.
+            person.page.locator('.jp-NotebookPanel [data-status="idle"]').first.wait_for()
         write_and_save(first, "from the first tab")
         saved = first.page.locator(".lm-TabBar-tab:has-text('essay.ipynb'):not(.jp-mod-dirty)")
         saved.wait_for()
@@ -489,4 +490,5 @@ def write_and_save(person: Person, text: str) -> None:
     person.page.keyboard.press("Control+A")
     person.page.keyboard.insert_text(text)
     person.page.keyboard.press("Control+Enter")
-    person.page.keyboard.press("Control+s")
+    expect(person.page.locator(".jp-NotebookPanel .jp-RenderedMarkdown")).to_contain_text(text)
+    person.page.locator('.jp-NotebookPanel [data-command="docmanager:save"]').first.click()
