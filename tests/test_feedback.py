@@ -20,8 +20,8 @@ def data_of(**data):
 
 def test_report_in_full():
     checks = [
-        Check("test_a", "Sums <two> numbers", True, None, 1.0, ""),
-        Check("test_b", "Keeps the `dtype`", False, "Try `float64`, 1 < 2.", 1.0, "SECRET"),
+        Check("test_a", "Sums <two> numbers", True, None, 1.0, "", 0.1),
+        Check("test_b", "Keeps the `dtype`", False, "Try `float64`, 1 < 2.", 1.0, "SECRET", 0.1),
     ]
     marks = CellMarks("total", 1.5, 3.0, False, diagnosis="A `sum` for a mean", checks=checks)
     display, result = feedback.cell_report(marks)

@@ -213,9 +213,10 @@ def reason_of_end(child: Child, status: int, cpu_seconds: float) -> str:
     number = os.WTERMSIG(status)
     if number != signal.SIGKILL:
         return f"signal {signal.Signals(number).name}"
-    if child.reason:
-        return child.reason
-    return "cpu" if cpu_seconds >= child.limits["cpu_seconds"] else "signal SIGKILL"
+    # Who finds a session dead ends it, too: that it was killed then is not why it ended.
+    if child.reason in (None, "killed") and cpu_seconds >= child.limits["cpu_seconds"]:
+        return "cpu"
+    return child.reason or "signal SIGKILL"
 
 
 def write_report(descriptor: int, **facts: Any) -> None:
