@@ -22,8 +22,9 @@ lab: setup
 demo: setup
 	$(BIN)/python tests/demo.py
 
+# The day in a browser and the hostile class take minutes each: `make e2e`, `make hostile`.
 test: setup lint
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore tests/test_browser.py --ignore tests/test_hostile.py
 
 # In a real browser; takes the pictures of the documentation, too.
 e2e: setup
