@@ -607,6 +607,9 @@ WRONG_OWN = [
     ),
 ]
 
+# Said of log_softmax and of cross_entropy: where the latter alone loses, either may be the cause.
+ALL_ROWS_AT_ONCE = "Which one torch call does this for all rows at once, in each of your functions?"
+PARTLY_CUT = "The value is right; which part of the formula does backward not see?"
 VANISHED = "The probability rounded to 0 before you took its log; can you avoid forming it?"
 UNSTABLE = (LOG_SOFTMAX, VALUES, GRADIENT)
 
@@ -829,7 +832,7 @@ WRONG_LOG_SOFTMAX = [
             return logits - logits.logsumexp(dim=-1, keepdim=True).detach()
         """,
         loses=[GRADIENT],
-        hint="The value is right; which part of it does backward not see?",
+        hint=PARTLY_CUT,
     ),
     wrong(
         "log_softmax",
@@ -852,7 +855,7 @@ WRONG_LOG_SOFTMAX = [
             return torch.stack([log_softmax(row) for row in logits])
         """,
         loses=[DEVICE],
-        hint="Which one torch call does this for all rows?",
+        hint=ALL_ROWS_AT_ONCE,
     ),
     wrong(
         "log_softmax",
@@ -1168,7 +1171,7 @@ return value.detach().requires_grad_()
         "the right class's logit alone",
         "return (logits.detach().logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]).mean()",
         [GRADIENT],
-        "Should raising a wrong class's logit cost nothing?",
+        PARTLY_CUT,
     ),
     wrong_loss(
         "always float32",
@@ -1210,7 +1213,7 @@ for row, target in zip(log_softmax(logits), targets):
 return total / len(targets)
 """,
         [DEVICE],
-        "Which one index picks the entries of all rows at once?",
+        ALL_ROWS_AT_ONCE,
     ),
     wrong_loss(
         "a stack of single picks",
@@ -1219,7 +1222,7 @@ rows = log_softmax(logits)
 return -torch.stack([rows[i, target] for i, target in enumerate(targets.tolist())]).mean()
 """,
         [DEVICE],
-        "Which one index picks the entries of all rows at once?",
+        ALL_ROWS_AT_ONCE,
     ),
     wrong_loss(
         "class numbers on the CPU",
