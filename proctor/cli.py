@@ -108,6 +108,14 @@ def parser() -> argparse.ArgumentParser:
     release_command.add_argument("assignment", metavar="ASSIGNMENT")
     add_jobs(release_command)
 
+    package_command = add_command(
+        commands, "package", package, "make the zip file of an assignment for a course page"
+    )
+    package_command.add_argument("assignment", metavar="ASSIGNMENT")
+    package_command.add_argument(
+        "--to", type=Path, metavar="FILE", help="default: packages/ASSIGNMENT.zip in the course"
+    )
+
     lab_command = add_command(
         commands, "lab", lab, "start JupyterLab for an instructor and for a student, on one machine"
     )
@@ -363,6 +371,19 @@ def release(options: argparse.Namespace) -> int:
         print("\n".join(f"  {plain(fault)}" for fault in found))
         return REFUSED
     print(f"{options.assignment} was released: release/{options.assignment}/")
+    return 0
+
+
+def package(options: argparse.Namespace) -> int:
+    """Write what students without nbgrader need, as one file."""
+    from proctor.package import package as zip_file_of
+
+    course = course_of(load_config())
+    data = zip_file_of(course, options.assignment)
+    path = options.to or course.root / "packages" / f"{options.assignment}.zip"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    print(f"for the course page: {path}")
     return 0
 
 

@@ -21,13 +21,11 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from proctor.course import Course, CourseError, read_notebook
-from proctor.text import plain
+from proctor.text import plain, row_of
 
 TEMPLATES = Path(__file__).parent / "templates" / "report"
 MOST_MISTAKES = 10
 EXAMPLE_CHARACTERS = 1500
-# A spreadsheet would run a cell that starts with one of these.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -326,12 +324,3 @@ def checks_as_csv(config: Config, course: Course, assignment: str) -> str:
                 ]
                 writer.writerow(row_of(values))
     return text.getvalue()
-
-
-def row_of(values: Sequence[Any]) -> list[Any]:
-    """Texts that no spreadsheet takes for a formula; numbers as they are."""
-    return [defused(plain(value)) if isinstance(value, str) else value for value in values]
-
-
-def defused(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

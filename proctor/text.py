@@ -1,10 +1,16 @@
-"""Text that came from a submission, made fit for a person's eyes."""
+"""Text that came from others, made fit for a person's eyes and for a person's spreadsheet."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Sequence
+from typing import Any
 
 MAX_CHARACTERS = 2000
+# A spreadsheet would run a cell that starts with one of these, unless it is a number.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+NUMBER = re.compile(r"[+-]?[0-9.,]*%?")
 
 
 def plain(text: str | None, most: int = MAX_CHARACTERS) -> str:
@@ -15,3 +21,15 @@ def plain(text: str | None, most: int = MAX_CHARACTERS) -> str:
     )
     shown = " ".join(shown.split())
     return shown if len(shown) <= most else shown[: most - 4] + " ..."
+
+
+def row_of(values: Sequence[Any]) -> list[Any]:
+    """A row of a CSV file: texts that no spreadsheet takes for a formula; numbers as they are."""
+    return [defused(plain(value)) if isinstance(value, str) else value for value in values]
+
+
+def defused(text: str) -> str:
+    """Text that no spreadsheet takes for a formula. A number stays one, and so does a lone "-"."""
+    if text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
