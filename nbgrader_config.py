@@ -66,6 +66,10 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
+# Archives of Canvas and Moodle: unpacked within limits, and nothing is dropped without a word.
+c.ZipCollectApp.extractor_plugin = "proctor.unpacking.CarefulExtractor"
+c.ZipCollectApp.collector_plugin = "proctor.collecting.PlatformCollector"
+
 # Feedback and Formgrader show text and outputs of students: cleaned after they became HTML. Both
 # pages work without the internet; the rubric of a written answer is on Formgrader's alone.
 c.GenerateFeedback.preprocessors = ["proctor.preprocessors.GetGradesGiven"]

@@ -26,6 +26,8 @@ from proctor.sandbox import Sandbox
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "mnist_loss"
 NBGRADER = [sys.executable, "-m", "nbgrader"]
+# nbgrader calls alembic, by its name.
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 MEGABYTE = 1 << 20
 
 
@@ -58,7 +60,12 @@ def run(folder: Path, *arguments: str) -> float:
     """Seconds of one nbgrader command, process start included."""
     started = time.monotonic()
     done = subprocess.run(
-        [*NBGRADER, *arguments], cwd=folder, capture_output=True, text=True, check=False
+        [*NBGRADER, *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"nbgrader {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
@@ -70,7 +77,7 @@ def scores(folder: Path) -> set[float]:
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
-        return {submission.auto_score for submission in gradebook.submissions}
+        return {one.score for one in gradebook.assignment_submissions(ASSIGNMENT)}
 
 
 def compare_autograde(folder: Path, submissions: int) -> None:

@@ -165,7 +165,7 @@ def title_of(notebook: NotebookNode) -> str | None:
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
-    """A zip file. Not compressed: versions of zlib differ in their bytes, and notebooks are small."""
+    """A zip file. Not compressed: versions of zlib give different bytes for the same text."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
