@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sysconfig
 import textwrap
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import v4
+from nbgrader.api import Gradebook
 
 from proctor.course import Course
 from proctor.examination import Examination, TimeLimits
@@ -103,3 +106,14 @@ class TinyCourse:
 def tiny_course(tmp_path):
     """An empty course, to be filled with `add`."""
     return TinyCourse(tmp_path / "course")
+
+
+@pytest.fixture(scope="session")
+def empty_gradebook(tmp_path_factory):
+    """A gradebook to copy: nbgrader takes seconds to make one."""
+    path = tmp_path_factory.mktemp("gradebook") / "gradebook.db"
+    with pytest.MonkeyPatch.context() as patch:
+        # It calls `alembic` by name.
+        patch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
+        Gradebook(f"sqlite:///{path}").close()
+    return path
