@@ -27,6 +27,7 @@ from proctor.platforms import (
     ClassList,
     NotMatched,
     Person,
+    alike,
     claim_of,
     downloaded_table,
     is_canvas_gradebook,
@@ -214,11 +215,6 @@ def copies_of(file: str, assignment: str) -> tuple[int, ...] | None:
         numbers.insert(0, int(next(filter(None, found.groups()), "1")))
         stem = stem[: found.start()]
     return tuple(numbers)
-
-
-def alike(name: str) -> str:
-    """A name without the differences that programs make: capitals, spaces and hyphens."""
-    return re.sub(r"[ _-]+", "_", name).casefold()
 
 
 def demand_assignment(path: Path, file: str, course: Course, assignment: str) -> None:

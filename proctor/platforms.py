@@ -69,6 +69,11 @@ def claim_of(parts: Sequence[str]) -> Claim | None:
     return None
 
 
+def alike(name: str) -> str:
+    """A name without the differences that programs make: capitals, spaces, hyphens."""
+    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
+
+
 def number_in(identifier: str) -> str:
     """The number in "Participant 1234567", as a Moodle grading worksheet calls somebody."""
     return identifier.rpartition(" ")[2]

@@ -39,7 +39,9 @@ def cells(assignment: str):
 
 def notebook(text: str, assignment: str = "tiny") -> bytes:
     """A submission; the text tells it from others."""
-    return writes(v4.new_notebook(cells=[*cells(assignment), v4.new_code_cell(text, id="own")])).encode()
+    return writes(
+        v4.new_notebook(cells=[*cells(assignment), v4.new_code_cell(text, id="own")])
+    ).encode()
 
 
 class Collecting:
