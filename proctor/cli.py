@@ -54,6 +54,12 @@ def parser() -> argparse.ArgumentParser:
     )
     check_command.add_argument("--student", metavar="S", help="the student's id")
     check_command.add_argument("--json", action="store_true", help="one JSON object per notebook")
+    check_command.add_argument(
+        "--gradescope",
+        type=Path,
+        metavar="FILE",
+        help="write Gradescope's results.json, for one notebook",
+    )
     check_command.add_argument("--no-figures", action="store_true", help="draw no figures (faster)")
     check_command.add_argument("--seed", type=int, help="seed of the random inputs, from a record")
     check_command.add_argument(
@@ -161,6 +167,8 @@ def add_command(
 
 def check(options: argparse.Namespace) -> int:
     """Mark notebooks one after the other and print what came out."""
+    if options.gradescope and len(options.notebooks) != 1:
+        raise CourseError("--gradescope FILE holds the results of one notebook: name just one")
     config = load_config()
     course = course_of(config)
     grading = Grading(config=config)
@@ -168,6 +176,8 @@ def check(options: argparse.Namespace) -> int:
     try:
         for notebook in options.notebooks:
             marks = check_one(notebook, options, course, grading, sandbox)
+            if options.gradescope:
+                write_results(options.gradescope, marks)
             if options.json:
                 print(json.dumps(summary_of(notebook, marks)), flush=True)
             else:
@@ -200,6 +210,16 @@ def check_one(
         limits=grading.time_limits(),
         seed=options.seed,
     )
+
+
+def write_results(path: Path, marks: Marks) -> None:
+    """Write Gradescope's file. Raises CourseError where it cannot be written."""
+    from proctor.gradescope import results_of
+
+    try:
+        path.write_text(json.dumps(results_of(marks), indent=1), encoding="utf-8")
+    except OSError as error:
+        raise CourseError(f"{path} cannot be written ({error.strerror})") from None
 
 
 def summary_of(notebook: str, marks: Marks) -> dict:

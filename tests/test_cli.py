@@ -175,6 +175,42 @@ def test_the_assignment_is_told_by_its_name_its_grade_ids_or_the_option(course, 
     assert "0 bytes" in json.loads(output)["error"]
 
 
+def test_results_for_gradescope_share_the_points_among_the_checks(course, proctor):
+    (course.root / "tiny.ipynb").write_bytes(course.submission(double="def double(x): return 0"))
+    status, output, _ = proctor("check", "--gradescope", "results.json", "tiny.ipynb")
+    assert (status, "score 2 of 3" in output) == (0, True)
+    results = json.loads((course.root / "results.json").read_text())
+    assert results["score"] == 2.0 == sum(test["score"] for test in results["tests"])
+    assert results["stdout_visibility"] == "hidden"
+    assert "explain waits for a person, of 4 points." in results["output"]
+    failed, passed = results["tests"]
+    assert failed == {
+        "name": "double_values: Doubles numbers",
+        "number": "1.1",
+        "score": 0.0,
+        "max_score": 1.0,
+        "status": "failed",
+        "output": "Try a few numbers by hand.",
+        "output_format": "text",
+    }
+    assert (passed["status"], passed["score"], passed["max_score"]) == ("passed", 2.0, 2.0)
+    assert passed["output"] == ""
+
+
+def test_results_for_gradescope_of_what_is_rejected_and_of_no_single_notebook(course, proctor):
+    status, _, _ = proctor("check", "--gradescope", "results.json", "tiny-broken.ipynb")
+    results = json.loads((course.root / "results.json").read_text())
+    assert (status, results["score"], results["tests"]) == (0, 0.0, [])
+    assert results["output"].startswith("Not graded: the file is not valid JSON")
+    for arguments, reason in (
+        (("results.json", "tiny.ipynb", "wrong.ipynb"), "name just one"),
+        (("no/results.json", "tiny.ipynb"), "no/results.json cannot be written"),
+    ):
+        status, _, error = proctor("check", "--gradescope", *arguments)
+        assert status == 2
+        assert reason in error
+
+
 def test_what_a_terminal_would_obey_is_not_printed(course, proctor):
     name = "tiny\x1b[31m\r\u202e\n.ipynb"
     (course.root / name).write_bytes(course.submission())
