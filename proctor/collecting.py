@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +94,13 @@ class PlatformCollector(FileNameCollectorPlugin):
         except CourseError as error:
             app.fail(str(error))
         collected = [each for each in outcomes if each.outcome == COLLECTED]
+        for each in outcomes:
+            if each.outcome != COLLECTED:
+                self.log.warning("%s: %s: %s", each.outcome, plain(each.path), each.reason)
         left_out = getattr(app.extractor_plugin_inst, "left_out", [])
         outcomes += [Outcome(name, NOT_COLLECTED, reason=why) for name, why in left_out]
         self.demand_room([each.student for each in collected])
-        self.tell(outcomes, extracted.parent / "collected.csv")
+        self.write_list(outcomes, extracted.parent / "collected.csv")
         return {extracted / each.path: each.student for each in collected}
 
     def demand_room(self, students: Sequence[str]) -> None:
@@ -116,22 +119,17 @@ class PlatformCollector(FileNameCollectorPlugin):
                 f"{', '.join(taken)}. --force replaces them by those of the archives"
             )
 
-    def tell(self, outcomes: Sequence[Outcome], path: Path) -> None:
-        """Log what was not collected, and list everything in a file."""
+    def write_list(self, outcomes: Sequence[Outcome], path: Path) -> None:
+        """List every file, with what becomes of it."""
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(("file", "outcome", "student", "reason"))
         for each in outcomes:
             writer.writerow(row_of([each.path, each.outcome, each.student, each.reason]))
-            if each.outcome != COLLECTED:
-                self.log.warning("%s: %s: %s", each.outcome, plain(each.path), each.reason)
-        path.write_text(text.getvalue(), encoding="utf-8")
-        counts = [sum(e.outcome == kind for e in outcomes) for kind in (COLLECTED, OLDER)]
-        rest = len(outcomes) - sum(counts)
-        self.log.info(
-            "%d submissions collected, %d older files, %d files not collected: each is in %s",
-            *counts, rest, path,
-        )  # fmt: skip
+        path.write_text(text.getvalue(), encoding="utf-8", newline="")
+        counts = Counter(each.outcome for each in outcomes)
+        told = ", ".join(f"{kind}: {counts[kind]}" for kind in (COLLECTED, OLDER, NOT_COLLECTED))
+        self.log.info("%s. Each file is listed in %s", told, path)
 
 
 class Survey:

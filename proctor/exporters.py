@@ -375,8 +375,10 @@ def feedback_of(submission: SubmittedAssignment, record: Mapping[str, Any] | Non
     if record and record["status"] == "rejected":
         parts.append(f"<p>Not graded: {escaped(record['error'])}</p>")
     for name in names:
-        given, most = number(grades[name].score), number(grades[name].max_score)
-        parts.append(f"<p><strong>{escaped(name)}</strong>: {given} of {most}</p>")
+        waits = grades[name].needs_manual_grade
+        given = "waits for a person, worth" if waits else f"{number(grades[name].score)} of"
+        most = number(grades[name].max_score)
+        parts.append(f"<p><strong>{escaped(name)}</strong>: {given} {most}</p>")
         lines = [escaped(line) for line in remarks(cells.get(name))]
         if lines:
             parts.append(f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>")

@@ -131,7 +131,7 @@ def test_canvas_archive_with_late_renamed_and_repeated_files(collecting):
         "107": "seven",
     }
     assert collecting.reasons() == {}
-    assert "7 submissions collected, 0 older files, 0 files not collected" in collecting.log.text
+    assert "collected: 7, older: 0, not collected: 0. Each file is listed in" in collecting.log.text
     listed = (collecting.downloaded / "collected.csv").read_text()
     assert 'twostudent_LATE_102_9002_tiny-2.ipynb,collected,102,"late, says Canvas"' in listed
 
@@ -211,7 +211,7 @@ def test_what_fits_nobody_is_listed_with_its_reason(collecting, name, reason):
     collecting.zip({name: b"{}", right: notebook("two")})
     assert collecting.collect() == {"102": "two"}
     assert reason in "".join(collecting.reasons().values())
-    assert "not collected: submissions" in collecting.log.text
+    assert reason in collecting.log.text
 
 
 def test_copies_and_claims():

@@ -245,7 +245,7 @@ def test_moodle_worksheet_gets_marks_and_feedback(exporting):
         "<ul><li>not passed: Doubles `x`. Is 2 &lt; 3?</li>"
         "<li>It looks like this: The minus is missing</li></ul>",
         "<p>Not graded: no &lt;JSON&gt;</p><p><strong>double_values</strong>: 0.67 of 2</p>"
-        "<p><strong>explain</strong>: 0 of 3</p>",
+        "<p><strong>explain</strong>: waits for a person, worth 3</p>",
         "",
         "mine",
     ]
