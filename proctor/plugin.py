@@ -57,14 +57,17 @@ class Answers:
     accelerator_device: str = "accel"
     connection: Connection = field(init=False)
     file: Path | None = None  # whose graders the open question answers
+    failed: bool = False  # whether a check failed in the open question
 
     def __post_init__(self) -> None:
         self.connection = Connection(self.examination, self.accelerator_device)
 
     def begin(self, file: Path) -> None:
-        """A check begins: the first of a file starts from the notebook's own state."""
-        if file != self.file and self.examination.question_is_used:
+        """A check of `file` begins. What a wrong answer changed, where it ran, is no burden to
+        another file's checks: they start from the notebook's own state."""
+        if file != self.file and self.failed:
             self.examination.end_question()
+            self.failed = False
         self.file = file
 
 

@@ -92,13 +92,10 @@ class Channel:
             self._set_timeout(deadline)
             if descriptors:
                 socket.send_fds(self.connection, [lengths], list(descriptors))
+                self.connection.sendall(header + blob)
             else:
-                self.connection.sendall(lengths)
-            self._set_timeout(deadline)
-            self.connection.sendall(header)
-            if blob:
-                self._set_timeout(deadline)
-                self.connection.sendall(blob)
+                # In one piece: every piece wakes the other side.
+                self.connection.sendall(lengths + header + blob)
         except TimeoutError as error:
             raise Late("the other side did not take the frame in time") from error
         except OSError as error:

@@ -1844,7 +1844,7 @@ WRONG_EPOCH = [
             for x_i, y_i in zip(x, y):
                 mnist_loss(sigmoid(x_i @ weights + bias), y_i).backward()
                 for parameter in (weights, bias):
-                    parameter.data -= lr * parameter.grad
+                    parameter.data -= lr / len(x) * parameter.grad
                     parameter.grad = None
             return before
         """,

@@ -143,12 +143,12 @@ def two_clouds(generator, count, size):
 
 
 def trained(student, generator):
-    """A small random model and what 60 epochs on two clouds make of it; then the data."""
+    """A small random model and what 20 epochs on two clouds make of it; then the data."""
     x, y = two_clouds(generator, 60, 4)
     weights, bias = 0.1 * torch.randn(4, generator=generator), torch.zeros(())
     model = new_model(student, weights, bias)
-    for _ in range(60):
-        student.train_epoch(*model.kept, x, y, 1.0)
+    for _ in range(20):
+        student.train_epoch(*model.kept, x, y, 2.0)
     return model, [student.read(kept).value for kept in model.kept], x, y
 
 
@@ -159,10 +159,10 @@ def trained(student, generator):
     " does every epoch take one?",
 )
 def test_train_epoch_makes_the_loss_fall(student, generator):
-    """Over many epochs the loss of the model falls far below where it began."""
+    """Over many epochs the loss of the model falls to less than half of where it began."""
     model, (weights, bias), x, y = trained(student, generator)
     before, after = loss_of(model.weights, model.bias, x, y), loss_of(weights, bias, x, y)
-    assert after < before / 3, f"the loss should fall well below {before}, got {after}"
+    assert after < before / 2, f"the loss should fall below half of {before}, got {after}"
 
 
 @grades(
