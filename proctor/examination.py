@@ -63,7 +63,6 @@ class Question:
         self.channel = channel
         self.process = process
         self.alive = True
-        self.used = False  # whether a function of the student's ran in it
 
     def ask(
         self, message: dict[str, Any], tensors: Sequence[torch.Tensor], seconds: float
@@ -73,7 +72,6 @@ class Question:
         Raises QuestionLost, or ValueError for what is too large to ask.
         """
         deadline = time.monotonic() + seconds + GRACE
-        self.used = self.used or message["ask"] == "call"
         try:
             self.channel.send({**message, "seconds": seconds}, tensors, deadline=deadline)
         except Malformed as error:
@@ -160,15 +158,6 @@ class Examination:
                 if attempt == 2:
                     raise QuestionLost(error) from error
         raise AssertionError("unreachable")
-
-    @property
-    def question_is_open(self) -> bool:
-        return self._question is not None and self._question.alive
-
-    @property
-    def question_is_used(self) -> bool:
-        """Whether a function of the student's ran in the open question, and may have changed it."""
-        return self._question is not None and self._question.used
 
     def end_question(self) -> None:
         """Close the open question, so that the next one starts from the notebook's own state."""

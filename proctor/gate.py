@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,6 @@ from proctor.answers import (
     Answer,
     as_submission,
     load_answers,
-    reference_answers,
     with_answers,
 )
 from proctor.course import Course, CourseError, read_notebook
@@ -32,9 +32,10 @@ from proctor.sandbox import Sandbox
 from proctor.settings import Grading
 from proctor.workers import Job, MarkingSettings, Workers
 
-STUDENT = "student-01"
+STUDENT = "student-01"  # whose own numbers the answers hold
 # Words that have no place in what students get: delimiters of authors, and of the engine.
 HIDDEN_WORDS = ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "MARK SCHEME", "tests/graders")
+MAX_HARMLESS_CHARACTERS = 24
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def release(
     """Release an assignment if nothing is wrong with it; returns what is, one line each."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = scratch_course(course, assignment, Path(folder))
-        generate(scratch, assignment)
+        generate(scratch, assignment, "--no-db")
         found = faults_of_text(scratch, assignment)
         found += faults_of_marks(scratch, config, assignment, workers, progress)
     if not found:
@@ -78,10 +79,12 @@ def scratch_course(course: Course, assignment: str, folder: Path) -> Course:
     return scratch
 
 
-def generate(course: Course, assignment: str) -> None:
+def generate(course: Course, assignment: str, *options: str) -> None:
     """Run nbgrader's own command. Raises CourseError with its last words."""
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", assignment, "--force"]
-    done = subprocess.run(command, cwd=course.root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *options], cwd=course.root, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise CourseError(f"nbgrader generate_assignment {assignment} failed:\n{last}")
@@ -89,34 +92,35 @@ def generate(course: Course, assignment: str) -> None:
 
 def faults_of_text(course: Course, assignment: str) -> list[str]:
     """Solutions and hidden words that the release still holds."""
-    reference = read_notebook(course.reference(assignment))
-    released = read_notebook(course.release(assignment))
-    found = []
-    for cell in released.cells:
-        place = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id", "a cell")
-        found += [
-            f"release: {place} holds {word!r}" for word in HIDDEN_WORDS if word in cell.source
-        ]
-    text = "\n".join(cell.source for cell in released.cells)
-    for grade_id, source in reference_answers(reference).items():
-        for line in telling_lines(source):
-            if line in text and line not in stub_lines(released, grade_id):
-                found.append(f"release: the solution of {grade_id} shows: {line}")
+    released = read_notebook(course.release(assignment)).cells
+    found = [
+        f"release: {place_of(cell)} holds {word!r}"
+        for cell in released
+        for word in HIDDEN_WORDS
+        if word in cell.source
+    ]
+    for solved in read_notebook(course.reference(assignment)).cells:
+        for line in telling_lines(solved):
+            found += [
+                f"release: {place_of(cell)} shows the solution of {place_of(solved)}: {line}"
+                for cell in released
+                if line in cell.source
+            ]
     return found
 
 
-def telling_lines(source: str) -> list[str]:
+def place_of(cell: NotebookNode) -> str:
+    """What an author knows the cell by."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id", "a cell")
+
+
+def telling_lines(cell: NotebookNode) -> list[str]:
     """The lines of a solution that would give it away; short ones stand in many places."""
-    lines = [line.strip() for line in source.splitlines()]
-    return [line for line in lines if len(line) > 20 and not line.startswith(("#", '"""', "def "))]
-
-
-def stub_lines(released: NotebookNode, grade_id: str) -> list[str]:
-    """What the release itself gives in the solution cell."""
-    for cell in released.cells:
-        if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id:
-            return [line.strip() for line in cell.source.splitlines()]
-    return []
+    if not cell.metadata.get("nbgrader", {}).get("solution", False):
+        return []
+    marked = re.search(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", cell.source, re.DOTALL)
+    lines = (marked[1] if marked else cell.source).splitlines()
+    return [line for line in map(str.strip, lines) if len(line) > MAX_HARMLESS_CHARACTERS]
 
 
 def faults_of_marks(
@@ -127,22 +131,21 @@ def faults_of_marks(
     progress: Callable[[int, int], None],
 ) -> list[str]:
     """What is wrong with the marks of the reference, the blank notebook and labelled answers."""
-    trials = {str(number): trial for number, trial in enumerate(all_trials(course, assignment))}
+    trials = {
+        Job(STUDENT, assignment, functools.partial(as_submission, trial.notebook)): trial
+        for trial in all_trials(course, assignment)
+    }
     settings = MarkingSettings(course.root, False, Grading(config=config).time_limits())
-    jobs = [
-        Job(name, assignment, functools.partial(as_submission, trial.notebook))
-        for name, trial in trials.items()
-    ]
     found = []
-    with (
-        contextlib.closing(Sandbox()) as sandbox,
-        Workers(min(workers, len(jobs)), sandbox, settings) as pool,
-    ):
-        for done, outcome in enumerate(pool.mark(jobs), start=1):
-            trial = trials[outcome.job.student]
-            faults = [outcome.error] if outcome.marks is None else trial.faults(outcome.marks)
-            found += [f"{trial.name}: {fault}" for fault in faults]
-            progress(done, len(jobs))
+    with contextlib.closing(Sandbox()) as sandbox, Workers(workers, sandbox, settings) as pool:
+        try:
+            for done, outcome in enumerate(pool.mark(trials), start=1):
+                trial = trials[outcome.job]
+                faults = [outcome.error] if outcome.marks is None else trial.faults(outcome.marks)
+                found += [f"{trial.name}: {fault}" for fault in faults]
+                progress(done, len(trials))
+        except CourseError as error:  # the graders do not fit the notebook
+            return [str(error)]
     return sorted(found)
 
 

@@ -89,6 +89,12 @@ class Desk:
             self.answers[assignment] = self.open_answers(assignment)
         return self.answers[assignment]
 
+    def note(self, item: pytest.Item, result: CheckResult) -> None:
+        self.results[item.nodeid] = result
+        answers = self.answers.get(assignment_of(item))
+        if answers is not None and not result.passed:
+            answers.failed = True
+
     def close(self) -> None:
         """Close what was opened here; who handed answers in may still have a use for them."""
         for answers in self.answers.values() if self.open_answers else ():
@@ -199,8 +205,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def in_random_order(graders: Sequence[pytest.Item], desk: Desk) -> list[pytest.Item]:
     """The graders of each assignment, shuffled, what they require before them.
 
-    Those of a file stay together, as they share a question: a file holds the graders of one
-    exercise. The desk's results keep the order in which the graders are written.
+    Those of a file stay together, as they share a question, come what may: a file holds the graders
+    of one exercise. The desk's results keep the order in which the graders are written.
     """
     shuffled = sorted(graders, key=lambda item: item.nodeid)
     desk.results = {item.nodeid: None for item in sorted(graders, key=place_of)}
@@ -276,16 +282,16 @@ def first_failed(names: Sequence[str], item: pytest.Item) -> CheckResult | None:
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a grader, once.
 
-    The checks of a file share a fork of the session, so that what the student's code changed in
-    one exercise's checks costs no other. None is tried again: whoever knew of a second try could
-    answer one way first and another way then.
+    What a wrong answer changed where it ran costs no other exercise: after a failed check, the
+    next file's checks have a fresh fork of the session. None is tried again: whoever knew of a
+    second try could answer one way first and another way then.
     """
     if grades_of(item) is None:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     desk = item.config.stash[DESK]
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    desk.results[item.nodeid] = check_result(item, reports)
+    desk.note(item, check_result(item, reports))
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

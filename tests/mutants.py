@@ -29,6 +29,7 @@ from proctor.workers import Job, MarkingSettings, Workers
 
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = Course(ROOT)
+STUDENT = "student-01"  # whose own numbers the reference holds
 
 # (assignment, cell, what the mutant changes): why it does the same as the reference.
 EQUIVALENT: dict[tuple[str, str, str], str] = {}
@@ -165,20 +166,19 @@ def with_node(tree: ast.Module, place: int, new: ast.AST | None) -> ast.Module:
 
 def survivors(mutants: list[Mutant], workers: int) -> list[tuple[Mutant, str]]:
     """The mutants that got full marks or could not be marked, with what came of each."""
-    by_name = {str(number): mutant for number, mutant in enumerate(mutants)}
     references = {
         name: read_notebook(COURSE.reference(name)) for name in {m.assignment for m in mutants}
     }
-    jobs = [
-        Job(name, mutant.assignment, functools.partial(submission, references, mutant))
-        for name, mutant in by_name.items()
-    ]
+    jobs = {
+        Job(STUDENT, mutant.assignment, functools.partial(submission, references, mutant)): mutant
+        for mutant in mutants
+    }
     # What hangs, hangs for ever: no need to wait long for each.
     settings = MarkingSettings(ROOT, False, TimeLimits(cell=2.0, call=1.0, repeated_call=0.3))
     found = []
     with contextlib.closing(Sandbox()) as sandbox, Workers(workers, sandbox, settings) as pool:
         for outcome in tqdm(pool.mark(jobs), total=len(jobs), unit="mutant"):
-            mutant = by_name[outcome.job.student]
+            mutant = jobs[outcome.job]
             if outcome.marks is None:
                 found.append((mutant, f"not marked: {outcome.error}"))
             elif outcome.marks.score == outcome.marks.max_score:
