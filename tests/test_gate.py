@@ -1,0 +1,196 @@
+"""The release gate: it lets a sound course by, and names what is wrong with any other."""
+
+import os
+import shutil
+import sysconfig
+
+import nbformat
+import pytest
+from conftest import TinyCourse, cell
+from nbformat import v4
+from traitlets.config import Config
+
+from proctor import cli, gate
+from proctor.course import CourseError
+
+DOUBLE = (
+    "def double(x):\n    ### BEGIN SOLUTION\n    return sum([x, x], start=0)\n    ### END SOLUTION"
+)
+CELLS = [
+    v4.new_markdown_cell("Twice a number.", id="task"),
+    cell("double", DOUBLE),
+    cell("double_values", "assert double(2) == 4", points=2),
+    cell("triple", "def triple(x):\n    return 3 * x"),
+    cell("triple_values", "assert triple(2) == 6", points=1),
+    cell("explain", "Twice: once, and once more.", points=4, kind="markdown", solution=True),
+]
+STUBS = {
+    "double": "def double(x):\n    raise NotImplementedError",
+    "triple": "raise NotImplementedError",
+    "explain": "YOUR ANSWER HERE",
+}
+GRADERS = '''
+@grades("double_values", hint="Try two.")
+def test_two(student):
+    """Doubles two"""
+    assert student.double(2) == 4
+
+@grades("triple_values", hint="Try two.")
+def test_triple(student):
+    """Triples two"""
+    assert student.triple(2) == 6
+'''
+ANSWERS = """
+from proctor.answers import right, wrong
+
+ANSWERS = [
+    right("double", "a product", "def double(x): return 2 * x"),
+    wrong("double", "half", "def double(x): return x / 2", loses=["double_values"], hint="Half?"),
+]
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_sandbox(sandbox):
+    """The gate starts no sandbox of its own: that of all tests is used, and stays open."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate, "Sandbox", lambda: sandbox)
+        patch.setattr(sandbox, "close", lambda: None)
+        yield
+
+
+def with_answers(course, answers=ANSWERS, assignment="tiny"):
+    folder = course.root / "tests" / "answers"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{assignment}.py").write_text(answers)
+    return course
+
+
+@pytest.fixture
+def sound(tiny_course, empty_gradebook, monkeypatch):
+    """A course with nothing wrong, as the current folder, not released yet."""
+    with_answers(tiny_course.add("tiny", CELLS, GRADERS))
+    shutil.rmtree(tiny_course.root / "release")
+    shutil.copy(empty_gradebook, tiny_course.root / "gradebook.db")
+    monkeypatch.chdir(tiny_course.root)
+    monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
+    return tiny_course
+
+
+def faults_of_marks(course):
+    return gate.faults_of_marks(course.course, Config(), "tiny", 1, lambda done, total: None)
+
+
+def test_a_sound_course_is_released(sound, capsys):
+    assert cli.main(["release", "tiny", "-j", "1"]) == 0
+    assert "tiny was released: release/tiny/" in capsys.readouterr().out
+    released = nbformat.read(sound.course.release("tiny"), as_version=4)
+    sources = {one.id: one.source for one in released.cells}
+    assert "raise NotImplementedError" in sources["double"]
+    assert "once more" not in sources["explain"]
+
+
+def test_a_refusal_names_every_fault_and_releases_nothing(sound, capsys):
+    leak = v4.new_markdown_cell("Think of `return sum([x, x], start=0)`.", id="leak")
+    sound.add("tiny", [*CELLS, leak], GRADERS.replace("== 6", "== 9"))
+    shutil.rmtree(sound.root / "release")
+    assert cli.main(["release", "tiny", "-j", "1"]) == cli.REFUSED
+    assert capsys.readouterr().out.splitlines() == [
+        "tiny was not released:",
+        "  release: leak shows the solution of double: return sum([x, x], start=0)",
+        "  the reference: triple_values has not full marks",
+        "  the right answer “a product” to double: triple_values has not full marks",
+        "  the wrong answer “half” to double: triple_values loses marks, and must not",
+    ]
+    assert not (sound.root / "release").exists()
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory):
+    """What is found where much is wrong at once: the marks of one course, made once."""
+    course = TinyCourse(tmp_path_factory.mktemp("faulty") / "course")
+    graders = """
+    @grades("double_values", hint="Try two.")
+    def test_two(student):
+        assert student.double(2) == 4
+
+    @grades("triple_values", hint="Try two.")
+    def test_nothing(student):
+        pass
+    """
+    answers = """
+    right("double", "text", "def double(x): return 2 * str(x)"),
+    wrong("double", "always four", "def double(x): return 4", loses=["double_values"], hint="?"),
+    wrong("double", "half", "def double(x): return x / 2", loses=["triple_values"], hint="?"),
+    """
+    with_answers(course.add("tiny", CELLS, graders, stubs=STUBS), listed(answers))
+    return faults_of_marks(course)
+
+
+def listed(answers):
+    return f"from proctor.answers import right, wrong\nANSWERS = [{answers}]"
+
+
+def test_a_blank_notebook_gets_nothing(faults):
+    assert "the blank notebook: triple_values gets 1 points" in faults
+
+
+def test_a_right_answer_must_not_lose(faults):
+    assert "the right answer “text” to double: double_values has not full marks" in faults
+
+
+def test_a_wrong_answer_must_not_pass(faults):
+    fault = "the wrong answer “always four” to double: double_values has full marks, and must not"
+    assert fault in faults
+
+
+def test_a_wrong_answer_must_not_lose_elsewhere(faults):
+    name = "the wrong answer “half” to double"
+    assert f"{name}: double_values loses marks, and must not" in faults
+    assert f"{name}: triple_values has full marks, and must not" in faults
+
+
+def test_what_is_right_is_no_fault(faults):
+    assert len(faults) == 5
+
+
+def test_cells_and_graders_must_fit(tiny_course):
+    graders = GRADERS.replace('"triple_values"', '"tripel_values"')
+    with_answers(tiny_course.add("tiny", CELLS, graders, stubs=STUBS))
+    [fault] = faults_of_marks(tiny_course)
+    assert "graded cells without a grader: triple_values" in fault
+    assert "graders for other cells: tripel_values" in fault
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "fault"),
+    [
+        ("double", DOUBLE, "double shows the solution of double: return sum([x, x], start=0)"),
+        ("double", DOUBLE, "double holds 'BEGIN SOLUTION'"),
+        (
+            "task",
+            "Hint: def triple(x): 3 * x\n### BEGIN HIDDEN TESTS",
+            "task holds 'HIDDEN TESTS'",
+        ),
+        ("task", "See tests/graders.", "task holds 'tests/graders'"),
+        (
+            "explain",
+            "Twice: once, and once more.",
+            "explain shows the solution of explain: Twice: once, and once more.",
+        ),
+    ],
+)
+def test_solutions_and_hidden_words_are_found(tiny_course, place, text, fault):
+    tiny_course.add("tiny", CELLS, GRADERS, stubs={**STUBS, place: text})
+    assert f"release: {fault}" in gate.faults_of_text(tiny_course.course, "tiny")
+
+
+def test_a_clean_release_has_no_such_fault(tiny_course):
+    tiny_course.add("tiny", CELLS, GRADERS, stubs=STUBS)
+    assert gate.faults_of_text(tiny_course.course, "tiny") == []
+
+
+def test_without_labelled_answers_nothing_is_proven(tiny_course):
+    tiny_course.add("tiny", CELLS, GRADERS)
+    with pytest.raises(CourseError, match=r"tests/answers/tiny\.py is missing"):
+        gate.release(tiny_course.course, Config(), "tiny", workers=1)
