@@ -238,6 +238,8 @@ def diagnose(
     """
     failed = list(failed)
     alone = [cell for cell in failed if not uses_any(sources.get(cell, ""), set(failed) - {cell})]
+    if not alone:
+        return {}
     probes = load_probes(course, assignment)
     to_probe = [cell for cell in alone if cell in probes]
     if not to_probe:

@@ -340,6 +340,8 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
     course = course_of(converter)
     try:
         course.graders(assignment)
+        if not MarkInSandbox.ready:
+            shared_sandbox().start()  # while the gradebook is opened, which takes seconds as well
         demand_same_cells(converter, course.release(assignment))
         if not MarkInSandbox.ready:
             shared_sandbox().session().kill()

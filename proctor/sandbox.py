@@ -126,24 +126,28 @@ class WarmProcess:
         self._count = 0
         self._lock = threading.Lock()
         self._ready = threading.Event()
+        self._was_ready = False  # else it ended before it was
         self._gone = threading.Event()
         self._process: subprocess.Popen | None = None
         self._control: wire.Channel | None = None
         self._errors = ""
         # bubblewrap's --die-with-parent means the thread that started it: this one stays.
         threading.Thread(target=self._keep, name="sandbox", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return not self._gone.is_set()
+
+    def wait_until_ready(self) -> None:
+        """Raises SandboxUnavailable."""
         if not self._ready.wait(START_SECONDS):
             self.close()
             raise SandboxUnavailable(
                 f"The sandbox did not start within {START_SECONDS:.0f} seconds",
                 "Is the machine overloaded, or its disk very slow? Try again.",
             )
-        if self._gone.is_set():
+        if not self._was_ready:
             raise explain(self._errors)
-
-    @property
-    def alive(self) -> bool:
-        return not self._gone.is_set()
 
     def fork(self, limits: Limits, serve: str) -> Session:
         """A new session. Raises wire.Closed when the warm process is gone."""
@@ -221,6 +225,7 @@ class WarmProcess:
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message["event"] == "ready":
+            self._was_ready = True
             self._ready.set()
             return
         session = self._sessions.get(message["session"])
@@ -272,6 +277,17 @@ class Sandbox:
         self._lock = threading.Lock()
         atexit.register(self.close)
 
+    def start(self) -> WarmProcess:
+        """Begin to start the warm process, unless it runs: its imports take seconds.
+
+        Raises SandboxUnavailable where it is known at once; `session` says what shows later.
+        """
+        with self._lock:
+            if self._warm is None or not self._warm.alive:
+                command = plain_command() if self.unsafe else bubblewrap_command()
+                self._warm = WarmProcess(command)
+            return self._warm
+
     def session(self, serve: str = "examinee") -> Session:
         """A fresh session. Raises SandboxUnavailable."""
         if os.getpid() != self._owner:
@@ -279,7 +295,9 @@ class Sandbox:
         for _ in range(2):
             # A second time when the warm process has died since it was last used.
             with suppress(wire.Closed):
-                return self._started().fork(self.limits, serve)
+                warm = self.start()
+                warm.wait_until_ready()
+                return warm.fork(self.limits, serve)
         raise SandboxUnavailable(
             "The sandbox ended while it made a session, twice",
             "Is the machine short of memory? `proctor doctor` shows what this machine gives.",
@@ -304,13 +322,6 @@ class Sandbox:
             "programs and libraries, limits on memory, processes, files and time, "
             + ("a system call filter" if system_calls.is_supported() else "no system call filter")
         )
-
-    def _started(self) -> WarmProcess:
-        with self._lock:
-            if self._warm is None or not self._warm.alive:
-                command = plain_command() if self.unsafe else bubblewrap_command()
-                self._warm = WarmProcess(command)
-            return self._warm
 
 
 @dataclass(frozen=True)

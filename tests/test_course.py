@@ -149,6 +149,8 @@ def mnist_loss_numbers(notebook):
     wrong_score = torch.tensor(-6.0, requires_grad=True)
     (1 - torch.sigmoid(wrong_score)).backward()
     stands_still = [abs(accuracy - 0.5) < 0.005 for accuracy in notebook["accuracies"]]
+    shown = notebook["valid_predictions"][notebook["order"]]
+    misjudged = shown[(shown > 0.5) != (notebook["valid_y"][notebook["order"]] == 1)]
     return {
         # the three images
         "0.9": notebook["three_predictions"][0],
@@ -188,6 +190,7 @@ def mnist_loss_numbers(notebook):
         "112": len(notebook["valid_y"]),
         "2.4": 3 - 0.1 * 2 * 3,
         "20": stands_still.index(False),
+        "0.42": misjudged[0],
     }
 
 

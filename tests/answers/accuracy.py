@@ -452,7 +452,7 @@ WRONG_ACCURACY = [
             return ((predictions > 0.0) == (targets == 1)).float().mean()
         """,
         loses=ACCURACY,
-        hint="Which numbers may a probability be, and where is the middle between them?",
+        hint="Predictions are probabilities already: where is the middle of all they may be?",
     ),
     wrong(
         "accuracy",
@@ -462,7 +462,7 @@ WRONG_ACCURACY = [
             return ((torch.sigmoid(predictions) > 0.5) == (targets == 1)).float().mean()
         """,
         loses=ACCURACY,
-        hint="The predictions are probabilities already: who has applied the sigmoid before you?",
+        hint="Predictions are probabilities already: where is the middle of all they may be?",
     ),
     wrong(
         "accuracy",
@@ -482,7 +482,7 @@ WRONG_ACCURACY = [
             return (predictions.long() == targets).float().mean()
         """,
         loses=ACCURACY,
-        hint="What does cutting off the decimals make of 0.9?",
+        hint="Follow a prediction of 0.9 through your function: as what does it count?",
     ),
     wrong(
         "accuracy",
@@ -554,7 +554,7 @@ WRONG_ACCURACY = [
             return ((predictions > 0.5) == (targets == 1)).float().mean()
         """,
         loses=ACCURACY,
-        hint="Read the signature aloud: which of the two comes first?",
+        hint="Follow a prediction of 0.9 through your function: as what does it count?",
     ),
     wrong(
         "accuracy",
@@ -1428,6 +1428,7 @@ PROBES = {
     "slope": [
         call("slope", CURVE, 1.0, 1.5),
         call("slope", FALL, 2.0, -1.0),
+        call("slope", CURVE, 1.5, 1.0),
         call("slope", CURVE, torch.tensor(0.5), torch.tensor(0.75), gradients=False),
     ],
     "flat_fraction": [
@@ -1435,6 +1436,7 @@ PROBES = {
         call("flat_fraction", STAIRS, POINTS.tolist(), 0.3),
         call("flat_fraction", NEARLY_FLAT, POINTS, 0.1),
         call("flat_fraction", CURVE, POINTS, -0.2),
+        call("flat_fraction", FALL, POINTS, 0.2),
     ],
     "same_accuracy": [value("predictions_a"), value("predictions_b")],
     "claims": [value("claims")],
