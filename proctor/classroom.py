@@ -26,10 +26,10 @@ from traitlets.config import Config
 
 from proctor import intake
 from proctor.course import Course, CourseError
-from proctor.marking import Marks
+from proctor.marks import Marks
 from proctor.preprocessors import MarkInSandbox, refused_side_files, submitted_notebook
 from proctor.records import read_record
-from proctor.sandbox import Sandbox
+from proctor.sandbox import shared_sandbox
 from proctor.settings import Grading
 from proctor.text import plain
 from proctor.workers import Job, MarkingSettings, Outcome, Workers
@@ -168,10 +168,7 @@ class Classroom:
         ]
         if not jobs:
             return
-        with (
-            contextlib.closing(Sandbox()) as sandbox,
-            Workers(min(workers, len(jobs)), sandbox, settings) as pool,
-        ):
+        with Workers(min(workers, len(jobs)), shared_sandbox(), settings) as pool:
             yield from pool.mark(jobs)
 
     def _take(self, outcome: Outcome, store: Store | None, tally: Tally) -> None:

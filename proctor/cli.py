@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from proctor import intake
 from proctor.course import Course, CourseError
-from proctor.marking import Marks, mark, rejected_unread
+from proctor.marks import Marks, rejected_unread
 from proctor.progress import Progress
-from proctor.sandbox import Sandbox, SandboxUnavailable, probe
+from proctor.sandbox import Sandbox, SandboxUnavailable, probe, shared_sandbox
 from proctor.settings import Grading, course_of, load_config
 from proctor.text import plain
 
@@ -200,6 +200,8 @@ def check_one(
         if assignment is None:
             assignment = intake.assignment_named(path, course.root)
         return rejected_unread(assignment, course, options.student, str(error))
+    from proctor.marking import mark  # torch takes seconds to import, and few commands need it
+
     return mark(
         submission,
         assignment,
@@ -282,6 +284,7 @@ def grade(options: argparse.Namespace) -> int:
     """Grade a class; the same command goes on where it was stopped."""
     config = load_config()
     course = course_of(config)
+    shared_sandbox().start()  # while nbgrader is imported, which takes seconds as well
     from proctor.classroom import Classroom, named_students
 
     classroom = Classroom(config, course, options.assignment)

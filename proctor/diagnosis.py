@@ -178,7 +178,7 @@ def cache_file(course: Course, assignment: str) -> Path:
         course.reference(assignment),
         answers_file(course, assignment),
         *sorted(engine.glob("inside/*.py")),
-        *(engine / name for name in ("diagnosis.py", "student.py", "wire.py")),
+        *(engine / name for name in ("diagnosis.py", "student.py", "values.py", "wire.py")),
     ]
     version = hashlib.sha256(torch.__version__.encode())
     for part in parts:

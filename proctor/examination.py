@@ -8,12 +8,13 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from proctor.sandbox import Sandbox, Session
 from proctor.wire import Channel, Closed, Late, Malformed, WireError
+
+if TYPE_CHECKING:
+    import torch
 
 # The sandbox stops what is late by itself; after this many seconds more it is stopped from here.
 GRACE = 1.0

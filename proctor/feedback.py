@@ -20,7 +20,7 @@ from proctor.formulas import PLACE, PRIVATE, Formulas
 from proctor.text import plain
 
 if TYPE_CHECKING:
-    from proctor.marking import CellMarks, Check
+    from proctor.marks import CellMarks, Check
 
 MAX_TEXT_CHARACTERS = 100_000
 MAX_IMAGE_CHARACTERS = 2_000_000

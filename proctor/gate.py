@@ -27,7 +27,7 @@ from proctor.answers import (
     with_answers,
 )
 from proctor.course import Course, CourseError, read_notebook
-from proctor.marking import Marks
+from proctor.marks import Marks
 from proctor.sandbox import Sandbox
 from proctor.settings import Grading
 from proctor.workers import Job, MarkingSettings, Workers

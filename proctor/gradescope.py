@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from proctor.marking import CellMarks, Check, Marks
+from proctor.marks import CellMarks, Check, Marks
 from proctor.text import plain
 
 

@@ -15,7 +15,7 @@ import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
@@ -31,10 +31,9 @@ from traitlets.config import Config
 from proctor import intake
 from proctor.course import Course, CourseError, read_notebook
 from proctor.feedback import cell_report, limit_markup, notes_cell, refusal_report, safe_outputs
+from proctor.marks import Marks, rejected_unread
 from proctor.records import write_record
-
-if TYPE_CHECKING:
-    from proctor.marking import Marks
+from proctor.sandbox import SandboxUnavailable, shared_sandbox
 
 MAX_SIDE_FILES = 100
 MAX_SIDE_BYTES = 20 << 20
@@ -182,7 +181,7 @@ def mark_submission(
 ) -> Marks:
     """Mark the notebook in a folder that a student handed in, whatever it holds."""
     # Here, because most commands of nbgrader mark nothing and torch takes seconds to import.
-    from proctor.marking import mark, rejected_unread
+    from proctor.marking import mark
     from proctor.settings import Grading
 
     grading = Grading(config=config)
@@ -332,10 +331,6 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
 
     nbgrader would go through the class, log each failure and remove what was graded before.
     """
-    # Here, because most commands of nbgrader mark nothing and torch takes seconds to import.
-    from proctor.marking import shared_sandbox
-    from proctor.sandbox import SandboxUnavailable
-
     assignment = converter.coursedir.assignment_id
     course = course_of(converter)
     try:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from proctor.course import Course
 
 if TYPE_CHECKING:
-    from proctor.marking import Marks
+    from proctor.marks import Marks
 
 PACKAGES = ("proctor", "torch", "numpy", "nbgrader", "ipython", "pytest")
 

@@ -8,6 +8,7 @@ no sandbox can be made, `SandboxUnavailable` says why and what helps: nothing ru
 from __future__ import annotations
 
 import atexit
+import functools
 import json
 import os
 import shutil
@@ -185,6 +186,8 @@ class WarmProcess:
             with suppress(OSError):
                 self._control.connection.shutdown(socket.SHUT_RDWR)
         if self._process is not None:
+            if not self._was_ready:  # it would go on importing
+                self._process.kill()
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:
@@ -322,6 +325,16 @@ class Sandbox:
             "programs and libraries, limits on memory, processes, files and time, "
             + ("a system call filter" if system_calls.is_supported() else "no system call filter")
         )
+
+
+@functools.cache
+def sandbox_of_this_process(unsafe: bool, process: int) -> Sandbox:
+    return Sandbox(unsafe=unsafe)
+
+
+def shared_sandbox(unsafe: bool = False) -> Sandbox:
+    """The sandbox of this process: started when first needed, closed at exit."""
+    return sandbox_of_this_process(unsafe, os.getpid())
 
 
 @dataclass(frozen=True)
@@ -483,7 +496,7 @@ def engine_arguments(folders: list[Path]) -> list[str]:
     if any(PACKAGE.is_relative_to(folder) for folder in folders):
         # The engine is installed as a package: only what runs inside is to be seen.
         arguments += ["--tmpfs", str(PACKAGE)]
-    for name in ("__init__.py", "wire.py", "inside"):
+    for name in ("__init__.py", "wire.py", "values.py", "inside"):
         arguments += ["--ro-bind", str(PACKAGE / name), str(ENGINE / "proctor" / name)]
     return arguments
 

@@ -18,7 +18,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from proctor.examination import Examination, QuestionLost
-from proctor.wire import DTYPES, Encoded, Foreign, Kept, Malformed, Source, decode, encode
+from proctor.values import DTYPES, Encoded, Foreign, Kept, Source, decode, encode
+from proctor.wire import Malformed
 
 ACCELERATOR = "accel"
 

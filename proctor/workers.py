@@ -22,7 +22,7 @@ from typing import Any
 from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.examination import TimeLimits
-from proctor.marking import Marks, mark, marks_as_json, marks_from_json, rejected_unread
+from proctor.marks import Marks, marks_as_json, marks_from_json, rejected_unread
 from proctor.sandbox import Limits, Sandbox, Session
 from proctor.wire import Channel, WireError
 
@@ -66,7 +66,7 @@ class Workers:
         self.sandbox = sandbox
         self.settings = settings
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["proctor.workers"])
+        self._context.set_forkserver_preload(["proctor.marking"])
         self._stopping = threading.Event()
         self._processes: list[multiprocessing.Process] = []
 
@@ -230,6 +230,8 @@ def work(
 def mark_for_main(
     message: dict[str, Any], course: Course, settings: MarkingSettings, sandbox: SandboxByProxy
 ) -> dict[str, Any]:
+    from proctor.marking import mark  # only workers need torch, which takes seconds to import
+
     try:
         marks = mark(
             base64.b64decode(message["submission"]),

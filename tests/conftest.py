@@ -14,7 +14,7 @@ from nbgrader.api import Gradebook
 
 from proctor.course import Course
 from proctor.examination import Examination, TimeLimits
-from proctor.marking import shared_sandbox
+from proctor.sandbox import shared_sandbox
 
 # Short enough for tests that wait for them, long enough for a busy machine.
 LIMITS = TimeLimits(cell=0.8, call=0.8, repeated_call=0.3, submission=30.0, questions=10.0)

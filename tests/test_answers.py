@@ -14,8 +14,8 @@ from proctor import intake
 from proctor.answers import as_submission, load_answers, with_answers
 from proctor.course import Course, read_notebook
 from proctor.examination import TimeLimits
-from proctor.marking import mark, shared_sandbox
-from proctor.sandbox import Sandbox
+from proctor.marking import mark
+from proctor.sandbox import Sandbox, shared_sandbox
 from proctor.workers import Job, MarkingSettings, Workers
 
 ROOT = Path(__file__).parents[1]

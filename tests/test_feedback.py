@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from proctor import feedback, formulas
 from proctor.feedback import clean_html, markdown_to_html, safe_outputs
-from proctor.marking import CellMarks, Check
+from proctor.marks import CellMarks, Check
 
 
 def data_of(**data):

@@ -11,7 +11,8 @@ import torch
 
 from proctor.answers import as_submission, with_answers
 from proctor.course import Course, read_notebook
-from proctor.marking import mark, shared_sandbox
+from proctor.marking import mark
+from proctor.sandbox import shared_sandbox
 
 COURSE = Course(Path(__file__).parents[1])
 STUDENTS = [f"student-{number:02}" for number in range(200)]

@@ -177,10 +177,10 @@ def test_files_of_the_machine_and_the_course_are_not_there(session, path):
 def test_only_what_runs_inside_can_be_imported_of_the_engine(session):
     source = """
         from importlib.util import find_spec
-        answer = [name for name in ("wire", "inside.examinee", "sandbox", "marking", "intake")
+        answer = [name for name in ("wire", "values", "inside.examinee", "sandbox", "marking")
                   if find_spec(f"proctor.{name}")]
     """
-    assert answer(session, source) == ["wire", "inside.examinee"]
+    assert answer(session, source) == ["wire", "values", "inside.examinee"]
 
 
 def test_the_environment_is_read_only(session):

@@ -640,7 +640,7 @@ def is_socket(number):
 
 def lie(*frames):
     """Send these answers before the honest one."""
-    from proctor.wire import pack_tensors
+    from proctor.values import pack_tensors
     for one in sockets():
         for message, tensors in frames:
             header = json.dumps(message).encode()

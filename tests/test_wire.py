@@ -11,8 +11,9 @@ import time
 import pytest
 import torch
 
-from proctor import wire
-from proctor.wire import Channel, Closed, Foreign, Kept, Late, Malformed, Source, WireError
+from proctor import values, wire
+from proctor.values import Foreign, Kept, Source
+from proctor.wire import Channel, Closed, Late, Malformed, WireError
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def send_and_hang_up(peer, data):
 # Round trips
 
 
-@pytest.mark.parametrize("dtype", sorted(wire.DTYPES, key=str), ids=str)
+@pytest.mark.parametrize("dtype", sorted(values.DTYPES, key=str), ids=str)
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (2, 3, 4)], ids=str)
 def test_a_tensor_arrives_as_it_was_sent(ends, dtype, shape):
     channel, peer = ends
@@ -101,30 +102,30 @@ def values_on_the_wire():
 
 @pytest.mark.parametrize("value", list(values_on_the_wire()), ids=repr)
 def test_a_value_arrives_with_its_type(value):
-    encoded = json.loads(json.dumps(wire.encode(value, pytest.fail)))
-    arrived = wire.decode(encoded, pytest.fail)
+    encoded = json.loads(json.dumps(values.encode(value, pytest.fail)))
+    arrived = values.decode(encoded, pytest.fail)
     assert arrived == value
     assert repr(arrived) == repr(value)  # tells True from 1 and 1 from 1.0
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.0])
 def test_floats_that_json_has_no_word_for_arrive(value):
-    encoded = json.loads(json.dumps(wire.encode(value, pytest.fail)))
-    assert repr(wire.decode(encoded, pytest.fail)) == repr(value)
+    encoded = json.loads(json.dumps(values.encode(value, pytest.fail)))
+    assert repr(values.decode(encoded, pytest.fail)) == repr(value)
 
 
 @pytest.mark.parametrize("value", [{1, 2}, b"bytes", 1j, object(), range(3), int], ids=repr)
 def test_what_may_not_cross_arrives_as_the_name_of_its_type(value):
-    assert wire.decode(wire.encode(value, pytest.fail), pytest.fail) == Foreign(
+    assert values.decode(values.encode(value, pytest.fail), pytest.fail) == Foreign(
         type(value).__name__
     )
 
 
 def test_a_value_nested_too_deeply_does_not_cross():
     value = "bottom"
-    for _ in range(wire.MAX_DEPTH + 5):
+    for _ in range(values.MAX_DEPTH + 5):
         value = [value]
-    text = json.dumps(wire.encode(value, pytest.fail))
+    text = json.dumps(values.encode(value, pytest.fail))
     assert "bottom" not in text
     assert "too deeply" in text
 
@@ -201,7 +202,7 @@ def test_a_peer_that_sends_byte_by_byte_is_late_in_the_end(ends):
 
 @pytest.mark.parametrize("kept", [0, 3, 8, 10, -1])
 def test_a_frame_that_ends_early_is_closed(ends, kept):
-    whole = frame({"a": 1}, wire.pack_tensors([torch.zeros(3)]))
+    whole = frame({"a": 1}, values.pack_tensors([torch.zeros(3)]))
     with pytest.raises(Closed):
         receive(ends, whole[:kept])
 
@@ -319,19 +320,19 @@ HOSTILE_VALUES = {
 @pytest.mark.parametrize("value", HOSTILE_VALUES.values(), ids=HOSTILE_VALUES)
 def test_a_value_that_encode_would_not_write_is_malformed(value):
     with pytest.raises(Malformed):
-        wire.decode(value, pytest.fail)
+        values.decode(value, pytest.fail)
 
 
 def test_a_value_nested_too_deeply_is_malformed():
     value = ["plain", 1]
-    for _ in range(wire.MAX_DEPTH + 5):
+    for _ in range(values.MAX_DEPTH + 5):
         value = ["list", [value]]
     with pytest.raises(Malformed):
-        wire.decode(value, pytest.fail)
+        values.decode(value, pytest.fail)
 
 
 def test_the_name_of_a_foreign_type_is_cut():
-    assert len(wire.decode(["foreign", "x" * 10_000], pytest.fail).type_name) == 80
+    assert len(values.decode(["foreign", "x" * 10_000], pytest.fail).type_name) == 80
 
 
 def peak_megabytes():
@@ -355,7 +356,7 @@ def test_the_largest_frame_of_the_worst_kind_costs_little_memory(ends, header):
 
 def test_random_damage_never_raises_anything_else():
     """Every byte of a good frame, replaced: the frame is read all the same, or a WireError."""
-    blob = wire.pack_tensors([torch.arange(3.0), torch.tensor([True, False])])
+    blob = values.pack_tensors([torch.arange(3.0), torch.tensor([True, False])])
     good = frame({"result": ["list", [["tensor", 0, {}], ["float", "1.0"]]]}, blob)
     generator = torch.Generator().manual_seed(0)
     refused = 0
@@ -368,7 +369,7 @@ def test_random_damage_never_raises_anything_else():
             theirs.shutdown(socket.SHUT_WR)
             try:
                 message, _ = Channel(ours).receive(soon())
-                wire.decode(message.get("result"), lambda entry: entry)
+                values.decode(message.get("result"), lambda entry: entry)
             except WireError:
                 refused += 1
     assert refused > len(good) // 4

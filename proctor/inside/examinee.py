@@ -21,18 +21,8 @@ import torch
 
 from proctor.inside import accelerator
 from proctor.inside.shell import Outputs, Shell, TimeUp, make_shell, time_limit
-from proctor.wire import (
-    DTYPES,
-    MAX_TENSOR_BYTES,
-    Channel,
-    Encoded,
-    Kept,
-    Malformed,
-    Source,
-    WireError,
-    decode,
-    encode,
-)
+from proctor.values import DTYPES, Encoded, Kept, Source, decode, encode
+from proctor.wire import MAX_TENSOR_BYTES, Channel, Malformed, WireError
 
 MAX_TEXT = 2000
 SEED = 0

@@ -4,7 +4,7 @@ import torch
 
 from proctor.answers import right, wrong
 from proctor.diagnosis import call, loop, value
-from proctor.wire import Source
+from proctor.values import Source
 
 VALUES, DEVICE = "accuracy_values", "accuracy_device"
 ACCURACY = (VALUES, DEVICE)
@@ -883,7 +883,7 @@ WRONG_SLOPE = [
             return round(float((f(x_new) - f(x_old)) / (x_new - x_old)), 2)
         """,
         loses=[SLOPE, FLAT],
-        hint="A slope of 0.0002 is small, but is it 0?",
+        hint="A small slope is small, but is it 0?",
     ),
     wrong(
         "slope",
@@ -958,7 +958,7 @@ WRONG_FLAT = [
             return sum(abs(slope(f, x, x + step)) < 0.001 for x in xs) / len(xs)
         """,
         loses=[FLAT],
-        hint="A slope of 0.0002 still has a direction.",
+        hint="However gentle, does a slope not have a direction?",
     ),
     wrong(
         "flat_fraction",

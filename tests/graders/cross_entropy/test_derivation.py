@@ -4,7 +4,7 @@ import torch
 
 from proctor.assertions import as_number, as_vector
 from proctor.plugin import grades
-from proctor.wire import Foreign
+from proctor.values import Foreign
 
 FOUR_DECIMALS = 5e-4
 WITH_A_ROUNDED_E = 2e-3  # 2.72 is accepted

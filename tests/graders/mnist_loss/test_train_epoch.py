@@ -137,15 +137,16 @@ def two_clouds(generator, count, size):
     pass through 0, so that a bias is needed."""
     direction = torch.randn(size, generator=generator)
     direction /= direction.norm()
-    y = (torch.rand(count, generator=generator) < 0.4).long()
+    y = (torch.randperm(count, generator=generator) < 0.4 * count).long()
     centres = (2 + 1.5 * (2 * y - 1))[:, None] * direction
     return centres + 0.3 * torch.randn(count, size, generator=generator), y
 
 
 def trained(student, generator):
-    """A small random model and what 20 epochs on two clouds make of it; then the data."""
-    x, y = two_clouds(generator, 60, 4)
-    weights, bias = 0.1 * torch.randn(4, generator=generator), torch.zeros(())
+    """A model that is wrong about each 3, and what 20 epochs on two clouds make of it; then the
+    data. Where wrong answers have no slope, it stays."""
+    x, y = two_clouds(generator, 20, 4)
+    weights, bias = 0.1 * torch.randn(4, generator=generator), torch.tensor(-1.5)
     model = new_model(student, weights, bias)
     for _ in range(20):
         student.train_epoch(*model.kept, x, y, 2.0)
@@ -159,10 +160,10 @@ def trained(student, generator):
     " does every epoch take one?",
 )
 def test_train_epoch_makes_the_loss_fall(student, generator):
-    """Over many epochs the loss of the model falls to less than half of where it began."""
+    """Over many epochs the loss of the model falls well below where it began."""
     model, (weights, bias), x, y = trained(student, generator)
     before, after = loss_of(model.weights, model.bias, x, y), loss_of(weights, bias, x, y)
-    assert after < before / 2, f"the loss should fall below half of {before}, got {after}"
+    assert after < 0.6 * before, f"the loss should fall well below {before}, got {after}"
 
 
 @grades(
