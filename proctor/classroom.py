@@ -27,7 +27,12 @@ from traitlets.config import Config
 from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.marks import Marks
-from proctor.preprocessors import MarkInSandbox, refused_side_files, submitted_notebook
+from proctor.preprocessors import (
+    MarkInSandbox,
+    demand_same_cells,
+    refused_side_files,
+    submitted_notebook,
+)
 from proctor.records import read_record
 from proctor.sandbox import shared_sandbox
 from proctor.settings import Grading
@@ -116,6 +121,7 @@ class Classroom:
 
         Raises CourseError and SandboxUnavailable, which no submission can cause.
         """
+        demand_same_cells(self.coursedir, self.course.release(self.assignment))
         to_grade = [student for student in students if force or not self.is_graded(student)]
         tally = Tally(total=len(students), unchanged=len(students) - len(to_grade))
         progress(tally)
@@ -137,6 +143,7 @@ class Classroom:
     ) -> tuple[Tally, list[Change]]:
         """Mark what was graded before once more, with the graders of today; returns who gains or
         loses, and why. Without `dry_run` the new marks are stored as well."""
+        demand_same_cells(self.coursedir, self.course.release(self.assignment))
         graded = [student for student in students if self.is_graded(student)]
         tally = Tally(total=len(students), unchanged=len(students) - len(graded))
         records = {

@@ -337,10 +337,10 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
         course.graders(assignment)
         if not MarkInSandbox.ready:
             shared_sandbox().start()  # while the gradebook is opened, which takes seconds as well
-        demand_same_cells(converter, course.release(assignment))
+        demand_same_cells(converter.coursedir, course.release(assignment))
         if not MarkInSandbox.ready:
             shared_sandbox().session().kill()
-    except (CourseError, SandboxUnavailable, NbGraderException) as error:
+    except (CourseError, SandboxUnavailable) as error:
         kind = "There is no sandbox" if isinstance(error, SandboxUnavailable) else "It cannot start"
         message = f"Nothing was graded. {kind}: {error}"
         # Formgrader's dialog is narrow, and cuts what is longer.
@@ -349,25 +349,31 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
         raise NbGraderException(message) from None
 
 
-def demand_same_cells(converter: Autograde, path: Path) -> None:
-    """Refuse to grade with a gradebook that knows other cells or points than the release."""
-    assignment = converter.coursedir.assignment_id
+def demand_same_cells(coursedir: CourseDirectory, path: Path) -> None:
+    """Refuse to grade with a gradebook that knows other cells or points than the release.
+
+    Raises CourseError.
+    """
+    assignment = coursedir.assignment_id
     release = read_notebook(path)
     released = {
         cell.grade_id: cell.points
         for cell in intake.graded_cells(release).values()
         if cell.kind != "solution"
     }
-    with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
+    with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
         try:
             notebooks = gradebook.find_assignment(assignment).notebooks
         except MissingEntry:
-            return  # nbgrader says so itself
+            raise CourseError(
+                f"the gradebook does not know {assignment}: run "
+                f"`nbgrader generate_assignment {assignment}` first."
+            ) from None
         cells = [cell for book in notebooks for cell in (*book.grade_cells, *book.task_cells)]
         known = {cell.name: cell.max_score for cell in cells}
     if known != released:
         different = sorted({name for name, _ in known.items() ^ released.items()})
-        raise NbGraderException(
+        raise CourseError(
             f"the gradebook and release/{assignment} disagree about {', '.join(different)}: run "
             f"`nbgrader generate_assignment {assignment}`, which brings both up to date."
         )

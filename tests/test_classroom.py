@@ -133,6 +133,15 @@ def test_one_mark_explained(graded):
     assert "proctor check --assignment tiny --student half --seed" in page
 
 
+def test_a_gradebook_that_does_not_know_the_assignment_is_told_once(graded):
+    course = copy_of(graded, "forgotten")
+    (course.root / "gradebook.db").unlink()
+    done = proctor(course, "grade", "tiny", "--force")
+    assert done.returncode == 2
+    assert "the gradebook does not know tiny: run `nbgrader generate_assignment" in done.stderr
+    assert course.autograded("half") == graded.autograded("half")
+
+
 def test_nobody_of_that_name(graded):
     done = proctor(graded, "grade", "tiny", "--student", "nobody")
     assert done.returncode == 2
