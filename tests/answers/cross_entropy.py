@@ -522,8 +522,8 @@ WRONG_DERIVATION = [
         loss="0.5108",
     ),
     slip(
-        "e as 2.7",
-        "Take more digits of e: 2.7 is too coarse for four decimals.",
+        "e with a single decimal",
+        "Take more digits of e: one decimal at the start cannot give four at the end.",
         exp_logits="[2.7, 1, 1]",
         total="4.7",
         probabilities="[0.5745, 0.2128, 0.2128]",
@@ -1135,7 +1135,7 @@ return running
         "Finite, but does it still tell the model which way to go?",
     ),
     wrong_loss(
-        "a ceiling of 100 on the penalty",
+        "a ceiling on the penalty",
         "return -log_softmax(logits).gather(1, targets[:, None]).clamp(min=-100).mean()",
         (VALUES, GRADIENT),
         "A model that is worse than bad: is it told so?",

@@ -789,7 +789,7 @@ WRONG_LOSS = [
             predictions = predictions.sigmoid()
             return torch.where(targets == 1, 1 - predictions, predictions).mean()
         """,
-        loses=[*LOSS, STEP],
+        loses=[*LOSS, *EPOCH],
         hint="Which range do the predictions live in already?",
     ),
     wrong(

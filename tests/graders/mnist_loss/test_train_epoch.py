@@ -8,6 +8,10 @@ from proctor.assertions import assert_inputs_unchanged, tolerance
 from proctor.plugin import grades
 from proctor.student import Kept
 
+# Training, in numbers that were tried out with hundreds of seeds: a loss of squares leaves at most
+# 2.5 times the loss that right steps leave, and still learns; a second sigmoid leaves 3.2 times.
+EPOCHS, LR, SLOW = 40, 1.5, 2.8
+
 EARLIER = (
     "test_mnist_loss_is_the_mean_distance",
     "test_mnist_loss_answers_to_each_prediction",
@@ -143,14 +147,16 @@ def two_clouds(generator, count, size):
 
 
 def trained(student, generator):
-    """A model that is wrong about each 3, and what 20 epochs on two clouds make of it; then the
-    data. Where wrong answers have no slope, it stays."""
-    x, y = two_clouds(generator, 20, 4)
-    weights, bias = 0.1 * torch.randn(4, generator=generator), torch.tensor(-1.5)
+    """A small random model, what 40 epochs on two clouds make of it, the data, and how large the
+    loss is after as many right steps."""
+    x, y = two_clouds(generator, 40, 4)
+    weights, bias = 0.1 * torch.randn(4, generator=generator), torch.zeros(())
     model = new_model(student, weights, bias)
-    for _ in range(20):
-        student.train_epoch(*model.kept, x, y, 2.0)
-    return model, [student.read(kept).value for kept in model.kept], x, y
+    for _ in range(EPOCHS):
+        student.train_epoch(*model.kept, x, y, LR)
+        model.weights, model.bias = after_one_step(model, x, y, LR)[1:]
+    found = [student.read(kept).value for kept in model.kept]
+    return found, x, y, loss_of(model.weights, model.bias, x, y)
 
 
 @grades(
@@ -160,10 +166,10 @@ def trained(student, generator):
     " does every epoch take one?",
 )
 def test_train_epoch_makes_the_loss_fall(student, generator):
-    """Over many epochs the loss of the model falls well below where it began."""
-    model, (weights, bias), x, y = trained(student, generator)
-    before, after = loss_of(model.weights, model.bias, x, y), loss_of(weights, bias, x, y)
-    assert after < 0.6 * before, f"the loss should fall well below {before}, got {after}"
+    """Over many epochs the loss of the model falls far below where it began."""
+    (weights, bias), x, y, expected = trained(student, generator)
+    after = loss_of(weights, bias, x, y)
+    assert after < SLOW * expected, f"the loss should fall to about {expected}, got {after}"
 
 
 @grades(
@@ -174,6 +180,6 @@ def test_train_epoch_makes_the_loss_fall(student, generator):
 )
 def test_train_epoch_tells_two_clouds_apart(student, generator):
     """After many epochs the model gets nearly every example right."""
-    _, (weights, bias), x, y = trained(student, generator)
+    (weights, bias), x, y, _ = trained(student, generator)
     right = ((x @ weights + bias > 0) == (y == 1)).double().mean()
     assert right > 0.95, f"the model should get nearly every example right, got {right}"
