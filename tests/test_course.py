@@ -591,6 +591,81 @@ def test_numbers_in_prose_are_true(assignment):
         assert f"{float(value):.{decimals}f}" == number
 
 
+def test_figures_of_accuracy_show_what_is_said():
+    notebook = variables("accuracy")
+    strengths = notebook["weights"].abs()
+    assert (strengths > strengths[53]).sum() < 4, "the framed weight is one of the strongest"
+
+    shares, distances = torch.stack(notebook["accuracies"]), torch.stack(notebook["distances"])
+    rises, falls = shares.diff(), distances.diff()
+    assert (rises == 0).double().mean() > 0.75, "a staircase: flat, but for some jumps"
+    assert (rises >= 0).all() and (rises > 0).sum() > 10
+    assert (falls < 0).all(), "a slope, everywhere"
+
+    flat_in_accuracy = notebook["flat_in_accuracy"]
+    assert flat_in_accuracy == sorted(flat_in_accuracy) and flat_in_accuracy[-1] > 0.99
+    assert set(map(float, notebook["flat_in_distance"])) == {0.0}
+
+    assert notebook["weight"].grad == 0, "the second symptom"
+    for lr in (0.1, 1, 10):
+        after = notebook["weight_after_20_steps"](notebook["share_of_wrong"], lr)
+        assert after == notebook["BROKEN_WEIGHT"], "by accuracy the model stands still"
+
+
+def test_figures_of_mnist_loss_show_what_is_said():
+    notebook = variables("mnist_loss")
+    by_hand, by_torch = notebook["milliseconds"].values()
+    assert by_hand[-1] > 100 * by_torch[-1], "faster by a factor of hundreds"
+
+    models = notebook["models"].values()
+    old, *new = [notebook["mnist_loss"](model, notebook["three_targets"]) for model in models]
+    assert max(new) < old
+    old, *new = [notebook["accuracy"](model, notebook["three_targets"]) for model in models]
+    assert sorted(share > old for share in new) == [False, False, True]
+
+    slope = notebook["scores"].grad
+    assert slope.argmax() == len(slope) // 2 and abs(slope.max() - 0.25) < 1e-6
+    assert (slope > 0).all() and max(slope[0], slope[-1]) < 0.001
+
+    losses, accuracies = torch.tensor(notebook["losses"]), notebook["accuracies"]
+    assert (losses.diff() < 0).all(), "the loss falls from the first step to the last"
+    assert accuracies[19] < 0.51 and accuracies[26] > 0.94, "accuracy stands still, then jumps"
+    assert max(accuracies[30:]) - min(accuracies[30:]) < 0.02, "then accuracy rests again"
+    ends = notebook["order"][[0, 1, 2, -3, -2, -1]]
+    assert notebook["valid_y"][ends].tolist() == [0, 0, 0, 1, 1, 1], "sure at both ends, and right"
+
+    [cell] = [c for c in read("source", "mnist_loss").cells if c.id == "train-figure"]
+    loud = dict(notebook)
+    exec(cell.source.replace("0.2 * torch.randn", "1.0 * torch.randn"), loud)  # noqa: S102
+    assert loud["losses"][-1] > 2 * notebook["losses"][-1], "with loud opinions it gets stuck"
+
+
+def test_figures_of_cross_entropy_show_what_is_said():
+    notebook = variables("cross_entropy")
+    curve = torch.stack(notebook["curve"])
+    slopes = curve.diff() / notebook["right_logit"].diff()
+    assert (slopes < 0).all() and (curve > 0).all(), "there is always a smaller loss"
+    assert slopes[0] < -0.95, "on the left a straight line, whose slope does not fade"
+
+    floors, once, twice = notebook["floors"], notebook["once"], notebook["twice"]
+    assert floors == sorted(floors)
+    assert once[-1] < 0.3 and once == sorted(once, reverse=True), "once: it heads for 0"
+    assert min(twice) > floors[-1] + 0.1, "twice: it creeps towards the floor"
+    assert twice == sorted(twice, reverse=True)
+
+
+def test_figures_of_loss_zoo_show_what_is_said():
+    notebook = variables("loss_zoo")
+    for name, as_sold, mistyped in [("mse", 3, 5), ("mae", 3, 3)]:
+        for prices, foot in [(notebook["as_sold"], as_sold), (notebook["mistyped"], mistyped)]:
+            losses = [notebook[name](torch.full((5,), c), prices) for c in notebook["candidates"]]
+            assert notebook["candidates"][losses.index(min(losses))] == foot
+
+    bce, mnist_loss = notebook["learned"]["BCE"], notebook["learned"]["mnist_loss"]
+    assert set(mnist_loss) == {mnist_loss[0]}, "with mnist_loss the model stands still"
+    assert bce[-1] > bce[0] + 0.4
+
+
 def test_optional_passage_reads_the_original_mnist_files(tmp_path, monkeypatch, capsys):
     """Made-up images, dark at the left for a 3 and dark at the right for a 7: easy to learn."""
     monkeypatch.chdir(tmp_path)
