@@ -7,11 +7,13 @@ penalties come out as with `nbgrader autograde`. A stop loses at most what is be
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import glob
 import hashlib
 import logging
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import DatabaseError, OperationalError
 from traitlets.config import Config
 
 from proctor import intake
@@ -32,8 +35,9 @@ from proctor.preprocessors import (
     demand_same_cells,
     refused_side_files,
     submitted_notebook,
+    unusable,
 )
-from proctor.records import read_record
+from proctor.records import read_record, write_record
 from proctor.sandbox import shared_sandbox
 from proctor.settings import Grading
 from proctor.text import plain
@@ -187,7 +191,7 @@ class Classroom:
             error = store.marks(student, marks)
         if error is not None:
             tally.set_aside += 1
-            tally.look_at.append((student, f"set aside, not graded: {error}"))
+            tally.look_at.append((student, f"set aside, not graded: {plain(error)}"))
             return
         if marks.status == "rejected":
             tally.rejected += 1
@@ -215,19 +219,43 @@ class Store:
         self.autograde.log.addHandler(self.messages)
 
     def marks(self, student: str, marks: Marks) -> str | None:
-        """Store one student's marks; returns why that could not be done, if it could not."""
-        MarkInSandbox.ready[student, self.assignment] = marks
+        """Store one student's marks; returns why that could not be done, if it could not.
+
+        Raises CourseError where it could not be done for any student.
+        """
+        key = student, self.assignment
+        MarkInSandbox.ready[key] = marks
         self.messages.clear()
         self.coursedir.student_id = glob.escape(student)  # nbgrader takes it for a pattern
         try:
             self.autograde.start()
-        except NbGraderException as error:
-            return plain(" ".join(self.messages.errors) or str(error))
+            if key in MarkInSandbox.stored:  # nbgrader does not tell why it was not written
+                write_record(*MarkInSandbox.stored[key])
+        except (NbGraderException, OSError) as error:
+            demand_a_sound_place(self.messages.cause or error)
+            return " ".join(self.messages.errors) or str(error)
         finally:
-            MarkInSandbox.ready.pop((student, self.assignment), None)
-        if MarkInSandbox.stored.pop((student, self.assignment), None) is not None:
-            return "its marks are stored, but its record could not be written"
+            MarkInSandbox.ready.pop(key, None)
+            MarkInSandbox.stored.pop(key, None)
         return None
+
+
+DISK_FAULTS = frozenset(
+    {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
+)
+
+
+def demand_a_sound_place(error: BaseException) -> None:
+    """Raises CourseError if this error would befall every student: the fault of a disk, of the
+    rights to a folder, or of the gradebook."""
+    if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        raise CourseError(
+            f"marks cannot be written ({error.strerror}). See to it that there is room in "
+            "autograded/ and records/, and that you may write there; then the same command goes on "
+            "with what is not graded yet."
+        )
+    if type(error) in (DatabaseError, OperationalError):
+        raise unusable(error)
 
 
 def keep_engines() -> None:
@@ -246,12 +274,15 @@ class Messages(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.errors: list[str] = []
+        self.cause: BaseException | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         self.errors.append(record.getMessage().strip().splitlines()[-1])
+        self.cause = self.cause or sys.exception()
 
     def clear(self) -> None:
         self.errors.clear()
+        self.cause = None
 
 
 @contextlib.contextmanager

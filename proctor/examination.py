@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # The sandbox stops what is late by itself; after this many seconds more it is stopped from here.
 GRACE = 1.0
 
+# A notebook that, when it was run, lets no question be opened is not run again for each check.
+MOST_REFUSALS = 4
+
 # Outputs of all cells together; each cell's own are cut in the sandbox.
 MAX_OUTPUT_BYTES = 20 << 20
 
@@ -114,6 +117,7 @@ class Examination:
         self._session: Session | None = None
         self._question: Question | None = None
         self._left_out: set[int] = set()
+        self._refusals = 0  # one after the other
         self._output_bytes = 0
 
     def __enter__(self) -> Examination:
@@ -149,16 +153,19 @@ class Examination:
         if self._question is not None and self._question.alive:
             return self._question
         self.end_question()
-        for attempt in (1, 2):
+        refusal: WireError = Closed("no question could be opened before")
+        for _ in range(min(2, MOST_REFUSALS - self._refusals)):
             try:
                 self._start(len(self.cells), kept_back=0.0)
                 self._question = self._fork_question()
+                self._refusals = 0
                 return self._question
+            except OutOfTime as error:
+                raise QuestionLost(error) from error
             except WireError as error:
-                self._drop_session()
-                if attempt == 2:
-                    raise QuestionLost(error) from error
-        raise AssertionError("unreachable")
+                refusal = error
+                self._refuse()
+        raise QuestionLost(refusal) from refusal
 
     def end_question(self) -> None:
         """Close the open question, so that the next one starts from the notebook's own state."""
@@ -282,6 +289,16 @@ class Examination:
             return None
         session.kill()
         return session.end_reason
+
+    def _refuse(self) -> None:
+        """Give the session up: no question could be opened in it."""
+        self._drop_session()
+        self._refusals += 1
+        if self._refusals == MOST_REFUSALS:
+            self.incidents.append(
+                "once its cells had run, the notebook could not be asked anything; the other "
+                "checks were not tried"
+            )
 
     def _close_question(self) -> Question | None:
         question, self._question = self._question, None

@@ -26,6 +26,7 @@ from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocessor
 from nbgrader.utils import is_ignored
+from sqlalchemy.exc import DatabaseError
 from traitlets.config import Config
 
 from proctor import intake
@@ -264,6 +265,8 @@ def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) ->
     if not isinstance(self, Autograde):
         NBGRADER_INIT_ASSIGNMENT(self, assignment_id, student_id)
         return
+    # What is graded again has no record until it is done: a kill in between must not go unseen.
+    course_of(self).record(student_id, assignment_id).unlink(missing_ok=True)
     source = Path(self._format_source(assignment_id, student_id))
     target = Path(self._format_dest(assignment_id, student_id))
     for path, data in side_files(source, self.coursedir.ignore):
@@ -361,19 +364,35 @@ def demand_same_cells(coursedir: CourseDirectory, path: Path) -> None:
         for cell in intake.graded_cells(release).values()
         if cell.kind != "solution"
     }
-    with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
-        try:
-            notebooks = gradebook.find_assignment(assignment).notebooks
-        except MissingEntry:
-            raise CourseError(
-                f"the gradebook does not know {assignment}: run "
-                f"`nbgrader generate_assignment {assignment}` first."
-            ) from None
-        cells = [cell for book in notebooks for cell in (*book.grade_cells, *book.task_cells)]
-        known = {cell.name: cell.max_score for cell in cells}
+    known = cells_in_gradebook(coursedir)
     if known != released:
         different = sorted({name for name, _ in known.items() ^ released.items()})
         raise CourseError(
             f"the gradebook and release/{assignment} disagree about {', '.join(different)}: run "
             f"`nbgrader generate_assignment {assignment}`, which brings both up to date."
         )
+
+
+def cells_in_gradebook(coursedir: CourseDirectory) -> dict[str, float]:
+    """The graded cells that the gradebook knows, and their points. Raises CourseError."""
+    assignment = coursedir.assignment_id
+    try:
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+            notebooks = gradebook.find_assignment(assignment).notebooks
+            cells = [cell for book in notebooks for cell in (*book.grade_cells, *book.task_cells)]
+            return {cell.name: cell.max_score for cell in cells}
+    except MissingEntry:
+        raise CourseError(
+            f"the gradebook does not know {assignment}: run "
+            f"`nbgrader generate_assignment {assignment}` first."
+        ) from None
+    except DatabaseError as error:
+        raise unusable(error) from error
+
+
+def unusable(error: DatabaseError) -> CourseError:
+    """What to do about a gradebook that is locked, broken or out of room."""
+    return CourseError(
+        f"the gradebook, gradebook.db, cannot be used ({error.orig}). Close what has it open, or "
+        "put a sound copy in its place; then the same command goes on with what is not graded yet."
+    )

@@ -143,6 +143,19 @@ BOMBS = {
 }
 
 
+def test_a_notebook_that_cannot_be_asked_anything_is_not_run_again_for_every_check(
+    examine, sandbox, monkeypatch
+):
+    examined = examine(BOMBS["threads"], limits=TimeLimits(cell=1.0))
+    session, sessions = sandbox.session, []
+    monkeypatch.setattr(sandbox, "session", lambda: sessions.append(session()) or sessions[-1])
+    for _ in range(6):
+        with pytest.raises(QuestionLost):
+            examined.question()
+    assert len(sessions) < 4
+    assert [incident[:30] for incident in examined.incidents] == ["once its cells had run, the no"]
+
+
 @pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_hurts_its_own_cell_alone(examine, bomb):
