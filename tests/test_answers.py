@@ -212,6 +212,36 @@ def cells_to_answer(assignment):
 
 
 @each_assignment
+def test_feedback_shows_no_hidden_number(assignment):
+    """Of all that graders found out about the labelled answers, students are told no number that
+    does not stand in their notebook, and none with decimals, as a result has."""
+    release = read_notebook(COURSE.release(assignment))
+    public = numbers("\n".join(cell.source for cell in release.cells))
+    marked = marks_of_all_answers(assignment).values()
+    checks = [check for marks in marked for cell in marks.cells for check in cell.checks]
+    hidden = numbers("\n".join(check.detail for check in checks)) - public
+    assert hidden, "details for instructors show inputs and expected values"
+    for text in set().union(*map(told, marked)):
+        shown = numbers(text)
+        assert shown <= public, f"{text!r} shows what only graders know"
+        assert {number for number in shown if re.search(r"\.\d\d", number)} <= {"0.01", "0.001"}
+
+
+def told(marks):
+    """All that a student reads about a submission."""
+    texts = set(marks.incidents)
+    for cell in marks.cells:
+        texts |= {text for check in cell.checks for text in (check.title, check.hint)}
+        texts.add(cell.diagnosis)
+    return texts - {None}
+
+
+def numbers(text):
+    """The numbers in a text, but for small whole ones, which count and name things."""
+    return set(re.findall(r"(?<![\w.])(?:\d+\.\d+|\d\d+)", text))
+
+
+@each_assignment
 def test_each_exercise_has_right_and_wrong_answers(assignment):
     verdicts = {(answer.cell, answer.is_right) for answer in ANSWERS[assignment]}
     expected = {(cell, right) for cell in cells_to_answer(assignment) for right in (True, False)}
