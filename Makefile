@@ -45,6 +45,7 @@ mutants: setup
 
 bench: setup
 	$(BIN)/python benchmarks/against_stock.py
+	$(BIN)/python benchmarks/whole_class.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

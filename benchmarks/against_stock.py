@@ -1,8 +1,7 @@
 """Speed and size of grading `mnist_loss`, beside stock nbgrader in the same run: `make bench`.
 
-Both grade the same right submissions, one after the other, with plain `nbgrader autograde`; stock
-nbgrader has its default configuration (and no hidden tests to run, which flatters it). Quote the
-ratios: seconds depend on the machine.
+All grade the same right submissions; stock nbgrader has its default configuration (and no hidden
+tests to run, which flatters it). Quote the ratios: seconds depend on the machine.
 """
 
 from __future__ import annotations
@@ -25,13 +24,14 @@ from proctor.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "mnist_loss"
-NBGRADER = [sys.executable, "-m", "nbgrader"]
+PROGRAMS = Path(sys.executable).parent
+NBGRADER, PROCTOR = PROGRAMS / "nbgrader", PROGRAMS / "proctor"
 # nbgrader calls alembic, by its name.
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+ENVIRONMENT = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
 MEGABYTE = 1 << 20
 
 
-def make_course(folder: Path, stock: bool, submissions: int) -> None:
+def make_course(folder: Path, stock: bool, submissions: int) -> Path:
     """A course with the assignment released and `submissions` right answers handed in."""
     folder.mkdir()
     parts = ["source"] if stock else ["source", "release", "tests/graders", "tests/answers"]
@@ -49,18 +49,19 @@ def make_course(folder: Path, stock: bool, submissions: int) -> None:
         )
     else:
         shutil.copy(ROOT / "nbgrader_config.py", folder)
-    run(folder, "generate_assignment", ASSIGNMENT, "--force")
+    run(folder, NBGRADER, "generate_assignment", ASSIGNMENT, "--force")
     for number in range(1, submissions + 1):
         target = folder / "submitted" / f"student-{number:02}" / ASSIGNMENT
         target.mkdir(parents=True)
         shutil.copy(ROOT / f"source/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", target)
+    return folder
 
 
-def run(folder: Path, *arguments: str) -> float:
-    """Seconds of one nbgrader command, process start included."""
+def run(folder: Path, program: Path, *arguments: str) -> float:
+    """Seconds of one command, process start included."""
     started = time.monotonic()
     done = subprocess.run(
-        [*NBGRADER, *arguments],
+        [program, *arguments],
         cwd=folder,
         env=ENVIRONMENT,
         capture_output=True,
@@ -68,7 +69,7 @@ def run(folder: Path, *arguments: str) -> float:
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"nbgrader {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
+        raise SystemExit(f"{program.name} {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
     return time.monotonic() - started
 
 
@@ -80,19 +81,36 @@ def scores(folder: Path) -> set[float]:
         return {one.score for one in gradebook.assignment_submissions(ASSIGNMENT)}
 
 
-def compare_autograde(folder: Path, submissions: int) -> None:
-    print(f"`nbgrader autograde {ASSIGNMENT}`, {submissions} right submissions in a row")
-    seconds = {}
-    for name in ("stock nbgrader", "this course"):
-        course = folder / name.replace(" ", "-")
-        make_course(course, name == "stock nbgrader", submissions)
-        seconds[name] = run(course, "autograde", ASSIGNMENT)
-        found = scores(course)
-        if len(found) != 1 or 0.0 in found:
-            raise SystemExit(f"{name}: the right submissions got the scores {found}")
-        rate = submissions / seconds[name]
-        print(f"  {name:<16} {seconds[name]:7.1f} s   {rate:6.2f} a second")
-    print(f"  ratio            {seconds['stock nbgrader'] / seconds['this course']:7.1f} times\n")
+def compare(folder: Path, in_a_row: int, in_a_class: int) -> None:
+    """Submissions per second, process start included, and how many times stock's that is."""
+    stock = make_course(folder / "stock", True, in_a_row)
+    stock_rate = report_rate("stock nbgrader autograde", stock, [NBGRADER, "autograde"], None)
+    ours = make_course(folder / "ours", False, in_a_row)
+    report_rate("nbgrader autograde, with proctor", ours, [NBGRADER, "autograde"], stock_rate)
+    many = make_course(folder / "many", False, in_a_class)
+    rates = {}
+    for name, options in (
+        ("proctor grade -j 1", ["-j", "1"]),
+        ("proctor grade -j 2", ["-j", "2"]),
+        ("proctor grade -j 2 --no-figures", ["-j", "2", "--no-figures"]),
+    ):
+        command = [PROCTOR, "grade", "--force", *options]
+        rates[name] = report_rate(name, many, command, stock_rate)
+    one, two, _ = rates.values()
+    print(f"  two workers against one: {two / one:.2f} times\n")
+
+
+def report_rate(name: str, course: Path, command: list, stock_rate: float | None) -> float:
+    program, subcommand, *options = command
+    seconds = run(course, program, subcommand, ASSIGNMENT, *options)
+    found = scores(course)
+    if len(found) != 1 or 0.0 in found:
+        raise SystemExit(f"{name}: the right submissions got the scores {found}")
+    count = len(list((course / "submitted").iterdir()))
+    rate = count / seconds
+    ratio = f"{rate / stock_rate:6.1f} times stock" if stock_rate else ""
+    print(f"  {name:<34} {count:4} in {seconds:6.1f} s, {rate:5.2f} a second {ratio}", flush=True)
+    return rate
 
 
 def time_one_submission(repeats: int) -> None:
@@ -134,11 +152,13 @@ def print_memory(sandbox: Sandbox) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--submissions", type=int, default=20)
+    parser.add_argument("--in-a-row", type=int, default=20, help="for nbgrader autograde")
+    parser.add_argument("--in-a-class", type=int, default=150, help="for proctor grade")
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
+    print(f"right submissions of {ASSIGNMENT}, on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder:
-        compare_autograde(Path(folder), options.submissions)
+        compare(Path(folder), options.in_a_row, options.in_a_class)
     time_one_submission(options.repeats)
 
 

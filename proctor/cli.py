@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from proctor import intake
+from proctor import intake, workers
 from proctor.course import Course, CourseError
 from proctor.marks import Marks, rejected_unread
 from proctor.progress import Progress
@@ -284,7 +284,9 @@ def grade(options: argparse.Namespace) -> int:
     """Grade a class; the same command goes on where it was stopped."""
     config = load_config()
     course = course_of(config)
-    shared_sandbox().start()  # while nbgrader is imported, which takes seconds as well
+    # Both go on by themselves while nbgrader is imported, which takes seconds as well.
+    shared_sandbox().start()
+    workers.prepare()
     from proctor.classroom import Classroom, named_students
 
     classroom = Classroom(config, course, options.assignment)

@@ -16,6 +16,8 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,14 @@ class MarkingSettings:
     limits: TimeLimits
 
 
+def prepare() -> ForkServerContext:
+    """Start the process that workers are forked from, unless it runs: its imports take seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["proctor.marking"])
+    forkserver.ensure_running()
+    return context
+
+
 class Workers:
     """`count` worker processes. Leaving the `with` block ends them, whatever they are doing."""
 
@@ -65,8 +75,7 @@ class Workers:
         self.count = count
         self.sandbox = sandbox
         self.settings = settings
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["proctor.marking"])
+        self._context = prepare()
         self._stopping = threading.Event()
         self._processes: list[multiprocessing.Process] = []
 
