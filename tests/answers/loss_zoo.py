@@ -384,6 +384,18 @@ RIGHT = [
     ),
     right(
         "zoo_claims",
+        "1 and 0 by NumPy, and a note beside them",
+        """
+        import numpy as np
+
+        zoo_claims = dict(zip(statements, np.array([1, 0, 1, 1, 1, 0, 0, 0, 0]) == 1))
+        zoo_claims["root_tames_outliers"] = 0
+        zoo_claims["small_is_good"] = 1
+        zoo_claims["note"] = "a root moves no foot"
+        """,
+    ),
+    right(
+        "zoo_claims",
         "one by one, some by experiment",
         """
         zoo_claims = dict.fromkeys(statements, False)

@@ -8,8 +8,8 @@ def judgement_of(student, name):
     assert isinstance(claims, dict), f"zoo_claims should be a dict, got {claims!r}"
     assert name in claims, f"zoo_claims should judge {name!r}, got {list(claims)}"
     judgement = claims[name]
-    assert isinstance(judgement, bool), f"{name} should be True or False, got {judgement!r}"
-    return judgement
+    assert judgement in (True, False), f"{name} should be True or False, got {judgement!r}"
+    return bool(judgement)
 
 
 @grades(
