@@ -11,6 +11,8 @@ from conftest import cell
 from nbformat import v4
 
 from proctor import cli
+from proctor.marking import mark
+from proctor.records import read_record, write_record
 
 CELLS = [
     v4.new_code_cell("print('start')", id="start"),
@@ -209,6 +211,36 @@ def test_results_for_gradescope_of_what_is_rejected_and_of_no_single_notebook(co
         status, _, error = proctor("check", "--gradescope", *arguments)
         assert status == 2
         assert reason in error
+
+
+COIN = """
+@grades("double_values", hint="Once more?")
+def test_coin_{number}(student, generator):
+    assert student.double(torch.rand(1, generator=generator).item()) < 1
+"""
+
+
+def test_the_seed_of_a_record_gives_its_marks_again(course, proctor, sandbox):
+    """Whether these checks pass hangs on their random input, and so on the seed."""
+    course.add("tiny", CELLS, "".join(COIN.format(number=number) for number in range(12)))
+    marks = mark(course.submission(), "tiny", course.course, student="a", sandbox=sandbox)
+    write_record(course.course, marks)
+    record = read_record(course.course, "a", "tiny")
+    # Another file, so that the seed is not the same by itself.
+    again = course.submission(explain="Another text.")
+    (course.root / "tiny.ipynb").write_bytes(again)
+
+    def verdicts(cells):
+        return [check["passed"] for cell in cells for check in cell["checks"]]
+
+    def checked(*options):
+        return json.loads(proctor("check", "--json", *options, "tiny.ipynb")[1])["cells"]
+
+    assert set(verdicts(record["cells"])) == {True, False}
+    cells = checked("--seed", str(record["seed"]))
+    assert verdicts(cells) == verdicts(record["cells"])
+    assert cells[0]["score"] == record["cells"][0]["score"]
+    assert verdicts(checked()) != verdicts(record["cells"])
 
 
 def test_what_a_terminal_would_obey_is_not_printed(course, proctor):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import os
 import random
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -102,6 +104,14 @@ class Classroom:
         for number in range(students):
             self.hand_in(f"student-{number + 1:02}", number)
 
+    def copy(self, folder: Path) -> Classroom:
+        """The same class in another folder."""
+        copied = copy.copy(self)
+        copied.folder, copied.root = folder, folder / "course"
+        copied.course, copied.expected = Course(copied.root), dict(self.expected)
+        shutil.copytree(self.folder, folder)
+        return copied
+
     def write(self, place: str, text: str) -> None:
         path = self.root / place
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,16 +119,17 @@ class Classroom:
 
     def hand_in(self, student: str, number: int) -> None:
         answer, score = ANSWERS[number % len(ANSWERS)]
-        released = nbformat.read(self.course.release(ASSIGNMENT), as_version=4)
-        for cell in released.cells:
-            if cell.metadata.nbgrader.grade_id == "double":
-                cell.source = f"{answer}\n# version {number}"
-            if cell.metadata.nbgrader.grade_id == "explain":
-                cell.source = f"Because it is twice as much, says {student}."
-        self.write(
-            f"submitted/{student}/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", nbformat.writes(released)
-        )
+        data = self.submission(f"{answer}\n# version {number}", f"Twice as much, says {student}.")
+        self.write(f"submitted/{student}/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", data)
         self.expected[student] = score
+
+    def submission(self, answer: str, written: str) -> str:
+        """The release with these answers, as the file that a student hands in."""
+        released = nbformat.read(self.course.release(ASSIGNMENT), as_version=4)
+        answers = {"double": answer, "explain": written}
+        for cell in released.cells:
+            cell.source = answers.get(cell.metadata.nbgrader.grade_id, cell.source)
+        return nbformat.writes(released)
 
     def environment(self) -> dict[str, str]:
         return {
@@ -188,16 +199,32 @@ class Classroom:
             record = read_record(self.course, student, ASSIGNMENT)
             if record is None or record["score"] != score:
                 found.append(f"{student}'s record says {record and record['score']}, not {score}")
-            graded = self.root / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
-            try:
-                nbformat.read(graded, as_version=4)
-            except (OSError, ValueError) as error:
-                found.append(f"{student}'s graded notebook: {error}")
+            shown = self.score_shown(student)
+            if shown != score:
+                found.append(f"{student}'s graded notebook says {shown}, not {score}")
         if by_hand:
             found += self.complaints_by_hand()
         names = [path.name for path in self.root.rglob("*.new")]
         found += [f"left behind: {name}" for name in names]
         return found
+
+    def score_shown(self, student: str) -> float | str:
+        """What the graded notebook says, or why it says nothing."""
+        path = self.root / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        try:
+            graded = nbformat.read(path, as_version=4)
+            cells = {cell.metadata.nbgrader.grade_id: cell for cell in graded.cells}
+            return float(cells["double_values"].outputs[-1].data["text/plain"])
+        except (OSError, ValueError, LookupError) as error:
+            return repr(error)
+
+    def neither_old_nor_new(self, before: dict[str, float | None]) -> list[str]:
+        """What is in the gradebook, though it is neither the mark before nor that of today."""
+        return [
+            f"{student} has {score} in the gradebook, neither old nor new"
+            for student, score in self.scores().items()
+            if score not in (before[student], self.expected[student])
+        ]
 
     def complaints_by_hand(self) -> list[str]:
         found = []
@@ -249,15 +276,19 @@ VICTIMS: dict[str, Callable[[psutil.Process], psutil.Process | None]] = {
 }
 
 
-def kill_one(classroom: Classroom, victim: str, seconds: float, *options: str) -> tuple[bool, str]:
-    """Start grading; kill -9 one of its processes `seconds` after there is one. Says whether there
-    was, and what the command wrote."""
+def kill_one(
+    classroom: Classroom,
+    victim: str,
+    wait: Callable[[subprocess.Popen], None],
+    *options: str,
+) -> tuple[bool, str]:
+    """Start grading; when there is such a process and `wait` is over, kill -9 it. Says whether
+    there was one still, and what the command wrote."""
     process = classroom.start("proctor", "grade", ASSIGNMENT, "-j", "2", *options)
     root = psutil.Process(process.pid)
     while process.poll() is None and VICTIMS[victim](root) is None:
         time.sleep(0.02)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
+    wait(process)
     killed = False
     while not killed and process.poll() is None:
         found = VICTIMS[victim](root)
@@ -269,17 +300,27 @@ def kill_one(classroom: Classroom, victim: str, seconds: float, *options: str) -
     return killed, written
 
 
-def one_kill(folder: Path, seed: int) -> tuple[str, list[str]]:
+def some_time(seconds: float) -> Callable[[subprocess.Popen], None]:
+    def wait(process: subprocess.Popen) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+
+    return wait
+
+
+def one_kill(origin: Classroom, folder: Path, seed: int) -> tuple[str, list[str]]:
     """One trial: a class, graded, then changed, and a kill somewhere while it is graded again."""
     choose = random.Random(seed)
     victim = choose.choice(list(VICTIMS))
-    classroom = prepared(folder)
+    classroom = origin.copy(folder)
+    before = classroom.scores()
     for number, student in enumerate(list(classroom.expected), start=choose.randrange(1, 4)):
         if choose.random() < 0.7:
             classroom.hand_in(student, number)
     options = ("--force",) if choose.random() < 0.3 else ()
-    killed, written = kill_one(classroom, victim, choose.uniform(0.0, 4.0), *options)
+    killed, written = kill_one(classroom, victim, some_time(choose.uniform(0.0, 4.0)), *options)
     complaints = [] if "Traceback" not in written else [f"not in plain words: {written[-800:]}"]
+    complaints += classroom.neither_old_nor_new(before)
     again = classroom.grade()
     if again.returncode != 0:
         complaints.append(f"the second run ended with {again.returncode}: {again.stdout[-500:]}")
@@ -287,25 +328,13 @@ def one_kill(folder: Path, seed: int) -> tuple[str, list[str]]:
     return f"{victim} {'killed' if killed else 'was not there'}", complaints
 
 
-_prepared: dict[str, Path] = {}
-
-
-def prepared(folder: Path) -> Classroom:
-    """A class that was graded, by the graders and by a person. Made once, copied after that."""
-    if "classroom" not in _prepared:
-        origin = Path(tempfile.mkdtemp(prefix="faults-origin-"))
-        classroom = Classroom(origin / "class")
-        done = classroom.grade()
-        assert done.returncode == 0, done.stdout
-        classroom.give_by_hand()
-        assert classroom.complaints(by_hand=True) == []
-        _prepared["classroom"] = origin / "class"
-        _prepared["expected"] = classroom.expected
-    subprocess.run(["cp", "-a", _prepared["classroom"], folder], check=True)
-    classroom = Classroom.__new__(Classroom)
-    classroom.folder, classroom.root = folder, folder / "course"
-    classroom.course = Course(classroom.root)
-    classroom.expected = dict(_prepared["expected"])
+def graded_class(folder: Path, students: int = 6) -> Classroom:
+    """A class that was graded, by the graders and by a person."""
+    classroom = Classroom(folder, students)
+    done = classroom.grade()
+    assert done.returncode == 0, done.stdout
+    classroom.give_by_hand()
+    assert classroom.complaints(by_hand=True) == []
     return classroom
 
 
@@ -328,11 +357,14 @@ def main() -> int:
     options = parser.parse_args()
     print(f"{options.trials} kills, seeds from {options.seed}", flush=True)
     bad = 0
-    for seed in range(options.seed, options.seed + options.trials):
-        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            what, complaints = one_kill(Path(folder) / "class", seed)
-        bad += bool(complaints)
-        print(f"{seed}: {what}: {'; '.join(complaints) or 'whole again'}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        origin = graded_class(Path(folder) / "origin")
+        for seed in range(options.seed, options.seed + options.trials):
+            trial = Path(folder) / str(seed)
+            what, complaints = one_kill(origin, trial, seed)
+            shutil.rmtree(trial)
+            bad += bool(complaints)
+            print(f"{seed}: {what}: {'; '.join(complaints) or 'whole again'}", flush=True)
     print(f"{options.trials} kills, after {bad} of them the class was not whole")
     return 1 if bad else 0
 
