@@ -10,14 +10,27 @@ from pathlib import Path
 from hostile.trial import ATTACKS, Trial
 
 
+def part(text: str) -> tuple[int, int]:
+    number, count = (int(word) for word in text.split("/"))
+    if not 1 <= number <= count:
+        raise ValueError(text)
+    return number, count
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of the order")
     parser.add_argument("--jobs", type=int, default=2, help="submissions marked at a time")
-    parser.add_argument("--only", default="", help="attacks whose names hold this text")
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT", help="attacks whose names hold it; repeatable"
+    )
     parser.add_argument("--folder", type=Path, help="work in this new folder, and leave it there")
+    parser.add_argument("--part", type=part, default=(1, 1), help="2/6: the second sixth of them")
     options = parser.parse_args()
-    chosen = [attack for attack in ATTACKS if options.only in attack.name]
+    number, count = options.part
+    wanted = options.only or [""]
+    chosen = [attack for attack in ATTACKS if any(text in attack.name for text in wanted)]
+    chosen = chosen[number - 1 :: count]
     print(f"{len(chosen)} attacks in the order of seed {options.seed}", flush=True)
     with contextlib.ExitStack() as stack:
         folder = options.folder or Path(

@@ -18,6 +18,17 @@ def look(*places):
                 print(path, error)
 """
 
+# What the notebook's own cells pass to a function every student can read: only what a grader passes
+# is worth carrying out.
+ASKED = """
+import sys
+def asked_by_a_grader():
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "run_cell":
+        frame = frame.f_back
+    return frame is None
+"""
+
 ATTACKS = [
     on_right(
         "B01 solutions on the disk",
@@ -114,26 +125,30 @@ for folder in ("/", "/work", "/root", "/home", "/srv", "/mnt", "/proc/1/root", "
     on_right(
         "B09 inputs printed",
         "prints the hidden inputs and raises them as text, as names of types and as warnings",
-        """
-        import sys, warnings
-        def mnist_loss(predictions, targets):
-            seen = "hidden_input " + str(predictions.flatten().tolist()[:3])
-            print(seen)
-            sys.stderr.write(seen)
-            warnings.warn(seen)
-            raise type(seen, (RuntimeError,), {})(seen)
-        """,
+        ASKED
+        + """
+import warnings
+def mnist_loss(predictions, targets):
+    if asked_by_a_grader():
+        seen = "hidden_input " + str(predictions.flatten().tolist()[:3])
+        print(seen)
+        sys.stderr.write(seen)
+        warnings.warn(seen)
+        raise type(seen, (RuntimeError,), {})(seen)
+""",
         reason=r"hidden_input",
     ),
     on_right(
         "B09 inputs in an exception's text",
         "an exception of Python's own type with the inputs in its text, its notes and its cause",
-        """
-        def mnist_loss(predictions, targets):
-            error = ValueError("hidden_input", predictions.tolist())
-            error.add_note(f"hidden_input {predictions.tolist()}")
-            raise error from RuntimeError(f"hidden_input {targets.tolist()}")
-        """,
+        ASKED
+        + """
+def mnist_loss(predictions, targets):
+    if asked_by_a_grader():
+        error = ValueError("hidden_input", predictions.tolist())
+        error.add_note(f"hidden_input {predictions.tolist()}")
+        raise error from RuntimeError(f"hidden_input {targets.tolist()}")
+""",
         reason=r"hidden_input",
     ),
     on_right(

@@ -264,7 +264,9 @@ class Trial:
             written = terminal.read().decode(errors="replace")
         self.terminal += written
         if ended != code:
-            return [f"`{' '.join(command)}` ended with {ended}: {written[-1500:]}"]
+            errors = [line for line in written.splitlines() if "ERROR" in line or "Error" in line]
+            told = " / ".join(errors[-5:]) or written[-300:]
+            return [f"`{' '.join(command)}` ended with {ended}: {told}"]
         return []
 
     # After
