@@ -8,6 +8,7 @@ is said; otherwise nothing is.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -22,7 +23,7 @@ import platformdirs
 import torch
 from nbformat import NotebookNode
 
-from proctor.answers import Answer, answers_file, load_answers, load_probes, with_answers
+from proctor.answers import answers_file, load_answers, load_probes
 from proctor.course import Course, read_notebook
 from proctor.examination import Examination
 from proctor.sandbox import Sandbox
@@ -188,30 +189,37 @@ def cache_file(course: Course, assignment: str) -> Path:
 
 
 def watch_mistakes(course: Course, assignment: str, sandbox: Sandbox) -> list[KnownMistake]:
-    probes = load_probes(course, assignment)
     reference = read_notebook(course.reference(assignment))
-    return [
-        KnownMistake(
-            answer.cell, answer.name, answer.hint, watch(answer, reference, probes, sandbox)
-        )
-        for answer in load_answers(course, assignment)
-        if not answer.is_right and answer.cell in probes
-    ]
+    answers = [answer for answer in load_answers(course, assignment) if not answer.is_right]
+    found = []
+    for cell, probes in load_probes(course, assignment).items():
+        cells = [one for one in reference.cells if defines_names(one)]
+        place = [one.metadata.nbgrader.grade_id for one in cells].index(cell)
+        before, after = cells[:place], [one.source for one in cells[place + 1 :]]
+        with Examination(sandbox, [one.source for one in before], figures=False) as examination:
+            examination.run_cells()
+            for answer in answers:
+                if answer.cell == cell:
+                    seen = watch([answer.source, *after], probes, examination)
+                    found.append(KnownMistake(cell, answer.name, answer.hint, seen))
+    return found
 
 
 def watch(
-    answer: Answer,
-    reference: NotebookNode,
-    probes: Mapping[str, Sequence[Probe]],
-    sandbox: Sandbox,
+    sources: Sequence[str], probes: Sequence[Probe], examination: Examination
 ) -> list[Behaviour]:
-    """What one labelled answer does in the probes of its exercise."""
-    notebook = with_answers(reference, {answer.cell: answer.source})
-    cells = [cell.source for cell in notebook.cells if defines_names(cell)]
-    with Examination(sandbox, cells, figures=False) as examination:
-        examination.run_cells()
-        student = Student(Connection(examination))
-        return [observe(probe, student) for probe in probes[answer.cell]]
+    """What the probes see after these cells, run where those before them were."""
+    examination.end_question()
+    connection, answered, seen = Connection(examination), None, []
+    with examination.paused():
+        for probe in probes:
+            if examination.question() is not answered:  # the first, or one after a crash
+                answered = examination.question()
+                for source in sources:
+                    with contextlib.suppress(StudentError):
+                        connection.ask("run", {"ask": "run", "source": source})
+            seen.append(observe(probe, Student(connection)))
+    return seen
 
 
 def defines_names(cell: NotebookNode) -> bool:

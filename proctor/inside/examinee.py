@@ -111,6 +111,7 @@ class Question:
 
     def serve(self) -> None:
         answers: dict[str, Callable[[dict, list[torch.Tensor]], Reply]] = {
+            "run": self.run,
             "get": self.get,
             "call": self.call,
             "backward": self.backward,
@@ -140,6 +141,11 @@ class Question:
             self.channel.send(reply.message, reply.tensors)
         except Malformed as error:  # too large, or a tensor that is none
             self.channel.send({"raised": describe_error(error)})
+
+    def run(self, message: dict, _tensors: list[torch.Tensor]) -> Reply:
+        """Run one more cell, in this question alone."""
+        self.shell.run(message["source"], message["seconds"])
+        return Reply({})
 
     def get(self, message: dict, _tensors: list[torch.Tensor]) -> Reply:
         if message["name"] not in self.shell.user_ns:
