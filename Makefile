@@ -24,7 +24,7 @@ demo: setup
 
 # The day in a browser and the hostile class take minutes each: `make e2e`, `make hostile`.
 test: setup lint
-	$(BIN)/pytest --ignore tests/test_browser.py --ignore tests/test_hostile.py
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --ignore tests/test_browser.py --ignore tests/test_hostile.py
 
 # In a real browser; takes the pictures of the documentation, too.
 e2e: setup

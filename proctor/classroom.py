@@ -117,12 +117,14 @@ class Classroom:
         students: Sequence[str],
         *,
         workers: int,
+        cluster: str | None = None,
         force: bool = False,
         figures: bool = True,
         progress: Callable[[Tally], None] = lambda tally: None,
     ) -> Tally:
         """Grade these students' submissions: the new and the changed ones, or with `force` all.
 
+        `workers` processes here mark them, or the Dask cluster whose scheduler's address is given.
         Raises CourseError and SandboxUnavailable, which no submission can cause.
         """
         demand_same_cells(self.coursedir, self.course.release(self.assignment))
@@ -130,7 +132,7 @@ class Classroom:
         tally = Tally(total=len(students), unchanged=len(students) - len(to_grade))
         progress(tally)
         store = Store(self)
-        with contextlib.closing(self._outcomes(to_grade, workers, figures)) as outcomes:
+        with contextlib.closing(self._outcomes(to_grade, workers, cluster, figures)) as outcomes:
             for outcome in outcomes:
                 with held_interrupts():
                     self._take(outcome, store, tally)
@@ -142,6 +144,7 @@ class Classroom:
         students: Sequence[str],
         *,
         workers: int,
+        cluster: str | None = None,
         dry_run: bool,
         progress: Callable[[Tally], None] = lambda tally: None,
     ) -> tuple[Tally, list[Change]]:
@@ -155,7 +158,8 @@ class Classroom:
         }
         store = None if dry_run else Store(self)
         changes = []
-        with contextlib.closing(self._outcomes(graded, workers, figures=not dry_run)) as outcomes:
+        marked = self._outcomes(graded, workers, cluster, figures=not dry_run)
+        with contextlib.closing(marked) as outcomes:
             for outcome in outcomes:
                 student = outcome.job.student
                 if outcome.marks is not None:
@@ -166,7 +170,7 @@ class Classroom:
         return tally, sorted(changes, key=lambda change: (change.student, change.grade_id))
 
     def _outcomes(
-        self, students: Sequence[str], workers: int, figures: bool
+        self, students: Sequence[str], workers: int, cluster: str | None, figures: bool
     ) -> Generator[Outcome, None, None]:
         """The submissions of these students, marked side by side."""
         grading = Grading(config=self.config)
@@ -179,7 +183,13 @@ class Classroom:
         ]
         if not jobs:
             return
-        with Workers(min(workers, len(jobs)), shared_sandbox(), settings) as pool:
+        if cluster is None:
+            pool = Workers(min(workers, len(jobs)), shared_sandbox(), settings)
+        else:
+            from proctor.cluster import Cluster  # it needs Dask, which is optional
+
+            pool = Cluster(cluster, settings, self.assignment)
+        with pool:
             yield from pool.mark(jobs)
 
     def _take(self, outcome: Outcome, store: Store | None, tally: Tally) -> None:

@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     )
     grade_command.add_argument("assignment", metavar="ASSIGNMENT")
     add_jobs(grade_command)
+    add_cluster(grade_command)
     grade_command.add_argument(
         "--student", action="append", default=[], metavar="S", help="only this one; may be repeated"
     )
@@ -92,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="show the changes, store nothing"
     )
     add_jobs(regrade_command)
+    add_cluster(regrade_command)
 
     explain_command = add_command(
         commands, "explain", explain, "explain one student's mark, check by check"
@@ -144,6 +146,14 @@ def add_jobs(command: argparse.ArgumentParser) -> None:
         default=os.cpu_count() or 1,
         metavar="N",
         help="submissions marked at a time (default: the cores, %(default)s here)",
+    )
+
+
+def add_cluster(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="mark on the Dask cluster of this scheduler, tcp://HOST:PORT, instead",
     )
 
 
@@ -285,8 +295,9 @@ def grade(options: argparse.Namespace) -> int:
     config = load_config()
     course = course_of(config)
     # Both go on by themselves while nbgrader is imported, which takes seconds as well.
-    shared_sandbox().start()
-    workers.prepare()
+    if options.cluster is None:
+        shared_sandbox().start()
+        workers.prepare()
     from proctor.classroom import Classroom, named_students
 
     classroom = Classroom(config, course, options.assignment)
@@ -299,6 +310,7 @@ def grade(options: argparse.Namespace) -> int:
             tally = classroom.grade(
                 students,
                 workers=options.jobs,
+                cluster=options.cluster,
                 force=options.force,
                 figures=not options.no_figures,
                 progress=progress,
@@ -336,7 +348,11 @@ def regrade(options: argparse.Namespace) -> int:
     students = named_students(classroom, options.student)
     with Progress(len(students)) as progress:
         tally, changes = classroom.regrade(
-            students, workers=options.jobs, dry_run=options.dry_run, progress=progress
+            students,
+            workers=options.jobs,
+            cluster=options.cluster,
+            dry_run=options.dry_run,
+            progress=progress,
         )
     for change in changes:
         print(f"{plain(change.student)}  {change.grade_id}  {change.before:g} -> {change.after:g}")

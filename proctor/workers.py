@@ -25,7 +25,7 @@ from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.examination import TimeLimits
 from proctor.marks import Marks, marks_as_json, marks_from_json, rejected_unread
-from proctor.sandbox import Limits, Sandbox, Session
+from proctor.sandbox import Limits, Sandbox, SandboxUnavailable, Session
 from proctor.wire import Channel, WireError
 
 ATTEMPTS = 2
@@ -233,12 +233,16 @@ def work(
     with contextlib.suppress(WireError, KeyboardInterrupt):
         while True:
             message, _ = channel.receive()
-            channel.send(mark_for_main(message, course, settings, sandbox))
+            channel.send(mark_as_json(message, course, settings, sandbox))
 
 
-def mark_for_main(
-    message: dict[str, Any], course: Course, settings: MarkingSettings, sandbox: SandboxByProxy
+def mark_as_json(
+    message: dict[str, Any],
+    course: Course,
+    settings: MarkingSettings,
+    sandbox: Sandbox | SandboxByProxy,
 ) -> dict[str, Any]:
+    """Mark what the message holds: the marks, or whose fault it is that there are none."""
     from proctor.marking import mark  # only workers need torch, which takes seconds to import
 
     try:
@@ -256,6 +260,8 @@ def mark_for_main(
         raise
     except CourseError as error:
         return {"course_error": str(error)}
+    except SandboxUnavailable as error:
+        return {"no_sandbox": [error.reason, error.remedy]}
     except Exception:  # noqa: BLE001
         # A fault of ours that this submission brought out: it is set aside, the class goes on.
         return {"failed": traceback.format_exc(limit=-4)}

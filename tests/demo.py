@@ -207,7 +207,7 @@ def print_class(made: list[tuple[str, str]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--students", type=int, default=12, help="size of the class (at least 8)")
+    parser.add_argument("--students", type=int, default=40, help="size of the class (at least 8)")
     options = parser.parse_args()
     os.chdir(ROOT)
     refuse_others_work()
@@ -218,15 +218,17 @@ def main() -> None:
     print(f"  {len(made)} sample students handed in submitted/*/{ASSIGNMENT}/{ASSIGNMENT}.ipynb")
     run("proctor", "grade", ASSIGNMENT)
     run("nbgrader", "generate_feedback", ASSIGNMENT)
+    run("proctor", "report", ASSIGNMENT)
     print_class(made)
-    print(
-        f"""
-Where to look next:
-  feedback/student-01/{ASSIGNMENT}/{ASSIGNMENT}.html   what a student gets back
-  records/student-04/{ASSIGNMENT}.json            the record of one grading, for the instructor
-  {".venv/bin/jupyter lab":<43} then Nbgrader > Formgrader: read the written answers
-  {f".venv/bin/proctor check release/{ASSIGNMENT}/{ASSIGNMENT}.ipynb":<43}"""
-    )
+    print("\nWhere to look next:")
+    for place, what in (
+        (f"reports/{ASSIGNMENT}.html", "the report on the class"),
+        (f"feedback/student-01/{ASSIGNMENT}/{ASSIGNMENT}.html", "what a student gets back"),
+        (f"records/student-04/{ASSIGNMENT}.json", "the record of one grading, for you alone"),
+        (".venv/bin/jupyter lab", "then Nbgrader > Formgrader: read the written answers"),
+        (f".venv/bin/proctor explain {ASSIGNMENT} student-09", "one mark, check by check"),
+    ):
+        print(f"  {place:<52} {what}")
 
 
 if __name__ == "__main__":

@@ -520,7 +520,9 @@ def test_a_function_can_be_an_argument(answers):
 
 
 @pytest.mark.parametrize(
-    "argument", [lambda x: x, {1, 2}, torch.ones(2, dtype=torch.complex64)], ids=str
+    "argument",
+    [lambda x: x, {1, 2}, torch.ones(2, dtype=torch.complex64)],
+    ids=["a function", "a set", "complex numbers"],
 )
 def test_an_argument_that_cannot_be_sent_is_the_graders_error(answers, argument):
     with pytest.raises(TypeError, match="cannot be an argument"):

@@ -114,7 +114,7 @@ def test_floats_that_json_has_no_word_for_arrive(value):
     assert repr(values.decode(encoded, pytest.fail)) == repr(value)
 
 
-@pytest.mark.parametrize("value", [{1, 2}, b"bytes", 1j, object(), range(3), int], ids=repr)
+@pytest.mark.parametrize("value", [{1, 2}, b"bytes", 1j, object(), range(3), int], ids=type)
 def test_what_may_not_cross_arrives_as_the_name_of_its_type(value):
     assert values.decode(values.encode(value, pytest.fail), pytest.fail) == Foreign(
         type(value).__name__

@@ -1,0 +1,126 @@
+"""Marking on a Dask cluster: a real scheduler, and real worker processes, some of which die."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import cell
+from distributed import Client
+
+from proctor.cluster import Cluster
+from proctor.course import CourseError
+from proctor.examination import TimeLimits
+from proctor.marking import mark
+from proctor.workers import Job, MarkingSettings
+
+DASK = Path(sys.executable).with_name("dask")
+CELLS = [
+    cell("double", "def double(x):\n    return 2 * x"),
+    cell("double_values", "assert double(2) == 4", points=3),
+]
+GRADERS = """
+    import os
+
+    @grades("double_values", hint="Try a few numbers by hand.")
+    def test_values(student, student_id):
+        if student_id == "deadly":
+            os._exit(1)
+        assert student.double(3) == 6
+"""
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler with two workers, which start again when they die."""
+    folder = tmp_path_factory.mktemp("dask")
+    address_file = folder / "scheduler.json"
+    here = ["--host", "127.0.0.1"]
+    commands = [
+        [DASK, "scheduler", *here, "--port", "0", "--no-dashboard"],
+        [DASK, "worker", *here, "--nthreads", "1", "--nworkers", "2", "--no-dashboard"],
+    ]
+    processes = [
+        subprocess.Popen(
+            [*command, "--scheduler-file", str(address_file)],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for command in commands
+    ]
+    with Client(scheduler_file=str(address_file), timeout=60) as client:
+        client.wait_for_workers(2, timeout=60)
+        address = client.scheduler.address
+    yield address
+    for process in reversed(processes):
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture
+def course(tiny_course):
+    stubs = {"double": "def double(x):\n    raise NotImplementedError"}
+    return tiny_course.add("tiny", CELLS, GRADERS, stubs=stubs)
+
+
+@pytest.fixture
+def pool(scheduler, course):
+    with Cluster(scheduler, MarkingSettings(course.root, False, TimeLimits()), "tiny") as pool:
+        yield pool
+
+
+def job(course, student, source):
+    return Job(student, "tiny", functools.partial(course.submission, double=source))
+
+
+def test_a_lost_worker_costs_a_second_try_and_one_that_dies_twice_is_set_aside(course, pool):
+    right, wrong = "def double(x):\n    return x + x", "def double(x):\n    return x"
+    sources = {f"student-{n:02}": wrong if n % 3 else right for n in range(12)} | {"deadly": right}
+    killed, scores, set_aside = False, {}, {}
+    for outcome in pool.mark([job(course, *entry) for entry in sources.items()]):
+        if not killed:
+            os.kill(next(iter(pool.client.run(os.getpid).values())), signal.SIGKILL)
+            killed = True
+        if outcome.marks is None:
+            set_aside[outcome.job.student] = outcome.error
+        else:
+            scores[outcome.job.student] = outcome.marks.score
+    assert set_aside == {"deadly": "the worker that marked it ended, 2 times"}
+    assert scores == {
+        student: 3.0 if source is right else 0.0
+        for student, source in sources.items()
+        if student != "deadly"
+    }
+
+
+def test_marks_are_those_that_are_given_here(course, pool):
+    one = job(course, "student-01", "def double(x):\n    return x * 3")
+    (outcome,) = pool.mark([one])
+    here = mark(one.read(), "tiny", course.course, student="student-01", figures=False)
+    assert outcome.marks.seed == here.seed
+    assert [told(found) for found in outcome.marks.cells] == [told(found) for found in here.cells]
+
+
+def told(found):
+    return found.grade_id, found.score, [(check.name, check.hint) for check in found.checks]
+
+
+def test_a_fault_of_the_course_ends_the_run(course, pool):
+    graders = next(course.course.graders("tiny").glob("*.py"))
+    graders.write_text("import nothing_of_that_name\n")
+    one = job(course, "student-01", "def double(x):\n    return 2 * x")
+    with (
+        Cluster(pool.client.scheduler.address, pool.settings, "tiny") as broken,
+        pytest.raises(CourseError, match="nothing_of_that_name"),
+    ):
+        list(broken.mark([one]))
+
+
+def test_no_scheduler_is_told_with_what_to_do(course, monkeypatch):
+    monkeypatch.setattr("proctor.cluster.CONNECT_SECONDS", 1)
+    with pytest.raises(CourseError, match=r"no Dask scheduler answers at .*dask scheduler"):
+        Cluster("tcp://127.0.0.1:9", MarkingSettings(course.root, False, TimeLimits()), "tiny")
