@@ -113,7 +113,7 @@ class Examination:
         self.figures = figures
         self.incidents: list[str] = []
         self.runs = [CellRun() for _ in self.cells]
-        self.started = time.monotonic()
+        self.spent = 0.0  # seconds, of the limit for the submission
         self._session: Session | None = None
         self._question: Question | None = None
         self._left_out: set[int] = set()
@@ -157,7 +157,8 @@ class Examination:
         for _ in range(min(2, MOST_REFUSALS - self._refusals)):
             try:
                 self._start(len(self.cells), kept_back=0.0)
-                self._question = self._fork_question()
+                with self.at_work():
+                    self._question = self._fork_question()
                 self._refusals = 0
                 return self._question
             except OutOfTime as error:
@@ -175,8 +176,9 @@ class Examination:
         deadline = time.monotonic() + GRACE
         try:
             ask = {"ask": "end", "process": question.process}
-            self._session.channel.send(ask, deadline=deadline)
-            self._session.channel.receive(deadline)
+            with self.at_work():
+                self._session.channel.send(ask, deadline=deadline)
+                self._session.channel.receive(deadline)
         except WireError:
             self._drop_session()
 
@@ -186,16 +188,17 @@ class Examination:
         return max(0.0, min(limit, self._remaining(0.0)))
 
     @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """What is done in this block does not count as the submission's time."""
+    def at_work(self) -> Iterator[None]:
+        """What this block takes is the submission's time. That the machine is slow to start a
+        session, or a person looks at a check in a debugger, is not."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self.started += time.monotonic() - began
+            self.spent += time.monotonic() - began
 
     def _remaining(self, kept_back: float) -> float:
-        return self.started + self.limits.submission - kept_back - time.monotonic()
+        return self.limits.submission - kept_back - self.spent
 
     def _start(self, end: int, kept_back: float) -> None:
         """Have a session in which the cells before `end` were run, without those that end it.
@@ -203,8 +206,7 @@ class Examination:
         `kept_back` is the part of the submission's time that this may not use up.
         """
         while self._session is None:
-            with self.paused():  # how long the machine takes for it is not the submission's fault
-                self._session = self.sandbox.session()
+            self._session = self.sandbox.session()
             for index in range(end):
                 if index in self._left_out:
                     continue
@@ -228,8 +230,9 @@ class Examination:
             "seconds": seconds,
             "figures": self.figures,
         }
-        self._session.channel.send(message, deadline=deadline)
-        answer, _ = self._session.channel.receive(deadline)
+        with self.at_work():
+            self._session.channel.send(message, deadline=deadline)
+            answer, _ = self._session.channel.receive(deadline)
         outputs, status = answer.get("outputs"), answer.get("status")
         if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
             raise Malformed("the answer to a cell is not as agreed")

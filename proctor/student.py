@@ -118,7 +118,9 @@ class Connection:
             raise TookTooLong(f"All calls of `{name}` together took too long.")
         began = time.monotonic()
         try:
-            reply, found = self.examination.question().ask(message, tensors, seconds)
+            question = self.examination.question()
+            with self.examination.at_work():
+                reply, found = question.ask(message, tensors, seconds)
         except QuestionLost as error:
             if error.late:
                 self._note_late(name, seconds)

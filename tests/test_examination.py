@@ -393,3 +393,10 @@ def test_a_question_that_is_lost_leaves_no_descriptor(examine):
             question.ask(ask, [], 1.0)
         assert examined.question() is not question
     assert open_descriptors() == descriptors
+
+
+def test_time_in_which_nothing_is_asked_is_not_the_submissions(examine):
+    examined = examine("x = 1", limits=TimeLimits(submission=1.0, questions=0.5))
+    time.sleep(1.2)
+    assert examined.question().ask({"ask": "get", "name": "x"}, [], 1.0)[0]["found"] is True
+    assert examined.seconds_for_call(repeated=False) > 0.3
