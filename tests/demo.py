@@ -31,7 +31,7 @@ ASSIGNMENT = "mnist_loss"
 MANIFEST = ROOT / "submitted" / ".made-by-demo.json"
 COURSE = Course(ROOT)
 
-HANG = "def mnist_loss(predictions, targets):\n    while True:\n        pass"
+HANG = "def train_epoch(weights, bias, x, y, lr):\n    while True:\n        pass"
 EQUAL_TO_EVERYTHING = '''
 class Anything:
     """Equal to everything, and small."""
@@ -92,7 +92,7 @@ def samples(count: int) -> Iterator[Sample]:
     yield Sample("all right", answered(reference))
     yield Sample("unanswered", answered({}, written=False))
     yield Sample("partly answered", answered(first_half, written=False))
-    yield Sample("mnist_loss never ends", answered({**reference, "mnist_loss": HANG}))
+    yield Sample("train_epoch never ends", answered({**reference, "train_epoch": HANG}))
     for what, source in (
         ("attack: equal to everything", EQUAL_TO_EVERYTHING),
         ("attack: rewrites the gradebook", REWRITE_THE_GRADEBOOK),
