@@ -211,17 +211,19 @@ def report(notebook: NotebookNode, marks: Marks) -> None:
     for the score, so nothing but the report may be there.
     """
     by_grade_id = {cell.grade_id: cell for cell in marks.cells}
+    of_student = []
     for cell in notebook.cells:
         labels = cell.metadata.get("nbgrader", {})
         if cell.cell_type != "code":
             continue
         if not labels.get("grade", False) or labels.get("solution", False):
             cell.outputs = safe_outputs(cell.outputs)
+            of_student.append(cell)
         elif marks.status == "rejected":
             cell.outputs = refusal_report(marks.error or "")
         else:
             cell.outputs = cell_report(by_grade_id[labels["grade_id"]])
-    limit_markup(notebook.cells)
+    limit_markup(of_student)  # never the reports
 
 
 # Feedback

@@ -9,9 +9,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from proctor import feedback, formulas
+from proctor import feedback, formulas, preprocessors
 from proctor.feedback import clean_html, markdown_to_html, safe_outputs
-from proctor.marks import CellMarks, Check
+from proctor.marks import CellMarks, Check, Marks
 
 
 def data_of(**data):
@@ -131,6 +131,26 @@ def test_floods_are_cut():
     cut = safe_outputs(flood)
     assert len(cut) == feedback.MAX_OUTPUTS
     assert len(cut[0].text) < 100_100
+
+
+def test_a_flood_of_markup_costs_no_report():
+    flood = data_of(**{"text/html": "<b>x</b>" * 12_000, "text/plain": "x"}) * 20
+    answer = new_code_cell("double = print", outputs=flood)
+    checks = new_code_cell(metadata={"nbgrader": {"grade_id": "double_values", "grade": True}})
+    marks = Marks(
+        assignment="tiny",
+        student="student-01",
+        status="graded",
+        error=None,
+        score=1.0,
+        max_score=2.0,
+        seconds=0.1,
+        incidents=[],
+        cells=[CellMarks("double_values", 1.0, 2.0, False)],
+    )
+    preprocessors.report(new_notebook(cells=[answer, checks]), marks)
+    assert "text/html" not in answer.outputs[-1].data
+    assert "1 of 2 points" in checks.outputs[0].data["text/html"]
 
 
 @pytest.mark.parametrize(
