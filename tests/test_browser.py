@@ -18,6 +18,10 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from hostile.attack import MARK
+from hostile.files import LIVE
+from hostile.trial import ATTACKS, Trial
+from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from PIL import Image
@@ -30,6 +34,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from traitlets.config import PyFileConfigLoader
 
 from proctor.answers import reference_answers
 from proctor.course import Course, read_notebook
@@ -492,3 +497,44 @@ def write_and_save(person: Person, text: str) -> None:
     person.page.keyboard.press("Control+Enter")
     expect(person.page.locator(".jp-NotebookPanel .jp-RenderedMarkdown")).to_contain_text(text)
     person.page.locator('.jp-NotebookPanel [data-command="docmanager:save"]').first.click()
+
+
+VECTORS = "H01 live markup"
+CLICK_EVERYTHING = """() => document.querySelectorAll("a, button, summary, details").forEach(
+    element => element.click()
+)"""
+
+
+def test_no_known_vector_runs(browser, tmp_path, monkeypatch):
+    """Scripts, handlers, links and frames of a student, on the pages that instructors and students
+    open; without our filters nbgrader's templates run them."""
+    trial = Trial(tmp_path / "trial", [one for one in ATTACKS if one.name == VECTORS], seed=1)
+    assert trial.run().complaints == []
+    [student] = [seat.student for seat in trial.seats if seat.attack is not None]
+    feedback = trial.root / "feedback" / student / ASSIGNMENT / f"{ASSIGNMENT}.html"
+    graded = trial.root / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    notebook = nbformat.read(graded, as_version=4)
+    monkeypatch.chdir(trial.root)
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(trial.root)).load_config()
+    config.HTMLExporter.template_name = "formgrade"
+    resources = {"index": 0, "total": 1, "base_url": "", "assignment_id": ASSIGNMENT}
+    formgrader, _ = HTMLExporter(config=config).from_notebook_node(notebook, resources=resources)
+    # A picture that is not attached would end the stock export.
+    cells = [new_markdown_cell(vector) for vector in LIVE if "attachment:" not in vector]
+    stock, _ = HTMLExporter(template_name="classic").from_notebook_node(new_notebook(cells=cells))
+    assert not is_attacked(browser, feedback.read_text(), tmp_path)
+    assert not is_attacked(browser, formgrader, tmp_path)
+    assert is_attacked(browser, stock, tmp_path)
+
+
+def is_attacked(browser: Browser, text: str, folder: Path) -> bool:
+    """Whether a page calls the attackers' function, when it is opened and everything is clicked."""
+    place, calls = folder / "page.html", []
+    place.write_text(text)
+    page = browser.new_context(offline=True).new_page()
+    page.expose_function(MARK, lambda *given: calls.append(given))
+    page.goto(place.as_uri(), wait_until="domcontentloaded")
+    page.evaluate(CLICK_EVERYTHING)
+    page.wait_for_timeout(500)
+    page.close()
+    return bool(calls)
