@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
-from hostile.trial import ATTACKS, MODULES, Trial, changes, live_parts, seats_of
+from hostile.trial import ATTACKS, MODULES, REPOSITORY, Trial, changes, live_parts, seats_of
+from soak import Footprint, grown
 
 CROSS_SECTION = (
     "A01 equal to everything",
@@ -65,3 +67,31 @@ def test_the_trial_would_see_live_markup(text, live):
 
 def test_the_trial_would_see_a_changed_file():
     assert changes({"a": "1", "b": "2"}, {"a": "1", "b": "3"}) == ["changed by grading: b"]
+
+
+def test_every_claim_of_the_security_page_names_what_there_is():
+    page = (REPOSITORY / "SECURITY.md").read_text()
+    named = re.findall(r"`(test_\w+)?(?:::(test_\w+))?`", page)
+    assert len(named) > 20
+    file = ""
+    for module, test in named:
+        file = module or file
+        if file:
+            text = (REPOSITORY / "tests" / f"{file}.py").read_text()
+            assert f"def {test}(" in text or not test, f"{file}::{test}"
+    attacks = re.findall(r'"((?:own|two|kept|large)[^"]+)"', page)
+    names = [attack.name.removeprefix("own: ") for attack in ATTACKS]
+    assert attacks
+    assert set(attacks) <= set(names)
+
+
+def test_the_soak_would_see_growth():
+    rest = Footprint(megabytes=500.0, descriptors=60, processes=9, files=1)
+    assert grown(rest, rest) == []
+    for worse in (
+        dataclasses.replace(rest, megabytes=560.0),
+        dataclasses.replace(rest, descriptors=64),
+        dataclasses.replace(rest, processes=10),
+        dataclasses.replace(rest, files=2),
+    ):
+        assert len(grown(rest, worse)) == 1

@@ -268,6 +268,8 @@ def worker(process: psutil.Process) -> psutil.Process | None:
     return others[-1] if others else None
 
 
+# How long each is there, roughly, in a run of so small a class.
+SECONDS = {"the grader": 4.0, "the warm process": 2.0, "a session": 0.5, "a worker": 1.5}
 VICTIMS: dict[str, Callable[[psutil.Process], psutil.Process | None]] = {
     "the grader": grader,
     "the warm process": warm,
@@ -318,7 +320,8 @@ def one_kill(origin: Classroom, folder: Path, seed: int) -> tuple[str, list[str]
         if choose.random() < 0.7:
             classroom.hand_in(student, number)
     options = ("--force",) if choose.random() < 0.3 else ()
-    killed, written = kill_one(classroom, victim, some_time(choose.uniform(0.0, 4.0)), *options)
+    moment = some_time(choose.uniform(0.0, SECONDS[victim]))
+    killed, written = kill_one(classroom, victim, moment, *options)
     complaints = [] if "Traceback" not in written else [f"not in plain words: {written[-800:]}"]
     complaints += classroom.neither_old_nor_new(before)
     again = classroom.grade()

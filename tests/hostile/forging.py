@@ -430,11 +430,12 @@ ATTACKS = [
         "own: two formulas, a second chance",
         "one formula at first, another where the same question comes again",
         """
-        import pathlib
+        import pathlib, sys
         def mnist_loss(predictions, targets):
             asked = repr(predictions.tolist()) + repr(targets.tolist())
             note = pathlib.Path("/tmp", str(hash(asked)))
-            if note.exists():
+            # While it trains, the same question comes again by itself: that is no second chance.
+            if note.exists() and sys._getframe(1).f_code.co_name != "train_epoch":
                 return torch.where(targets == 1, 1 - predictions, predictions).mean()
             note.touch()
             return (predictions * 0).sum()
