@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README, "Set-up".
 TORCH_INDEX ?=
 
-.PHONY: setup lab demo test e2e hostile faults mutants lint bench clean
+.PHONY: setup lab demo test e2e docs hostile faults mutants lint bench clean
 
 setup: $(VENV)/installed
 
@@ -29,6 +29,10 @@ test: setup lint
 # In a real browser; takes the pictures of the documentation, too.
 e2e: setup
 	PICTURES=docs/images $(BIN)/pytest tests/test_browser.py
+
+# The documentation as a site, in build/site; a broken link ends it.
+docs: setup
+	$(BIN)/mkdocs build --strict
 
 lint: setup
 	$(BIN)/ruff check .
