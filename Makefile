@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README, "Set-up".
 TORCH_INDEX ?=
 
-.PHONY: setup lab demo test e2e docs hostile faults mutants lint bench clean
+.PHONY: setup lab demo test e2e docs hostile faults soak mutants lint bench clean
 
 setup: $(VENV)/installed
 
@@ -43,6 +43,9 @@ hostile: setup
 
 faults: setup
 	PYTHONPATH=tests $(BIN)/python -m hostile.faults
+
+soak: setup
+	PYTHONPATH=tests $(BIN)/python tests/soak.py
 
 mutants: setup
 	$(BIN)/python tests/mutants.py

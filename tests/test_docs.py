@@ -1,0 +1,197 @@
+"""The documentation: its links lead somewhere, its commands exist, and its example is released."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import cell
+from nbformat import v4
+from nbgrader.apps import NbGraderApp
+
+from proctor import cli, gate
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+TYPES = ("read-only", "autograded answer", "autograded tests", "manually graded answer")
+CELL = re.compile(
+    rf"^`(\w+)`, ({'|'.join(TYPES)})(?:, (\d+) points?)?[^`]*?:?\n\n```\w+\n(.*?)```", re.M | re.S
+)
+FILE = re.compile(r"^`(tests/[\w/]+\.py)`:\n\n```python\n(.*?)```", re.M | re.S)
+
+
+# Links
+
+
+def build_site(folder: Path) -> subprocess.CompletedProcess:
+    """What `make docs` does, on a copy."""
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def documentation(tmp_path) -> Path:
+    for name in ("mkdocs.yml", "SECURITY.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    return tmp_path
+
+
+def test_the_site_is_built(documentation):
+    done = build_site(documentation)
+    assert done.returncode == 0, done.stderr
+    site = documentation / "build/site"
+    assert {page.with_suffix("").name for page in site.glob("*.html")} >= {
+        *(page.stem for page in (ROOT / "docs").glob("*.md")),
+        "security",
+    }
+    assert 'href="security.html"' in (site / "index.html").read_text()
+    loaded = re.compile(r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"https?://", re.I)
+    assert not [page.name for page in site.glob("*.html") if loaded.search(page.read_text())]
+
+
+@pytest.mark.parametrize("link", ["nowhere.md", "students.md#nowhere", "images/nowhere.png"])
+def test_a_broken_link_ends_the_build(documentation, link):
+    with (documentation / "docs/index.md").open("a") as page:
+        page.write(f"\n[a link]({link})\n")
+    done = build_site(documentation)
+    assert done.returncode != 0
+    assert link.split("#")[0] in done.stderr
+
+
+def test_the_index_leads_to_every_page():
+    index = (ROOT / "docs/index.md").read_text()
+    others = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert not {name for name in others if f"]({name})" not in index}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "SECURITY.md"], ids=lambda p: p.name)
+def test_links_from_the_top_folder_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+# Commands
+
+
+def code_in(text: str) -> list[str]:
+    """What stands in code: words between backticks, and lines of blocks."""
+    fenced = re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S)
+    rest = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    indented = re.findall(r"^ {4,}(\S.*)$", rest, re.M)
+    inline = re.findall(r"`([^`]+)`", re.sub(r"^ {4,}.*$", "", rest, flags=re.M))
+    lines = [line for block in fenced for line in block.splitlines()] + indented
+    return [line.partition(" # ")[0] for line in lines] + [" ".join(c.split()) for c in inline]
+
+
+def commands_of(top: argparse.ArgumentParser) -> dict[str, set[str]]:
+    """The commands of `proctor`, each with its options."""
+    [commands] = [a for a in top._actions if isinstance(a, argparse._SubParsersAction)]
+    return {name: set(p._option_string_actions) for name, p in commands.choices.items()}
+
+
+def unknown_commands(text: str) -> list[str]:
+    """What a page lets a reader type, and nothing here understands."""
+    commands = commands_of(cli.parser())
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.M))
+    unknown = []
+    for code in code_in(text):
+        for name, rest in re.findall(r"\bproctor ([a-z]\w*)([^;&|]*)", code):
+            options = set(re.findall(r"(?<!\S)-[-\w]+", rest))
+            if name not in commands or options - commands[name]:
+                unknown.append(code)
+        unknown += [code for name in re.findall(r"\bmake ([a-z]\w*)", code) if name not in targets]
+        named = re.findall(r"\bnbgrader ([a-z]\w*)", code)
+        unknown += [code for name in named if name not in NbGraderApp.subcommands]
+    return unknown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_on_the_page_exist(page):
+    assert not unknown_commands(page.read_text())
+
+
+def test_commands_that_do_not_exist_are_found():
+    for text in (
+        "`proctor gradee mnist_loss`",
+        "    proctor grade mnist_loss --jobz 3",
+        "Type `make\ncoffee`.",
+        "```\nmake setup\nnbgrader autogrades ps1\n```",
+    ):
+        assert len(unknown_commands(text)) == 1, text
+    assert not unknown_commands("We make sure that proctor can. `proctor grade A -j 8  # all`")
+
+
+# The worked example of docs/authors.md
+
+
+@pytest.fixture
+def example(tmp_path, sandbox, empty_gradebook, monkeypatch) -> Path:
+    """A course with the assignment of the page, made of its code blocks."""
+    text = (ROOT / "docs/authors.md").read_text()
+    course = tmp_path / "course"
+    cells = [v4.new_markdown_cell("# Hinge", id="title")]
+    for grade_id, kind, points, source in CELL.findall(text):
+        cells.append(
+            cell(
+                grade_id,
+                source,
+                points=int(points) if points else None,
+                kind="markdown" if kind == "manually graded answer" else "code",
+                solution=kind.endswith("answer"),
+            )
+        )
+    assert len(cells) == 1 + len(re.findall(rf"^`\w+`, (?:{'|'.join(TYPES)})", text, re.M)) == 6
+    files = dict(FILE.findall(text))
+    assert set(files) == {"tests/graders/hinge/test_hinge.py", "tests/answers/hinge.py"}
+    for path, source in files.items():
+        (course / path).parent.mkdir(parents=True)
+        (course / path).write_text(source)
+    (course / "source/hinge").mkdir(parents=True)
+    nbformat.write(v4.new_notebook(cells=cells), course / "source/hinge/hinge.ipynb")
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    shutil.copy(empty_gradebook, course / "gradebook.db")
+    monkeypatch.chdir(course)
+    monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=":")
+    monkeypatch.setattr(gate, "Sandbox", lambda: sandbox)
+    monkeypatch.setattr(sandbox, "close", lambda: None)
+    return course
+
+
+def said_on_the_page(output: str) -> bool:
+    indented = "".join(f"    {line}\n" for line in output.splitlines())
+    return indented in (ROOT / "docs/authors.md").read_text()
+
+
+def test_the_example_for_authors_is_released(example, capsys):
+    status = cli.main(["release", "hinge", "-j", "1"])
+    output = capsys.readouterr().out
+    assert status == 0, output
+    assert said_on_the_page(output)
+    released = nbformat.read(example / "release/hinge/hinge.ipynb", as_version=4)
+    sources = {one.id: one.source for one in released.cells}
+    assert (
+        'raise NotImplementedError("exercise hinge_loss is not solved yet")'
+        in (sources["hinge_loss"])
+    )
+    assert "1 point" not in sources["explain_zero"]
+
+
+def test_the_example_is_refused_as_the_page_says(example, capsys):
+    answers = example / "tests/answers/hinge.py"
+    answers.write_text(answers.read_text().replace(', "hinge_loss_gradient"]', "]"))
+    assert cli.main(["release", "hinge", "-j", "1"]) == cli.REFUSED
+    assert said_on_the_page(capsys.readouterr().out)
+    assert not (example / "release").exists()
