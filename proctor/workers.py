@@ -92,7 +92,7 @@ class Workers:
         """Mark all jobs; outcomes come as they are ready. Raises what no submission can cause:
         CourseError and SandboxUnavailable."""
         waiting: queue.Queue[Job | None] = queue.Queue(maxsize=2 * self.count)
-        outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue()
+        outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue(maxsize=2 * self.count)
         supervisors = [
             threading.Thread(target=self._supervise, args=(waiting, outcomes), daemon=True)
             for _ in range(self.count)
