@@ -61,10 +61,19 @@ class MarkingSettings:
 
 
 def prepare() -> ForkServerContext:
-    """Start the process that workers are forked from, unless it runs: its imports take seconds."""
+    """Start the process that workers are forked from, unless it runs: its imports take seconds.
+
+    Raises CourseError.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["proctor.marking"])
-    forkserver.ensure_running()
+    try:
+        forkserver.ensure_running()
+    except OSError as error:
+        raise CourseError(
+            f"the process that starts workers could not be started ({error}): is the folder that "
+            "TMPDIR names full, or its path very long?"
+        ) from error
     return context
 
 

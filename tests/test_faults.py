@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,13 +34,16 @@ def origin(sandbox, tmp_path_factory):
 
 
 @pytest.fixture
-def classroom(origin, tmp_path, monkeypatch):
+def classroom(origin, monkeypatch):
     """That class, as the current folder, with other answers handed in by all since."""
-    copied = origin.copy(tmp_path / "class")
-    for number, student in enumerate(copied.expected, start=1):
-        copied.hand_in(student, number)
-    monkeypatch.chdir(copied.root)
-    return copied
+    # A short path: sockets of its processes lie below it, whose names have a limit.
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        copied = origin.copy(Path(folder) / "class")
+        for number, student in enumerate(copied.expected, start=1):
+            copied.hand_in(student, number)
+        monkeypatch.chdir(copied.root)
+        yield copied
+        monkeypatch.undo()
 
 
 @pytest.fixture
