@@ -164,6 +164,10 @@ BOMBS = {
     ),
 }
 
+# The notebook's own cells call the function, too: what they leave running fills the session in which
+# all exercises are asked.
+STAYS = {"C08 daemons"}
+
 ATTACKS = [
     *(
         in_function(name, "ends or hangs the process when it is called", text, reason=reason)
@@ -178,6 +182,7 @@ ATTACKS = [
             f"{name}, in a call",
             "uses up what others need, when it is asked for a value",
             f"{text}\nreturn torch.where(targets == 1, 1 - predictions, predictions).mean()",
+            may_lose=EVERYTHING if name in STAYS else HANGS_TOGETHER,
         )
         for name, text in BOMBS.items()
         if name.split()[0] in ("D01", "D03", "D05", "D07", "D09", "D11", "D13", "C08")

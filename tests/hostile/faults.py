@@ -93,7 +93,7 @@ class Classroom:
         self.root = folder / "course"
         self.course = Course(self.root)
         self.expected: dict[str, float] = {}
-        for place in ("tmp", "home", "course"):
+        for place in ("home", "course"):
             (folder / place).mkdir(parents=True)
         self.write("nbgrader_config.py", (REPOSITORY / "nbgrader_config.py").read_text())
         solution = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
@@ -132,11 +132,7 @@ class Classroom:
         return nbformat.writes(released)
 
     def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "HOME": str(self.folder / "home"),
-            "TMPDIR": str(self.folder / "tmp"),
-        }
+        return {**os.environ, "HOME": str(self.folder / "home")}
 
     def start(self, *command: str, wrapper: tuple[str, ...] = ()) -> subprocess.Popen:
         return subprocess.Popen(

@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 (lines of students are as long as they are)
 
-from hostile.attack import HANGS_TOGETHER, LOOP, Attack, on_wrong, source
+from hostile.attack import EVERYTHING, HANGS_TOGETHER, LOOP, Attack, on_wrong, source
 
 EQUAL_TO_EVERYTHING = """
 class Anything:
@@ -89,7 +89,7 @@ ATTACKS = [
         type(shell).run_cell = InteractiveShell.run_cell = lambda self, *a, **k: ExecutionResult(None)
         type(shell).run = lambda self, source, seconds: ([], "ok")
         """,
-        may_lose=HANGS_TOGETHER | {"sigmoid_values", "sigmoid_gradient"},
+        may_lose=EVERYTHING,  # no later cell is run
     ),
     *(
         on_wrong(
@@ -370,7 +370,7 @@ ATTACKS = [
         examinee.to_host = lambda tensor: torch.full(tensor.shape, 0.3)
         torch.Tensor.__torch_function__ = torch._C._disabled_torch_function_impl
         """,
-        may_lose=frozenset({"*"}),
+        may_lose=EVERYTHING,
     ),
     on_wrong(
         "own: claims of success in a frame",
