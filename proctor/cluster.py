@@ -35,6 +35,8 @@ except ImportError as error:
     ) from error
 
 CONNECT_SECONDS = 10
+# How long to wait for a worker where there is none.
+WORKER_SECONDS = 60
 # Submissions on their way per thread of the cluster: enough that none waits for the next one.
 AHEAD = 3
 # pytest, which runs the graders, is not made for several threads.
@@ -78,13 +80,14 @@ class Cluster:
             yield next_outcome(running)
 
     def _threads(self) -> int:
-        threads = sum(self.client.nthreads().values())
-        if not threads:
+        try:  # workers that died together are back in a while
+            self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError:
             raise CourseError(
                 f"the scheduler at {self.client.scheduler.address} has no worker: start some with "
                 "`dask worker --nthreads 1`"
-            )
-        return threads
+            ) from None
+        return max(1, sum(self.client.nthreads().values()))
 
     def _submit(self, job: Job) -> distributed.Future:
         message = {

@@ -1,5 +1,6 @@
 """Marking on a Dask cluster: a real scheduler, and real worker processes, some of which die."""
 
+import contextlib
 import functools
 import os
 import signal
@@ -33,19 +34,17 @@ GRADERS = """
 """
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """The address of a scheduler with two workers, which start again when they die."""
-    folder = tmp_path_factory.mktemp("dask")
+WORKERS = [DASK, "worker", "--host", "127.0.0.1", "--nthreads", "1", "--nworkers", "2"]
+SCHEDULER = [DASK, "scheduler", "--host", "127.0.0.1", "--port", "0"]
+
+
+@contextlib.contextmanager
+def dask(folder, *commands, workers):
+    """Run these commands of Dask; gives the scheduler's address."""
     address_file = folder / "scheduler.json"
-    here = ["--host", "127.0.0.1"]
-    commands = [
-        [DASK, "scheduler", *here, "--port", "0", "--no-dashboard"],
-        [DASK, "worker", *here, "--nthreads", "1", "--nworkers", "2", "--no-dashboard"],
-    ]
     processes = [
         subprocess.Popen(
-            [*command, "--scheduler-file", str(address_file)],
+            [*command, "--no-dashboard", "--scheduler-file", str(address_file)],
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -53,12 +52,20 @@ def scheduler(tmp_path_factory):
         for command in commands
     ]
     with Client(scheduler_file=str(address_file), timeout=60) as client:
-        client.wait_for_workers(2, timeout=60)
+        if workers:
+            client.wait_for_workers(workers, timeout=60)
         address = client.scheduler.address
     yield address
     for process in reversed(processes):
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler with two workers, which start again when they die."""
+    with dask(tmp_path_factory.mktemp("dask"), SCHEDULER, WORKERS, workers=2) as address:
+        yield address
 
 
 @pytest.fixture
@@ -118,6 +125,17 @@ def test_a_fault_of_the_course_ends_the_run(course, pool):
         pytest.raises(CourseError, match="nothing_of_that_name"),
     ):
         list(broken.mark([one]))
+
+
+def test_no_worker_is_told_with_what_to_do(course, tmp_path, monkeypatch):
+    monkeypatch.setattr("proctor.cluster.WORKER_SECONDS", 1)
+    one = job(course, "student-01", "def double(x):\n    return 2 * x")
+    with (
+        dask(tmp_path, SCHEDULER, workers=0) as address,
+        Cluster(address, MarkingSettings(course.root, False, TimeLimits()), "tiny") as pool,
+        pytest.raises(CourseError, match=r"has no worker: .*dask worker"),
+    ):
+        list(pool.mark([one]))
 
 
 def test_no_scheduler_is_told_with_what_to_do(course, monkeypatch):
