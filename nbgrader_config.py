@@ -73,6 +73,7 @@ c.ZipCollectApp.collector_plugin = "proctor.collecting.PlatformCollector"
 # Feedback and Formgrader show text and outputs of students: cleaned after they became HTML. Both
 # pages work without the internet; the rubric of a written answer is on Formgrader's alone.
 c.GenerateFeedback.preprocessors = ["proctor.preprocessors.GetGradesGiven"]
+c.GenerateFeedback.exporter_class = "proctor.pages.FeedbackExporter"
 c.HTMLExporter.sanitize_html = True
 c.HTMLExporter.filters = {
     "markdown2html": "proctor.feedback.markdown_to_html",

@@ -6,6 +6,7 @@ that came from a submission is cut down to an allow-list, and cleaned again when
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Iterable
@@ -235,6 +236,7 @@ def is_costly(markup: str) -> bool:
     return False
 
 
+@functools.lru_cache(1000)  # most text is the same for all students
 def markdown_to_html(source: str) -> str:
     """Markdown as nbconvert renders it, cleaned after rendering so that text stays whole."""
     source = ATTACHED_PICTURE.sub("*(attached picture, left out)*", PRIVATE.sub("", source))

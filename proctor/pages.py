@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from pathlib import Path
 from typing import Any
 
 import nbgrader
+from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters.exporter import ResourcesDict
+from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 
 from proctor.course import CourseError, read_notebook
@@ -20,6 +24,26 @@ TEMPLATES = str(Path(__file__).parent / "templates")
 NBGRADER_TEMPLATES = str(
     Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
 )
+
+
+class FeedbackExporter(HTMLExporter):
+    """nbconvert's HTMLExporter without its last step.
+
+    That step reads the finished page once more, to describe pictures that our template describes
+    itself; it takes longer than making the page.
+    """
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        highlight = Highlight2HTML(pygments_lexer="ipython3", parent=self)
+        # Most code is the same for all students.
+        self.register_filter("highlight_code", functools.lru_cache(1000)(highlight))
+
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: ResourcesDict | None = None, **settings: Any
+    ) -> tuple[str, ResourcesDict]:
+        resources = self._init_resources(resources)
+        return super(HTMLExporter, self).from_notebook_node(nb, resources, **settings)
 
 
 def exercises(notebook: NotebookNode) -> list[dict[str, Any]]:
