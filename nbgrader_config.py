@@ -53,17 +53,17 @@ c.ClearSolutions.code_stub = {
     'raise NotImplementedError("exercise {grade_id} is not solved yet")',
 }
 
-# Grading: submissions are read with care, rebuilt from the release and marked in the sandbox.
+# Grading: submissions are read with care, rebuilt from the release and marked in the sandbox. The
+# labels of their cells are the release's, which `generate_assignment` checked.
 guard_submissions()
 c.Autograde.exporter_class = "proctor.preprocessors.SubmissionExporter"
 c.Autograde.post_convert_hook = "proctor.preprocessors.write_records"
-c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.CheckCellMetadata"]
+c.Autograde.sanitize_preprocessors = []
 c.Autograde.autograde_preprocessors = [
     "proctor.preprocessors.MarkInSandbox",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
 # Archives of Canvas and Moodle: unpacked within limits, and nothing is dropped without a word.

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbgrader.api
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
@@ -30,16 +29,11 @@ from traitlets.config import Config
 from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.marks import Marks
-from proctor.preprocessors import (
-    MarkInSandbox,
-    demand_same_cells,
-    refused_side_files,
-    submitted_notebook,
-    unusable,
-)
+from proctor.preprocessors import MarkInSandbox, demand_same_cells, unusable
 from proctor.records import read_record, write_record
 from proctor.sandbox import shared_sandbox
 from proctor.settings import Grading
+from proctor.submitted import read_submitted, refused_side_files
 from proctor.text import plain
 from proctor.workers import Job, MarkingSettings, Outcome, Workers
 
@@ -109,8 +103,7 @@ class Classroom:
 
     def read(self, student: str) -> bytes:
         """The submitted notebook. Raises intake.Rejected."""
-        path = submitted_notebook(self.folder(student) / f"{self.assignment}.ipynb")
-        return intake.read_submission(path)
+        return read_submitted(self.folder(student), self.assignment)
 
     def grade(
         self,
@@ -218,7 +211,6 @@ class Store:
     """The one writer: hands marks to nbgrader's Autograde, student by student."""
 
     def __init__(self, classroom: Classroom):
-        keep_engines()
         self.coursedir = classroom.coursedir
         self.assignment = classroom.assignment
         self.autograde = Autograde(coursedir=self.coursedir, config=classroom.config)
@@ -266,16 +258,6 @@ def demand_a_sound_place(error: BaseException) -> None:
         )
     if type(error) in (DatabaseError, OperationalError):
         raise unusable(error)
-
-
-def keep_engines() -> None:
-    """Let nbgrader use one database engine for the whole run.
-
-    It opens the gradebook about ten times per submission, each time with a new engine, which has to
-    compile every query anew; that takes longer than the queries.
-    """
-    if not hasattr(nbgrader.api.create_engine, "cache_info"):
-        nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
 
 
 class Messages(logging.Handler):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -143,7 +142,7 @@ def add_jobs(command: argparse.ArgumentParser) -> None:
         "-j",
         "--jobs",
         type=positive,
-        default=os.cpu_count() or 1,
+        default=workers.cores(),
         metavar="N",
         help="submissions marked at a time (default: the cores, %(default)s here)",
     )

@@ -6,17 +6,19 @@ notebook: `MarkInSandbox` marks it instead and puts a report into every graded c
 nbgrader's own SaveAutoGrades takes the score.
 
 Preprocessors come too late for what nbgrader does with a submission before any of them runs, so
-`guard_submissions` takes the place of the two methods that touch its other files.
+`guard_submissions` takes the place of the methods that touch its other files, and of the one that
+goes from submission to submission: those that come next are marked while one is stored.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import nbgrader.api
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
@@ -25,19 +27,24 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocessor
-from nbgrader.utils import is_ignored
 from sqlalchemy.exc import DatabaseError
 from traitlets.config import Config
 
 from proctor import intake
+from proctor.ahead import MarkedAhead, marking_ahead
 from proctor.course import Course, CourseError, read_notebook
 from proctor.feedback import cell_report, limit_markup, notes_cell, refusal_report, safe_outputs
 from proctor.marks import Marks, rejected_unread
 from proctor.records import write_record
 from proctor.sandbox import SandboxUnavailable, shared_sandbox
+from proctor.settings import Grading
+from proctor.submitted import (
+    read_submitted,
+    refused_side_files,
+    side_files,
+    submitted_notebook,
+)
 
-MAX_SIDE_FILES = 100
-MAX_SIDE_BYTES = 20 << 20
 MAX_TIMESTAMP_BYTES = 200
 
 Result = tuple[NotebookNode, ResourcesDict]
@@ -105,27 +112,6 @@ def read_or_replace(path: Path, release: NotebookNode) -> tuple[NotebookNode, li
     return taken.notebook, notes
 
 
-def submitted_notebook(path: Path) -> Path:
-    """The notebook to grade: the one of the right name, else the only other one beside it."""
-    if is_linked(path.parent):
-        raise intake.Rejected("the folder that was handed in is a symbolic link, not a folder.")
-    if os.path.lexists(path):
-        return path
-    others = sorted(path.parent.glob("*.ipynb"))
-    if len(others) == 1:
-        return others[0]
-    names = ", ".join(ascii(other.name) for other in others[:5]) or "none"
-    raise intake.Rejected(
-        f"there is no notebook {path.name}, and it cannot be told which other one is meant "
-        f"(found: {names}). Submit the notebook under its own name."
-    )
-
-
-def is_linked(folder: Path) -> bool:
-    """Whether a submission's folder, or the student's, leads somewhere else."""
-    return folder.is_symlink() or folder.parent.is_symlink()
-
-
 def course_of(converter: BaseConverter) -> Course:
     return Course(Path(converter.coursedir.root))
 
@@ -136,11 +122,13 @@ def course_of(converter: BaseConverter) -> Course:
 class MarkInSandbox(NbGraderPreprocessor):
     """Marks a submission, and reports in its graded cells; stands where nbgrader executes cells.
 
-    A worker may have marked a submission before: `ready` holds such marks by student and
-    assignment. `stored` holds those whose record is to be written once nbgrader has stored them.
+    Its marks may be there already: `ready` holds those of a student and assignment, `ahead` gives
+    those that workers are at. `stored` holds the marks whose record is to be written once nbgrader
+    has stored them.
     """
 
     ready: ClassVar[dict[tuple[str, str], Marks]] = {}
+    ahead: ClassVar[MarkedAhead] = MarkedAhead()
     stored: ClassVar[dict[tuple[str, str], tuple[Course, Marks]]] = {}
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> Result:
@@ -155,7 +143,9 @@ class MarkInSandbox(NbGraderPreprocessor):
         )
         marks = self.ready.pop((student, assignment), None)
         if marks is None:
-            marks = mark_submission(folder, assignment, student, course, self.config)
+            marks = self.ahead.marks(student)
+            marks = marks or mark_submission(folder, assignment, student, course, self.config)
+            marks.incidents.extend(refused_side_files(folder))
         for incident in marks.incidents:
             self.log.warning("%s, %s: %s", student, assignment, ascii(incident))
         notes = [cell for cell in nb.cells if cell.metadata.get("proctor", {}).get("notes")]
@@ -183,25 +173,20 @@ def mark_submission(
     """Mark the notebook in a folder that a student handed in, whatever it holds."""
     # Here, because most commands of nbgrader mark nothing and torch takes seconds to import.
     from proctor.marking import mark
-    from proctor.settings import Grading
 
     grading = Grading(config=config)
     try:
-        path = submitted_notebook(folder / f"{assignment}.ipynb")
-        submission = intake.read_submission(path)
+        submission = read_submitted(folder, assignment)
     except intake.Rejected as error:
-        marks = rejected_unread(assignment, course, student, str(error))
-    else:
-        marks = mark(
-            submission,
-            assignment,
-            course,
-            student=student,
-            figures=grading.figures,
-            limits=grading.time_limits(),
-        )
-    marks.incidents.extend(refused_side_files(folder))
-    return marks
+        return rejected_unread(assignment, course, student, str(error))
+    return mark(
+        submission,
+        assignment,
+        course,
+        student=student,
+        figures=grading.figures,
+        limits=grading.time_limits(),
+    )
 
 
 def report(notebook: NotebookNode, marks: Marks) -> None:
@@ -245,17 +230,44 @@ class GetGradesGiven(GetGrades):
 
 
 def guard_submissions() -> None:
-    """Let nbgrader's autograde take nothing from a submission's folder but small regular files.
+    """Let nbgrader's autograde take nothing from a submission's folder but small regular files, and
+    mark the submissions that come next while it stores one.
 
     nbgrader offers no hook for this: it follows links when it copies the files beside a notebook
-    and when it reads the timestamp, and it ignores what a `pre_convert_hook` raises.
+    and when it reads the timestamp, it ignores what a `pre_convert_hook` raises, and it looks at
+    one submission at a time.
     """
     BaseConverter.init_assignment = init_assignment
     CourseDirectory.get_existing_timestamp = get_existing_timestamp
+    BaseConverter.convert_notebooks = convert_notebooks
 
 
 NBGRADER_INIT_ASSIGNMENT = BaseConverter.init_assignment
 NBGRADER_GET_EXISTING_TIMESTAMP = CourseDirectory.get_existing_timestamp
+NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
+
+
+def convert_notebooks(self: BaseConverter) -> None:
+    """In place of nbgrader's, around it: all submissions of a run."""
+    if not isinstance(self, Autograde):
+        NBGRADER_CONVERT_NOTEBOOKS(self)
+        return
+    keep_engines()
+    if MarkInSandbox.ready:
+        NBGRADER_CONVERT_NOTEBOOKS(self)
+        return
+    with marking_ahead(self, course_of(self)) as MarkInSandbox.ahead:
+        NBGRADER_CONVERT_NOTEBOOKS(self)
+
+
+def keep_engines() -> None:
+    """Let nbgrader use one database engine for the whole run.
+
+    It opens the gradebook about ten times per submission, each time with a new engine, which has to
+    compile every query anew; that takes longer than the queries.
+    """
+    if not hasattr(nbgrader.api.create_engine, "cache_info"):
+        nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
 
 
 def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) -> None:
@@ -293,58 +305,20 @@ def get_existing_timestamp(self: CourseDirectory, dest_path: str) -> Any:
         return None
 
 
-def side_files(folder: Path, ignore: list[str]) -> Iterator[tuple[Path, bytes]]:
-    """The files that may go along with a notebook, and what is in them."""
-    room = MAX_SIDE_BYTES
-    for path in _files_beside(folder):
-        if is_ignored(str(path), ignore) or is_ignored(str(path.parent), ignore):
-            continue
-        try:
-            data = intake.read_regular_file(path, room)
-        except intake.Rejected:
-            continue
-        room -= len(data)
-        yield path, data
-
-
-def refused_side_files(folder: Path) -> list[str]:
-    """One line for each file that is not taken along, and why."""
-    reasons = []
-    room = MAX_SIDE_BYTES
-    for path in _files_beside(folder):
-        try:
-            room -= len(intake.read_regular_file(path, room))
-        except intake.Rejected as error:
-            reasons.append(f"a file beside the notebook was left out: {error}")
-    return reasons
-
-
-def _files_beside(folder: Path) -> list[Path]:
-    """The first files in a submitted folder that are no notebooks, in a fixed order."""
-    found: list[Path] = []
-    for parent, folders, names in () if is_linked(folder) else os.walk(folder):
-        folders.sort()
-        paths = (Path(parent, name) for name in sorted(names))
-        found.extend(path for path in paths if path.suffix != ".ipynb")
-        if len(found) >= MAX_SIDE_FILES:
-            break
-    return found[:MAX_SIDE_FILES]
-
-
 def demand_that_grading_can_run(converter: Autograde) -> None:
     """Stop before the first submission where none could be graded, and say what to do about it.
 
     nbgrader would go through the class, log each failure and remove what was graded before.
     """
+    if MarkInSandbox.ready:
+        return
     assignment = converter.coursedir.assignment_id
     course = course_of(converter)
     try:
         course.graders(assignment)
-        if not MarkInSandbox.ready:
-            shared_sandbox().start()  # while the gradebook is opened, which takes seconds as well
+        shared_sandbox().start()  # while the gradebook is opened, which takes seconds as well
         demand_same_cells(converter.coursedir, course.release(assignment))
-        if not MarkInSandbox.ready:
-            shared_sandbox().session().kill()
+        shared_sandbox().session().kill()
     except (CourseError, SandboxUnavailable) as error:
         kind = "There is no sandbox" if isinstance(error, SandboxUnavailable) else "It cannot start"
         message = f"Nothing was graded. {kind}: {error}"

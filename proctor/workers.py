@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import multiprocessing
+import os
 import queue
 import socket
 import threading
@@ -58,6 +59,11 @@ class MarkingSettings:
     root: Path
     figures: bool
     limits: TimeLimits
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def prepare() -> ForkServerContext:
