@@ -22,6 +22,9 @@ GRACE = 1.0
 # A notebook that, when it was run, lets no question be opened is not run again for each check.
 MOST_REFUSALS = 4
 
+# Why a session ends that nothing in it has ended: its process 1 cannot be killed from within.
+FROM_OUTSIDE = ("signal SIGKILL", "the sandbox died")
+
 # Outputs of all cells together; each cell's own are cut in the sandbox.
 MAX_OUTPUT_BYTES = 20 << 20
 
@@ -114,6 +117,7 @@ class Examination:
         self.incidents: list[str] = []
         self.runs = [CellRun() for _ in self.cells]
         self.spent = 0.0  # seconds, of the limit for the submission
+        self.ended_from_outside = False
         self._session: Session | None = None
         self._question: Question | None = None
         self._left_out: set[int] = set()
@@ -291,6 +295,11 @@ class Examination:
         if session is None:
             return None
         session.kill()
+        if session.end_reason in FROM_OUTSIDE:
+            self.ended_from_outside = True
+            self.incidents.append(
+                f"it was ended from outside ({session.end_reason}): is the machine short of memory?"
+            )
         return session.end_reason
 
     def _refuse(self) -> None:

@@ -19,6 +19,10 @@ from proctor.marks import CellMarks, Check, Marks, automatic_points, rejected
 from proctor.plugin import Answers, CheckResult
 from proctor.sandbox import Sandbox, shared_sandbox
 
+# Who loses a session to the machine is marked anew, from the start. More often would serve those
+# who find a way to end their own.
+ATTEMPTS = 2
+
 
 def mark(
     submission: bytes,
@@ -47,18 +51,12 @@ def mark(
         return rejected(assignment, release, student, str(error), sha256=sha256, started=started)
     seed = seed_of(sha256) if seed is None else seed
     sandbox = sandbox or shared_sandbox()
-    with examine(taken.notebook, sandbox, limits=limits, figures=figures) as examination:
-        show_runs(taken.notebook, examination.run_cells())
-        answers = Answers(examination, assignment, student, seed)
-        with bounded_memory():
-            results = run_graders(course.graders(assignment), answers)
-            cells = mark_cells(assignment, release, results, taken.unanswered)
-            failed = failed_answers(release, cells)
-            diagnoses = diagnose(
-                failed, sources_of(taken.notebook), course, assignment, examination, sandbox
-            )
-        cells = with_diagnoses(release, cells, diagnoses)
-        incidents = list(dict.fromkeys([*taken.repairs, *examination.incidents]))
+    for _ in range(ATTEMPTS):
+        with examine(taken.notebook, sandbox, limits=limits, figures=figures) as examination:
+            answers = Answers(examination, assignment, student, seed)
+            cells = mark_answers(taken, release, course, answers)
+        if not examination.ended_from_outside:
+            break
     return Marks(
         assignment=assignment,
         student=student,
@@ -67,7 +65,7 @@ def mark(
         score=float(sum(cell.score for cell in cells if cell.score is not None)),
         max_score=automatic_points(release),
         seconds=time.monotonic() - started,
-        incidents=incidents,
+        incidents=list(dict.fromkeys([*taken.repairs, *examination.incidents])),
         cells=cells,
         seed=seed,
         sha256=sha256,
@@ -75,6 +73,21 @@ def mark(
         limits=dataclasses.asdict(examination.limits) | dataclasses.asdict(sandbox.limits),
         notebook=taken.notebook,
     )
+
+
+def mark_answers(
+    taken: intake.Intake, release: NotebookNode, course: Course, answers: Answers
+) -> list[CellMarks]:
+    """Run the notebook, ask what its answers do, and mark every graded cell."""
+    examination, assignment = answers.examination, answers.assignment
+    show_runs(taken.notebook, examination.run_cells())
+    with bounded_memory():
+        results = run_graders(course.graders(assignment), answers)
+        cells = mark_cells(assignment, release, results, taken.unanswered)
+        failed = failed_answers(release, cells)
+        sources = sources_of(taken.notebook)
+        diagnoses = diagnose(failed, sources, course, assignment, examination, examination.sandbox)
+    return with_diagnoses(release, cells, diagnoses)
 
 
 def seed_of(sha256: str) -> int:

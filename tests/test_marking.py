@@ -5,11 +5,13 @@ import os
 import time
 
 import nbformat
+import psutil
 import pytest
 from conftest import LIMITS, cell
 from nbformat import v4
 
 from proctor.course import CourseError
+from proctor.examination import Examination
 from proctor.marking import mark
 from proctor.sandbox import Sandbox, SandboxUnavailable
 
@@ -376,6 +378,44 @@ def test_a_sandbox_that_goes_away_under_the_graders_costs_no_marks(course, sandb
     graders(course, text)
     with pytest.raises(SandboxUnavailable):
         mark(course.submission(), "tiny", course.course, sandbox=GoesAway(), limits=LIMITS)
+
+
+def newest_session(sandbox):
+    [warm] = psutil.Process(sandbox.start()._process.pid).children()
+    return max(warm.children(), key=lambda process: process.create_time())
+
+
+@pytest.fixture(params=["before its cells", "while it is asked"])
+def kills(request, sandbox, monkeypatch):
+    """As many sessions as this says are killed as the machine does it when its memory runs out."""
+    left = {"kills": 0}
+
+    def and_kill(made):
+        if left["kills"]:
+            left["kills"] -= 1
+            newest_session(sandbox).kill()
+        return made
+
+    session, fork = sandbox.session, Examination._fork_question
+    if request.param == "before its cells":
+        monkeypatch.setattr(sandbox, "session", lambda: and_kill(session()))
+    else:
+        monkeypatch.setattr(Examination, "_fork_question", lambda self: and_kill(fork(self)))
+    return left
+
+
+def test_a_session_that_the_machine_kills_costs_no_marks(course, marks_of, kills):
+    kills["kills"] = 1
+    marks = marks_of()
+    assert kills["kills"] == 0
+    assert marks.score == marks.max_score
+    assert marks.incidents == []
+
+
+def test_a_session_that_is_killed_every_time_is_told(course, marks_of, kills):
+    kills["kills"] = 1000
+    marks = marks_of()
+    assert any("it was ended from outside" in incident for incident in marks.incidents)
 
 
 def test_two_assignments_with_graders_of_the_same_name_do_not_mix(course, tiny_course, sandbox):

@@ -211,6 +211,11 @@ def read_numbers(path: Path) -> dict[str, int]:
     return numbers
 
 
+def is_ending(process: int) -> bool:
+    """Whether it has begun to end by itself: its memory is what a process gives back first."""
+    return "VmSize" not in read_numbers(Path(f"/proc/{process}/status"))
+
+
 class CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 

@@ -126,7 +126,8 @@ class Warm:
         child = self.children.get(number)
         if child is None:
             return
-        child.reason = reason
+        if self.unsafe or not isolation.is_ending(child.process):
+            child.reason = reason
         self.send_kill(child)
         self.report_end(child, *os.wait4(child.process, 0)[1:])
 
