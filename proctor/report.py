@@ -25,6 +25,8 @@ from proctor.text import plain, row_of
 
 TEMPLATES = Path(__file__).parent / "templates" / "report"
 MOST_MISTAKES = 10
+# How incidents say that time ran out.
+TIMED_OUT = ("was stopped after", "took longer than", "did not stop after")
 EXAMPLE_CHARACTERS = 1500
 
 
@@ -75,13 +77,17 @@ def report_page(config: Config, course: Course, assignment: str, *, anonymous: b
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     scores = [one.score for one in graded]
-    names = {one.student: shown_name(one, n, anonymous) for n, one in enumerate(graded, start=1)}
+    people = {one.student: shown(one, n, anonymous) for n, one in enumerate(graded, start=1)}
+    told = [
+        (people[one.student], plain(text)) for one in graded for text in one.record["incidents"]
+    ]
+    late = [(who, what) for who, what in told if any(words in what for words in TIMED_OUT)]
     return environment.get_template("index.html.j2").render(
         assignment=assignment,
         points=points,
         count=len(graded),
         rejected=[
-            (names[one.student], plain(one.record["error"])) for one in graded if one.is_rejected
+            (people[one.student], plain(one.record["error"])) for one in graded if one.is_rejected
         ],
         mean=statistics.fmean(scores),
         median=statistics.median(scores),
@@ -89,13 +95,12 @@ def report_page(config: Config, course: Course, assignment: str, *, anonymous: b
         cells=cell_statistics(marked),
         checks=check_statistics(marked),
         mistakes=common_mistakes(marked, course, assignment),
-        unanswered=unanswered(marked, names),
-        slow=[(names[one.student], one.record["seconds"]) for one in slowest(marked)],
-        incidents=[
-            (names[one.student], plain(text)) for one in graded for text in one.record["incidents"]
-        ],
+        unanswered=unanswered(marked, people),
+        slow=[(people[one.student], f"{one.record['seconds']:.1f} s") for one in slowest(marked)],
+        timed_out=late,
+        incidents=[one for one in told if one not in late],
         waiting=sum(waits_for_person(one) for one in marked),
-        students=None if anonymous else student_rows(graded, course, assignment),
+        students=None if anonymous else student_rows(graded, people),
     )
 
 
@@ -126,8 +131,24 @@ def graded_submissions(
     return found, points
 
 
-def shown_name(graded: Graded, number: int, anonymous: bool) -> str:
-    return f"submission {number}" if anonymous else plain(graded.student)
+@dataclass(frozen=True)
+class Person:
+    """Whoever handed a submission in, as the report names them; no link leads to the unnamed."""
+
+    name: str
+    notebook: str | None = None
+    feedback: str | None = None
+
+
+def shown(graded: Graded, number: int, anonymous: bool) -> Person:
+    if anonymous:
+        return Person(f"submission {number}")
+    student, assignment = graded.student, graded.record["assignment"]
+    return Person(
+        plain(student),
+        f"../autograded/{student}/{assignment}/{assignment}.ipynb",
+        f"../feedback/{student}/{assignment}/{assignment}.html",
+    )
 
 
 # Item analysis
@@ -239,13 +260,13 @@ def plain_line(line: str) -> str:
 # Lists for the instructor
 
 
-def unanswered(graded: Sequence[Graded], names: dict[str, str]) -> list[tuple[str, list[str]]]:
+def unanswered(graded: Sequence[Graded], people: dict[str, Person]) -> list[tuple[Person, str]]:
     """The graded cells of exercises that were left as they were released, by submission."""
     found = []
     for one in graded:
         blank = [cell["grade_id"] for cell in one.record["cells"] if cell["unanswered"]]
         if blank:
-            found.append((names[one.student], blank))
+            found.append((people[one.student], ", ".join(blank)))
     return found
 
 
@@ -258,17 +279,15 @@ def waits_for_person(graded: Graded) -> bool:
     return any(cell["needs_manual_grade"] and not cell["unanswered"] for cell in cells)
 
 
-def student_rows(graded: Sequence[Graded], course: Course, assignment: str) -> list[dict[str, Any]]:
-    """One row for each student, with where the graded notebook lies, seen from the report."""
+def student_rows(graded: Sequence[Graded], people: dict[str, Person]) -> list[dict[str, Any]]:
+    """One row for each student."""
     return [
         {
-            "student": plain(one.student),
+            "person": people[one.student],
             "automatic": one.record["score"],
             "score": one.score,
             "status": one.record["status"],
             "seconds": one.record["seconds"],
-            "notebook": f"../autograded/{one.student}/{assignment}/{assignment}.ipynb",
-            "feedback": f"../feedback/{one.student}/{assignment}/{assignment}.html",
         }
         for one in graded
     ]

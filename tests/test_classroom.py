@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from test_nbgrader import GRADERS, RIGHT, SmallCourse
 
-STUDENTS = ("broken", "half", "right", "untouched")
+STUDENTS = ("broken", "half", "late", "right", "untouched")
 HALF = "def double(x):\n    return 2 * x.abs()"
 
 
@@ -34,9 +36,15 @@ def handed_in(tmp_path_factory) -> SmallCourse:
     made = course.nbgrader("generate_assignment", "tiny")
     assert made.returncode == 0, made.stderr
     course.submit("right", {"double": RIGHT, "explain": "Twice is two times."})
+    course.write("submitted/right/tiny/timestamp.txt", "2029-12-31 12:00:00 UTC")
+    course.write("submitted/right/tiny/notes/mine.txt", "beside the notebook")
     course.submit("half", {"double": HALF})
+    course.submit("late", {"double": RIGHT})
+    course.write("submitted/late/tiny/timestamp.txt", "2030-01-03 12:00:00 UTC")
     course.submit("untouched", {})
     course.write("submitted/broken/tiny/tiny.ipynb", "not a notebook")
+    with course.gradebook() as gradebook:
+        gradebook.update_or_create_assignment("tiny", duedate="2030-01-01 12:00:00 UTC")
     return course
 
 
@@ -46,7 +54,7 @@ def graded(handed_in) -> SmallCourse:
     course = copy_of(handed_in, "graded")
     done = proctor(course, "grade", "tiny", "-j", "2")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 graded, 1 rejected, 0 set aside" in done.stdout
+    assert "4 graded, 1 rejected, 0 set aside" in done.stdout
     return course
 
 
@@ -61,9 +69,42 @@ def test_it_comes_out_as_with_nbgrader_autograde(handed_in, graded):
     serial = copy_of(handed_in, "serial")
     done = serial.nbgrader("autograde", "tiny")
     assert done.returncode == 0, done.stderr
+    assert rows_of(graded) == rows_of(serial)
+    assert rows_of(graded)["late"][1:3] == (2 * 86400.0, 3.0)
+    files = files_of(graded)
+    assert files == files_of(serial)
+    assert len(files) == len(STUDENTS) + 3
     for student in STUDENTS:
-        assert graded.scores(student) == serial.scores(student)
         assert graded.autograded(student) == serial.autograded(student)
+
+
+def rows_of(course: SmallCourse) -> dict[str, tuple]:
+    """What the gradebook has: for each student when they handed in, how late, what that cost, and
+    every grade."""
+    with course.gradebook() as gradebook:
+        return {
+            found.student_id: (
+                found.timestamp,
+                found.total_seconds_late,
+                found.late_submission_penalty,
+                [
+                    (grade.name, grade.auto_score, grade.manual_score, grade.needs_manual_grade)
+                    for notebook in found.notebooks
+                    for grade in sorted(notebook.grades, key=lambda grade: grade.name)
+                ],
+            )
+            for found in gradebook.assignment_submissions("tiny")
+        }
+
+
+def files_of(course: SmallCourse) -> dict[str, bytes | None]:
+    """All files of autograded/; the notebooks, which say when they were made, by name alone."""
+    folder = course.root / "autograded"
+    return {
+        str(path.relative_to(folder)): None if path.suffix == ".ipynb" else path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_only_what_is_new_or_changed_is_graded_again(graded):
@@ -71,7 +112,7 @@ def test_only_what_is_new_or_changed_is_graded_again(graded):
     course.submit("half", {"double": RIGHT})
     course.submit("new", {"double": RIGHT})
     done = proctor(course, "grade", "tiny", "-j", "2")
-    assert "5 submissions, 3 of them unchanged since they were graded; now 2 graded" in done.stdout
+    assert "6 submissions, 4 of them unchanged since they were graded; now 2 graded" in done.stdout
     assert course.scores("half")["double_values"] == (2, False)
 
 
@@ -111,6 +152,22 @@ def test_the_report_has_the_numbers_of_the_gradebook(graded):
     assert anonymous.returncode == 0, anonymous.stderr
     page = (graded.root / "reports" / "tiny.html").read_text()
     assert not any(f">{student}<" in page or f"/{student}/" in page for student in STUDENTS)
+
+
+def test_the_report_says_whose_time_ran_out(graded):
+    course = copy_of(graded, "slow")
+    place = course.root / "records" / "half" / "tiny.json"
+    record = json.loads(place.read_text())
+    record["incidents"] = ["code cell 2 was stopped after 4 s", "it was renamed"]
+    place.write_text(json.dumps(record))
+    assert proctor(course, "report", "tiny").returncode == 0
+    page = BeautifulSoup((course.root / "reports" / "tiny.html").read_text(), "html.parser")
+    lists = {head.text: head.find_next_sibling("ul") for head in page.find_all("h3")}
+    (late,) = lists["Timed out"].find_all("li")
+    assert late.text == "half: code cell 2 was stopped after 4 s"
+    assert (course.root / "reports" / late.a["href"]).is_file()
+    assert "half: it was renamed" in lists["Other incidents"].text
+    assert "stopped" not in lists["Other incidents"].text
 
 
 def test_rows_for_a_spreadsheet(graded):
