@@ -369,11 +369,12 @@ def test_nothing_is_left_when_an_examination_is_closed(sandbox):
         cells += ["if os.fork() == 0:\n    os.setsid()\n    import time; time.sleep(60)"]
         with Examination(sandbox, cells) as examined:
             examined.run_cells()
+            found = processes()
             for _ in range(3):
                 examined.question()
                 examined.end_question()
             examined.question()
-            return processes()
+            return found
 
     examine_once()
     before, descriptors = processes(), open_descriptors()

@@ -753,3 +753,30 @@ def test_answers_sent_ahead_are_read_as_the_next_and_end_with_the_question(liar)
     assert told == [1000, None, 1001]
     liar.end_question()
     assert Student(Connection(liar)).has("LIES")
+
+
+def test_what_cells_and_calls_leave_running_is_gone_before_the_next_question(examine):
+    examined = examine(
+        """
+        import os, time
+
+        def leave():
+            if os.fork() == 0:
+                os.setsid()
+                time.sleep(60)
+                os._exit(0)
+            return 1
+
+        def processes():
+            return sum(name.isdigit() for name in os.listdir("/proc"))
+
+        for _ in range(10):
+            leave()
+        """
+    )
+    student = Student(Connection(examined))
+    for _ in range(3):
+        assert student.processes() == 2  # the session and the question
+        student.leave()
+        assert student.processes() == 3
+        examined.end_question()

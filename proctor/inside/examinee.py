@@ -55,6 +55,17 @@ def end_forks_of(process: int) -> None:
         os._exit(0)
 
 
+def end_other_processes() -> None:
+    """What cells and calls have left running is of no use to a question, and fills the session."""
+    if os.getpid() != 1:
+        return  # without a namespace of its own: others are not the session's
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+
+
 def seed_everything() -> None:
     random.seed(SEED)
     numpy.random.seed(SEED)
@@ -71,6 +82,7 @@ def answer_session(
         outputs, status = shell.run(message["source"], message["seconds"])
         return {"outputs": outputs, "status": status}
     if ask == "question":
+        end_other_processes()
         process = os.fork()
         if process == 0:
             channel.close()
@@ -82,6 +94,7 @@ def answer_session(
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(message["process"], signal.SIGKILL)
             os.waitpid(message["process"], 0)
+        end_other_processes()
         return {}
     raise ValueError(f"a session cannot be asked to {ask!r}")
 
