@@ -22,9 +22,10 @@ lab: setup
 demo: setup
 	$(BIN)/python tests/demo.py
 
-# The day in a browser and the hostile class take minutes each: `make e2e`, `make hostile`.
+# One more process than there are cores, as many tests wait for something. The test in a browser is
+# skipped where there is no Chromium.
 test: setup lint
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --ignore tests/test_browser.py --ignore tests/test_hostile.py
+	$(BIN)/pytest --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist loadfile
 
 # In a real browser; takes the pictures of the documentation, too.
 e2e: setup

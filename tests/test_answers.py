@@ -1,7 +1,6 @@
 """The graders, graded: right answers get full marks, wrong ones lose exactly where they must."""
 
 import ast
-import contextlib
 import functools
 import os
 import re
@@ -15,7 +14,7 @@ from proctor.answers import as_submission, load_answers, with_answers
 from proctor.course import Course, read_notebook
 from proctor.examination import TimeLimits
 from proctor.marking import mark
-from proctor.sandbox import Sandbox, shared_sandbox
+from proctor.sandbox import shared_sandbox
 from proctor.workers import Job, MarkingSettings, Workers
 
 ROOT = Path(__file__).parents[1]
@@ -67,10 +66,7 @@ def marks_of_all_answers(assignment):
         for answer in ANSWERS[assignment]
     }
     settings = MarkingSettings(ROOT, False, TimeLimits())
-    with (
-        contextlib.closing(Sandbox()) as sandbox,
-        Workers(os.cpu_count(), sandbox, settings) as pool,
-    ):
+    with Workers(os.cpu_count(), shared_sandbox(), settings) as pool:
         outcomes = {jobs[outcome.job]: outcome for outcome in pool.mark(jobs)}
     assert [outcome.error for outcome in outcomes.values() if outcome.error] == []
     return {(answer.cell, answer.name): outcome.marks for answer, outcome in outcomes.items()}

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -506,10 +507,17 @@ CLICK_EVERYTHING = """() => document.querySelectorAll("a, button, summary, detai
 )"""
 
 
-def test_no_known_vector_runs(browser, tmp_path, monkeypatch):
+@pytest.fixture
+def shallow_folder() -> Iterator[Path]:
+    """Sockets lie in a trial's folder for temporary files, and may not lie as deep as pytest's."""
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        yield Path(folder)
+
+
+def test_no_known_vector_runs(browser, shallow_folder, tmp_path, monkeypatch):
     """Scripts, handlers, links and frames of a student, on the pages that instructors and students
     open; without our filters nbgrader's templates run them."""
-    trial = Trial(tmp_path / "trial", [one for one in ATTACKS if one.name == VECTORS], seed=1)
+    trial = Trial(shallow_folder / "trial", [one for one in ATTACKS if one.name == VECTORS], seed=1)
     assert trial.run().complaints == []
     [student] = [seat.student for seat in trial.seats if seat.attack is not None]
     feedback = trial.root / "feedback" / student / ASSIGNMENT / f"{ASSIGNMENT}.html"
