@@ -22,10 +22,10 @@ lab: setup
 demo: setup
 	$(BIN)/python tests/demo.py
 
-# One more process than there are cores, as many tests wait for something, and the files in their
-# order, as the longest have few tests. The test in a browser is skipped where there is no Chromium.
+# The files in their order, as the longest have few tests. The test in a browser is skipped where there
+# is no Chromium.
 test: setup lint
-	$(BIN)/pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 # In a real browser; takes the pictures of the documentation, too.
 e2e: setup
