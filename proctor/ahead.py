@@ -11,7 +11,7 @@ from pathlib import Path
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 
-from proctor.course import Course
+from proctor.course import Course, CourseError
 from proctor.marks import Marks
 from proctor.sandbox import shared_sandbox
 from proctor.settings import Grading
@@ -53,10 +53,13 @@ def marking_ahead(converter: Autograde, course: Course) -> Iterator[MarkedAhead]
     if len(jobs) < 2:
         yield MarkedAhead()
         return
-    with (
-        Workers(min(cores(), len(jobs)), shared_sandbox(), settings) as workers,
-        contextlib.closing(workers.mark(jobs)) as outcomes,
-    ):
+    try:
+        workers = Workers(min(cores(), len(jobs)), shared_sandbox(), settings)
+    except CourseError as error:
+        converter.log.warning("Submissions are marked one at a time, as %s", error)
+        yield MarkedAhead()
+        return
+    with workers, contextlib.closing(workers.mark(jobs)) as outcomes:
         yield MarkedAhead([job.student for job in jobs], outcomes)
 
 

@@ -1,5 +1,6 @@
 """Which submissions are marked ahead, and that each student gets their own marks."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from proctor.ahead import MarkedAhead, jobs_of
+from proctor.ahead import MarkedAhead, jobs_of, marking_ahead
+from proctor.course import Course, CourseError
 from proctor.workers import Job, Outcome
 
 EARLIER, LATER = "2026-01-01 10:00:00 UTC", "2026-01-02 10:00:00 UTC"
@@ -57,6 +59,17 @@ def test_the_jobs_are_what_nbgrader_goes_on_to_grade(converter, force):
         if converter.init_destination("tiny", student)
     ]
     assert students == wanted
+
+
+def test_where_workers_cannot_start_one_is_marked_at_a_time(converter, monkeypatch, caplog):
+    def refuse(*_):
+        raise CourseError("the process that starts workers could not be started")
+
+    monkeypatch.setattr("proctor.ahead.Workers", refuse)
+    converter.log = logging.getLogger("nbgrader")
+    with marking_ahead(converter, Course(Path(converter.coursedir.root))) as ahead:
+        assert ahead.marks("new") is None
+    assert "one at a time, as the process that starts workers" in caplog.text
 
 
 def outcome(student, error=None):
