@@ -13,6 +13,7 @@ goes from submission to submission: those that come next are marked while one is
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import textwrap
 from pathlib import Path
@@ -144,7 +145,8 @@ class MarkInSandbox(NbGraderPreprocessor):
         marks = self.ready.pop((student, assignment), None)
         if marks is None:
             marks = self.ahead.marks(student)
-            marks = marks or mark_submission(folder, assignment, student, course, self.config)
+            if marks is None or not is_of(marks, folder):
+                marks = mark_submission(folder, assignment, student, course, self.config)
             marks.incidents.extend(refused_side_files(folder))
         for incident in marks.incidents:
             self.log.warning("%s, %s: %s", student, assignment, ascii(incident))
@@ -155,6 +157,14 @@ class MarkInSandbox(NbGraderPreprocessor):
         report(nb, marks)
         self.stored[student, assignment] = (course, marks)
         return nb, resources
+
+
+def is_of(marks: Marks, folder: Path) -> bool:
+    """Whether the marks are of what lies there now: it may have been handed in again since."""
+    try:
+        return hashlib.sha256(read_submitted(folder, marks.assignment)).hexdigest() == marks.sha256
+    except intake.Rejected as error:
+        return str(error) == marks.error
 
 
 def write_records(**_: Any) -> None:

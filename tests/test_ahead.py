@@ -1,5 +1,7 @@
 """Which submissions are marked ahead, and that each student gets their own marks."""
 
+import dataclasses
+import hashlib
 import logging
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from traitlets.config import Config
 
 from proctor.ahead import MarkedAhead, jobs_of, marking_ahead
 from proctor.course import Course, CourseError
+from proctor.marks import Marks
+from proctor.preprocessors import is_of
 from proctor.workers import Job, Outcome
 
 EARLIER, LATER = "2026-01-01 10:00:00 UTC", "2026-01-02 10:00:00 UTC"
@@ -86,6 +90,17 @@ def test_everybody_gets_their_own_marks_whatever_the_order():
     with pytest.raises(NbGraderException, match=r"c is set aside.*it ended twice"):
         ahead.marks("c")
     assert ahead.marks("d") == "marks of d"
+
+
+def test_marks_are_of_what_was_handed_in_last(tmp_path):
+    (tmp_path / "tiny.ipynb").write_bytes(b"first")
+    marks = Marks("tiny", "a", "graded", None, 0.0, 3.0, 0.1, [], [])
+    marks = dataclasses.replace(marks, sha256=hashlib.sha256(b"first").hexdigest())
+    assert is_of(marks, tmp_path)
+    (tmp_path / "tiny.ipynb").write_bytes(b"second")
+    assert not is_of(marks, tmp_path)
+    (tmp_path / "tiny.ipynb").unlink()
+    assert not is_of(marks, tmp_path)
 
 
 def test_nothing_is_marked_further_ahead_than_needed():
