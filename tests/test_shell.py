@@ -71,7 +71,9 @@ def patience(monkeypatch):
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory):
     """The outputs of a real kernel, by name of the cell."""
-    cells = [v4.new_code_cell(source) for source in CELLS.values()]
+    # A kernel reads descriptors in a thread of its own, which needs time before the cell ends.
+    late = {name: "\nimport time\ntime.sleep(1)" for name in ("child process", "os.write")}
+    cells = [v4.new_code_cell(source + late.get(name, "")) for name, source in CELLS.items()]
     notebook = v4.new_notebook(cells=cells)
     folder = tmp_path_factory.mktemp("kernel")
     client = NotebookClient(
