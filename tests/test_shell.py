@@ -72,7 +72,7 @@ def patience(monkeypatch):
 def jupyter(tmp_path_factory):
     """The outputs of a real kernel, by name of the cell."""
     # A kernel reads descriptors in a thread of its own, which needs time before the cell ends.
-    late = {name: "\nimport time\ntime.sleep(1)" for name in ("child process", "os.write")}
+    late = dict.fromkeys(("child process", "os.write"), "\nimport time\ntime.sleep(1)")
     cells = [v4.new_code_cell(source + late.get(name, "")) for name, source in CELLS.items()]
     notebook = v4.new_notebook(cells=cells)
     folder = tmp_path_factory.mktemp("kernel")
