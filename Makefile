@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A package index that serves torch's CPU build: see README, "Set-up".
+# A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
 .PHONY: setup lab demo test e2e docs hostile faults soak mutants lint bench clean

@@ -80,6 +80,9 @@ class Cluster:
             yield next_outcome(running)
 
     def _threads(self) -> int:
+        threads = sum(self.client.nthreads().values())
+        if threads:
+            return threads
         try:  # workers that died together are back in a while
             self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
         except TimeoutError:
@@ -87,7 +90,7 @@ class Cluster:
                 f"the scheduler at {self.client.scheduler.address} has no worker: start some with "
                 "`dask worker --nthreads 1`"
             ) from None
-        return max(1, sum(self.client.nthreads().values()))
+        return 1  # at least
 
     def _submit(self, job: Job) -> distributed.Future:
         message = {

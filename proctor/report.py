@@ -81,7 +81,7 @@ def report_page(config: Config, course: Course, assignment: str, *, anonymous: b
     told = [
         (people[one.student], plain(text)) for one in graded for text in one.record["incidents"]
     ]
-    late = [(who, what) for who, what in told if any(words in what for words in TIMED_OUT)]
+    late = [(who, what) for who, what in told if time_ran_out(what)]
     return environment.get_template("index.html.j2").render(
         assignment=assignment,
         points=points,
@@ -272,6 +272,10 @@ def unanswered(graded: Sequence[Graded], people: dict[str, Person]) -> list[tupl
 
 def slowest(graded: Sequence[Graded]) -> list[Graded]:
     return sorted(graded, key=lambda one: -one.record["seconds"])[:5]
+
+
+def time_ran_out(incident: str) -> bool:
+    return any(words in incident for words in TIMED_OUT)
 
 
 def waits_for_person(graded: Graded) -> bool:

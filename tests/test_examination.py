@@ -12,6 +12,7 @@ import pytest
 
 from proctor import examination as examination_module
 from proctor.examination import Examination, QuestionLost, TimeLimits, clean_output
+from proctor.report import time_ran_out
 from proctor.wire import Malformed
 
 
@@ -105,6 +106,7 @@ def test_a_cell_that_cannot_be_stopped_is_left_out(examine, source):
     assert examined.incidents == [
         "cell 2 did not stop after 0.8 s; the notebook was run again without it"
     ]
+    assert time_ran_out(examined.incidents[0])
     assert time.monotonic() - started < 10
 
 
@@ -177,6 +179,7 @@ def test_the_time_of_a_submission_is_limited_and_some_is_kept_for_questions(exam
     assert statuses(examined)[0] == "late"
     assert statuses(examined)[-1] == "skipped"
     assert "took longer than 1.5 s" in examined.incidents[-1]
+    assert time_ran_out(examined.incidents[-1])
     assert examined.seconds_for_call(repeated=False) == 0.5
     assert examined.question().alive
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 import os
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib.image import imread
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
@@ -168,6 +171,7 @@ HOSTILE_TEXT = """Because 2 is twice 1: $a<b$ and
 <script>alert("pwned")</script><img src=x onerror=alert(1)> [click](javascript:alert(1))
 ![lost](attachment:picture.png) <h1 id="explain" class="modal">big</h1>
 """
+FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n"
 HOSTILE_CELL = """
 from IPython.display import HTML, Javascript, display
 display(HTML("<script>alert(2)</script><table><tr><td onclick='alert(3)'>seen</td></tr></table>"))
@@ -196,6 +200,7 @@ def submit_all(course: SmallCourse) -> None:
     course.submit("right", {"double": warns + RIGHT, "explain": "Twice is two times."})
     course.submit("half", {"double": "def double(x):\n    return 2 * x.abs()"})
     course.submit("untouched", {})
+    course.submit("drawn", {"double": FIGURE + RIGHT})
     course.submit("hostile", {"double": HOSTILE_CELL + RIGHT, "explain": HOSTILE_TEXT})
     course.submit("renamed", {"double": RIGHT}, name="tiny (1).ipynb")
     course.submit("late", {"double": RIGHT})
@@ -383,6 +388,15 @@ def test_formgrader_runs_nothing_of_a_student(course):
     assert all("toggle_name" in found for found in live.found)  # Formgrader's own button
     assert live.ids.count("explain") == 1  # the box for the score
     assert "<blockquote>" in page
+
+
+def test_feedback_shows_and_describes_pictures(course):
+    [picture] = BeautifulSoup(course.feedback("drawn"), "html.parser").find_all("img")
+    kind, _, text = picture["src"].partition(",")
+    assert kind == "data:image/png;base64"
+    height, width, _ = imread(io.BytesIO(base64.b64decode(text))).shape
+    assert width > height > 100
+    assert picture["alt"] == "what the code above drew"
 
 
 def test_feedback_adds_up_and_stands_alone(course):

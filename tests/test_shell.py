@@ -9,6 +9,7 @@ from nbformat import v4
 
 from proctor import examination
 from proctor.examination import Examination, TimeLimits
+from proctor.report import time_ran_out
 
 # Every cell is run by a real kernel and by ours, all in one notebook, in this order.
 CELLS = {
@@ -219,6 +220,7 @@ def test_a_cell_that_takes_too_long_is_stopped_and_says_so(examine):
     assert late.outputs[-1]["evalue"] == "this cell took longer than 0.8 s and was stopped"
     assert text_of(after) == "next\n"
     assert examined.incidents == ["cell 1 was stopped after 0.8 s"]
+    assert time_ran_out(examined.incidents[0])
 
 
 @pytest.mark.parametrize(

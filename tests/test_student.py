@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from proctor import examination as examination_module
 from proctor.examination import Examination, TimeLimits
+from proctor.report import time_ran_out
 from proctor.student import (
     Connection,
     Died,
@@ -592,6 +593,7 @@ def test_a_call_that_takes_too_long_is_stopped_and_later_ones_sooner(answers, no
     assert time.monotonic() - started < 1.0
     assert answers.hang(0.01) is None
     assert notebook.incidents == ["hang took longer than 1 s"]
+    assert time_ran_out(notebook.incidents[0])
 
 
 def test_a_call_that_cannot_be_stopped_is_ended(answers, monkeypatch):
