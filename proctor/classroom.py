@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import glob
 import hashlib
 import logging
@@ -217,6 +218,7 @@ class Store:
         self.autograde.force = True
         self.autograde.log = logging.getLogger("proctor.store")
         self.messages = Messages()
+        gc.freeze()  # what was imported stays: no collection needs to go through it again
         self.autograde.log.propagate = False
         self.autograde.log.addHandler(self.messages)
 

@@ -101,9 +101,20 @@ def notes_cell(title: str, notes: Iterable[str]) -> NotebookNode:
 
 def _report(text: str, table: str, score: float) -> list[NotebookNode]:
     return [
-        nbformat.v4.new_output("display_data", {"text/plain": text, "text/html": table}),
-        nbformat.v4.new_output("execute_result", {"text/plain": repr(float(score))}),
+        _shown("display_data", {"text/plain": text, "text/html": table}, {}),
+        _shown("execute_result", {"text/plain": repr(float(score))}, {}),
     ]
+
+
+def _shown(kind: str, data: dict[str, str], metadata: dict[str, Any]) -> NotebookNode:
+    count = {"execution_count": None} if kind == "execute_result" else {}
+    return _output(kind, data=data, metadata=metadata, **count)
+
+
+def _output(kind: str, **fields: Any) -> NotebookNode:
+    """As nbformat's `new_output`, which checks each against the schema; the whole notebook is
+    checked once, when it is written."""
+    return nbformat.from_dict({"output_type": kind, **fields})
 
 
 def _row(check: Check) -> str:
@@ -155,10 +166,10 @@ def _safe_output(output: Any) -> NotebookNode | None:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return nbformat.v4.new_output("stream", name=name, text=_text(output.get("text")))
+        return _output("stream", name=name, text=_text(output.get("text")))
     if kind == "error":
         traceback = output.get("traceback")
-        return nbformat.v4.new_output(
+        return _output(
             "error",
             ename=_text(output.get("ename"))[:200],
             evalue=_text(output.get("evalue")),
@@ -167,7 +178,7 @@ def _safe_output(output: Any) -> NotebookNode | None:
     if kind in ("display_data", "execute_result"):
         data = _safe_data(output.get("data"))
         metadata = _sizes(output.get("metadata"))
-        return nbformat.v4.new_output(kind, data, metadata=metadata) if data else None
+        return _shown(kind, data, metadata) if data else None
     return None
 
 

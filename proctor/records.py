@@ -7,6 +7,7 @@ copies whatever lies there into the students' feedback.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -28,14 +29,19 @@ def record_of(course: Course, marks: Marks) -> dict[str, Any]:
     """The marks as JSON can hold them, with when and by what they were given."""
     fields = dataclasses.asdict(dataclasses.replace(marks, notebook=None))
     del fields["notebook"]
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         **fields,
         "graders_sha256": hash_of(sorted(course.graders(marks.assignment).rglob("*.py"))),
         "release_sha256": hash_of([course.release(marks.assignment)]),
         "graded_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": versions(),
     }
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}
 
 
 def hash_of(paths: Iterable[Path]) -> str:

@@ -8,6 +8,7 @@ came about (devices, host copies, number of operations, changed inputs) is the s
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import itertools
 import time
 from collections.abc import Sequence
@@ -154,6 +155,16 @@ def raised_parts(raised: Any) -> tuple[str, str]:
     return type_name[:80], text[:2000]
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How calls are made: on which device, whether their torch operations are counted, and how
+    many times in a row."""
+
+    device: str = "cpu"
+    counting_operations: bool = False
+    times: int = 1
+
+
 class Student:
     """The names of one submitted notebook: `student.mnist_loss(predictions, targets)`.
 
@@ -161,17 +172,14 @@ class Student:
     Raises NotDefined for a name the notebook does not define.
     """
 
-    def __init__(
-        self, connection: Connection, device: str = "cpu", counting_operations: bool = False
-    ):
+    def __init__(self, connection: Connection, manner: Manner | None = None):
         self._connection = connection
-        self._device = device
-        self._counting_operations = counting_operations
+        self._manner = manner or Manner()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        function = StudentFunction(name, self._connection, self._device, self._counting_operations)
+        function = StudentFunction(name, self._connection, self._manner)
         if name in self._connection.functions:
             return function
         reply, tensors = self._connection.ask(name, {"ask": "get", "name": name})
@@ -191,13 +199,21 @@ class Student:
     @property
     def on_accelerator(self) -> Student:
         """The same student, called with its tensors on the (pretend) accelerator."""
-        device = self._connection.accelerator_device
-        return Student(self._connection, device, self._counting_operations)
+        return self._with(device=self._connection.accelerator_device)
 
     @property
     def counting_operations(self) -> Student:
         """The same student, with the torch operations of each call counted."""
-        return Student(self._connection, self._device, counting_operations=True)
+        return self._with(counting_operations=True)
+
+    def repeating(self, times: int) -> Student:
+        """The same student, each call made so many times in a row, on the same arguments: a loop
+        of training crosses to the sandbox once. What comes back is the last call's result; all
+        together they have the time of one call."""
+        return self._with(times=times)
+
+    def _with(self, **changes: Any) -> Student:
+        return Student(self._connection, dataclasses.replace(self._manner, **changes))
 
     @property
     def last_call(self) -> CallFacts:
@@ -205,7 +221,7 @@ class Student:
 
     def keep(self, tensor: torch.Tensor, requires_grad: bool = False) -> Kept:
         """Put a tensor into the sandbox, as a leaf that stays there between calls."""
-        message = {"ask": "keep", "requires_grad": requires_grad, "device": self._device}
+        message = {"ask": "keep", "requires_grad": requires_grad, "device": self._manner.device}
         reply, _ = self._connection.ask("keep", message, [tensor])
         return Kept(expect(reply.get("kept"), int))
 
@@ -234,8 +250,7 @@ class StudentFunction:
 
     name: str
     connection: Connection
-    device: str
-    counting_operations: bool
+    manner: Manner
 
     def __call__(self, *positional: Any, **keywords: Any) -> Any:
         """Call it in the sandbox. Tensors in the result take part in autograd.
@@ -256,8 +271,9 @@ class StudentFunction:
             "name": self.name,
             "positional": encode(list(positional), encode_tensor),
             "keywords": encode(keywords, encode_tensor),
-            "device": self.device,
-            "count_operations": self.counting_operations,
+            "device": self.manner.device,
+            "count_operations": self.manner.counting_operations,
+            "times": self.manner.times,
         }
         call = RemoteCall(self, message)
         results = Bridge.apply(call, *tensors)

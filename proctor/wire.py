@@ -95,15 +95,14 @@ class Channel:
         header_length, blob_length = LENGTHS.unpack(lengths)
         if header_length > self.max_message_bytes or blob_length > MAX_TENSOR_BYTES:
             raise Malformed(f"a frame of {header_length} + {blob_length} bytes is over the caps")
-        header = self._read(header_length, deadline)
-        blob = self._read(blob_length, deadline)
+        content = self._read(header_length + blob_length, deadline)
         try:
-            message = json.loads(header)
+            message = json.loads(content[:header_length])
         except (ValueError, RecursionError) as error:
             raise Malformed("the frame's header is not JSON") from error
         if not isinstance(message, dict):
             raise Malformed("the frame's header is not a JSON object")
-        return message, unpacked(blob), descriptors
+        return message, unpacked(memoryview(content)[header_length:]), descriptors
 
     def close(self) -> None:
         self.connection.close()
@@ -168,7 +167,7 @@ def packed(tensors: Sequence[torch.Tensor]) -> bytes:
     return pack_tensors(tensors)
 
 
-def unpacked(blob: bytes | bytearray) -> list[torch.Tensor]:
+def unpacked(blob: memoryview) -> list[torch.Tensor]:
     if not blob:
         return []
     from proctor.values import unpack_tensors

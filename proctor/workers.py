@@ -72,7 +72,7 @@ def prepare() -> ForkServerContext:
     Raises CourseError.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["proctor.marking"])
+    context.set_forkserver_preload(["proctor.preloaded"])
     try:
         forkserver.ensure_running()
     except OSError as error:

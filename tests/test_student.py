@@ -123,6 +123,12 @@ def by_numpy(x): return torch.from_numpy(x.detach().cpu().numpy()) * 2
 def on_device(x): return torch.where(x > 0, x, torch.zeros_like(x)).sum()
 def wrong_device(x): return x + torch.ones(3)
 
+steps = 0
+def count_up(weights, amount):
+    global steps
+    steps += 1
+    weights += amount
+    return steps
 def step(weights, rate):
     with torch.no_grad():
         weights -= rate * weights.grad
@@ -134,6 +140,7 @@ def replace(weights):
     weights.data = weights.data * 2
 
 def apply(f, x): return f(x)
+def nap(seconds): time.sleep(seconds)
 def slope(f, x, *, step=1e-3): return (f(x + step) - f(x - step)) / (2 * step)
 
 class SecretIs42(Exception): pass
@@ -460,6 +467,18 @@ def test_operations_are_counted_where_asked_for(answers):
     assert operations("without_loop", 40) == operations("without_loop", 10)
     answers.without_loop(torch.ones(3))
     assert answers.last_call.operations is None
+
+
+def test_a_call_made_several_times_in_one_go(answers):
+    kept = answers.keep(torch.zeros(2))
+    assert answers.repeating(7).count_up(kept, 0.5) == 7
+    assert answers.read(kept).value.tolist() == [3.5, 3.5]
+    assert answers.count_up(kept, 0.5) == 8
+
+
+def test_calls_made_in_one_go_have_the_time_of_one(answers):
+    with pytest.raises(TookTooLong):
+        answers.repeating(20).nap(0.1)
 
 
 def test_a_call_on_the_accelerator(answers):

@@ -177,7 +177,8 @@ class Question:
         before = [snapshot(tensor) for tensor in arguments.tensors]
         function = self.shell.user_ns[message["name"]]
         with measured(message["count_operations"], message["device"]) as measures:
-            result = function(*positional, **keywords)
+            for _ in range(message["times"]):
+                result = function(*positional, **keywords)
         results = Results()
         encoded = results.encode(plain_numbers(result))
         self.calls[message["number"]] = Call(arguments.tensors, results.tensors)
@@ -326,6 +327,8 @@ def is_same(tensor: torch.Tensor, other: torch.Tensor) -> bool:
     """Whether both are equal in shape, dtype and value, nan being equal to nan."""
     if tensor.shape != other.shape or tensor.dtype != other.dtype:
         return False
+    if torch.equal(tensor, other):
+        return True
     return bool(torch.all((tensor == other) | ((tensor != tensor) & (other != other))))
 
 

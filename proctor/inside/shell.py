@@ -332,4 +332,13 @@ def make_shell() -> Shell:
     shell = Shell.instance(config=config)
     shell.user_ns["input"] = shell.raw_input
     shell.enable_matplotlib("inline")
+    rehearse(shell)
     return shell
+
+
+def rehearse(shell: Shell) -> None:
+    """Import and build what the first cell and the first figure of a notebook need."""
+    shell.run_cell("None", silent=True)
+    figure = Figure()
+    figure.subplots().set_title("x")
+    shell.display_formatter.format(figure)

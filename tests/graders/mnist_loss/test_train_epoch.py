@@ -152,8 +152,8 @@ def trained(student, generator):
     x, y = two_clouds(generator, 40, 4)
     weights, bias = 0.1 * torch.randn(4, generator=generator), torch.zeros(())
     model = new_model(student, weights, bias)
+    student.repeating(EPOCHS).train_epoch(*model.kept, x, y, LR)
     for _ in range(EPOCHS):
-        student.train_epoch(*model.kept, x, y, LR)
         model.weights, model.bias = after_one_step(model, x, y, LR)[1:]
     found = [student.read(kept).value for kept in model.kept]
     return found, x, y, loss_of(model.weights, model.bias, x, y)
