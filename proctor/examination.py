@@ -96,6 +96,10 @@ class Question:
 class Examination:
     """Runs the code cells of one notebook, and opens questions about what they defined.
 
+    With `figures=False` no figure is drawn, and those of the `figure_cells` that bind no name which
+    another cell uses are not run at all. `student_cells` are those with a student's text (default:
+    all). Both are told by the places of cells, counted from 0.
+
     A cell that hangs beyond interruption, or takes its process with it, is left out and the others
     are run again, so that its neighbours keep their marks. `incidents` tells what happened.
     """
@@ -108,9 +112,13 @@ class Examination:
         names: Sequence[str] | None = None,
         limits: TimeLimits | None = None,
         figures: bool = True,
+        figure_cells: Sequence[int] = (),
+        student_cells: Sequence[int] | None = None,
     ):
         self.sandbox = sandbox
         self.cells = list(cells)
+        self.figure_cells = list(figure_cells)
+        self.student_cells = list(range(len(cells)) if student_cells is None else student_cells)
         self.names = list(names) if names else [f"cell {n}" for n in range(1, len(cells) + 1)]
         self.limits = limits or TimeLimits()
         self.figures = figures
@@ -135,7 +143,11 @@ class Examination:
 
     def run_cells(self) -> list[CellRun]:
         """Run every cell, in order, each once unless its session dies."""
+        if self.figure_cells and not self.figures:
+            self._leave_figures_out()
         for index, name in enumerate(self.names):
+            if index in self._left_out:
+                continue
             try:
                 self._start(index, self.limits.questions)
                 run = self._execute(index, self.limits.questions)
@@ -222,6 +234,28 @@ class Examination:
                 except WireError as error:
                     self._leave_out(index, error)
                     break
+
+    def _leave_figures_out(self) -> None:
+        """Do without the figure cells that no other cell needs. Asked before any cell was run."""
+        message = {
+            "ask": "not missed",
+            "sources": self.cells,
+            "candidates": self.figure_cells,
+            "students": self.student_cells,
+        }
+        try:
+            self._start(0, self.limits.questions)
+            deadline = time.monotonic() + self.limits.cell
+            with self.at_work():
+                self._session.channel.send(message, deadline=deadline)
+                answer, _ = self._session.channel.receive(deadline)
+        except WireError:  # a text can crash Python's compiler: then all cells are run
+            self._drop_session()
+            return
+        text = "[left out: this notebook was graded without figures]\n"
+        for index in set(answer["cells"]) & set(self.figure_cells):
+            self._left_out.add(index)
+            self.runs[index].outputs = [{"output_type": "stream", "name": "stdout", "text": text}]
 
     def _execute(self, index: int, kept_back: float) -> CellRun:
         seconds = min(self.limits.cell, self._remaining(kept_back))

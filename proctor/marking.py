@@ -52,7 +52,9 @@ def mark(
     seed = seed_of(sha256) if seed is None else seed
     sandbox = sandbox or shared_sandbox()
     for _ in range(ATTEMPTS):
-        with examine(taken.notebook, sandbox, limits=limits, figures=figures) as examination:
+        with examine(
+            taken.notebook, release, sandbox, limits=limits, figures=figures
+        ) as examination:
             answers = Answers(examination, assignment, student, seed)
             cells = mark_answers(taken, release, course, answers)
         if not examination.ended_from_outside:
@@ -101,18 +103,35 @@ def is_run(cell: NotebookNode) -> bool:
 
 def examine(
     notebook: NotebookNode,
+    release: NotebookNode,
     sandbox: Sandbox,
     *,
     limits: TimeLimits | None = None,
     figures: bool = True,
 ) -> Examination:
     cells = [cell for cell in notebook.cells if is_run(cell)]
+    released = {cell.get("id"): cell.source for cell in release.cells}
+    unchanged = [cell.source == released.get(cell.get("id")) for cell in cells]
     names = [
         cell.metadata.get("nbgrader", {}).get("grade_id") or f"code cell {number}"
         for number, cell in enumerate(cells, start=1)
     ]
-    sources = [cell.source for cell in cells]
-    return Examination(sandbox, sources, names=names, limits=limits, figures=figures)
+    return Examination(
+        sandbox,
+        [cell.source for cell in cells],
+        names=names,
+        limits=limits,
+        figures=figures,
+        figure_cells=[
+            index for index, cell in enumerate(cells) if unchanged[index] and only_draws(cell)
+        ],
+        student_cells=[index for index in range(len(cells)) if not unchanged[index]],
+    )
+
+
+def only_draws(cell: NotebookNode) -> bool:
+    """Whether the author says so: what such a cell of the release prints is not needed, either."""
+    return "figure" in cell.metadata.get("tags", [])
 
 
 def show_runs(notebook: NotebookNode, runs: Sequence[CellRun]) -> None:
@@ -230,12 +249,14 @@ def open_answers(
     """Run a notebook for graders started by plain pytest: a submission, or the reference."""
     course = Course(root)
     if submission is None:
-        notebook, sha256 = read_notebook(course.reference(assignment)), "0" * 64
+        notebook = release = read_notebook(course.reference(assignment))
+        sha256 = "0" * 64
     else:
+        release = read_notebook(course.release(assignment))
         data = intake.read_submission(Path(submission))
-        taken = intake.rebuild(data, read_notebook(course.release(assignment)))
+        taken = intake.rebuild(data, release)
         notebook, sha256 = taken.notebook, taken.sha256
-    examination = examine(notebook, shared_sandbox(unsafe), figures=False)
+    examination = examine(notebook, release, shared_sandbox(unsafe), figures=False)
     examination.run_cells()
     seed = seed_of(sha256) if seed is None else seed
     return Answers(examination, assignment, student, seed, accelerator_device)

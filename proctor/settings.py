@@ -25,7 +25,9 @@ class Grading(Configurable):
         15.0, help="The part of submission_seconds that notebook cells may not use up."
     ).tag(config=True)
     figures = Bool(
-        True, help="Whether the figures of a submission are drawn, for a person to look at."
+        True,
+        help="Whether the figures of a submission are drawn, for a person to look at, and cells of "
+        "the release run that only draw.",
     ).tag(config=True)
 
     def time_limits(self) -> TimeLimits:

@@ -21,6 +21,9 @@ from torch.nn.functional import (
     mse_loss,
 )
 
+from proctor.course import Course
+from proctor.marking import mark
+
 COURSE = Path(__file__).resolve().parent.parent
 
 # Other tools read these: for each assignment its nbgrader cells that hold answers or points.
@@ -513,6 +516,20 @@ def test_solved_notebook_draws_at_most_five_figures(assignment):
         if "image/png" in output.get("data", {})
     ]
     assert 1 <= len(figures) <= 5
+
+
+@every_assignment
+def test_what_only_draws_is_left_out_without_figures(assignment, sandbox):
+    cells = read("source", assignment).cells
+    drawing = {cell.id for cell in cells if "plt.show()" in cell.source}
+    tagged = {cell.id for cell in cells if "figure" in cell.metadata.get("tags", [])}
+    assert drawing == tagged
+    submission = (COURSE / f"source/{assignment}/{assignment}.ipynb").read_bytes()
+    marks = mark(submission, assignment, Course(COURSE), sandbox=sandbox, figures=False)
+    assert marks.score == marks.max_score
+    assert {
+        one.id for one in marks.notebook.cells if "left out" in str(one.get("outputs"))
+    } == drawing
 
 
 @every_assignment

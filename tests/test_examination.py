@@ -209,6 +209,33 @@ def test_figures_are_drawn_only_where_asked_for(examine):
     assert left_out.outputs[0]["data"] == {"text/plain": "<Figure size 640x480 with 1 Axes>"}
 
 
+LEFT_OUT = "[left out: this notebook was graded without figures]\n"
+
+
+@pytest.mark.parametrize(
+    ("last", "figures", "status", "printed"),
+    [
+        ("print(kept)", True, "ok", "drawn\n"),
+        ("print(kept)", False, "skipped", LEFT_OUT),
+        ("print(drawn)", False, "ok", "drawn\n"),
+        ("def broken(:", False, "ok", "drawn\n"),
+    ],
+)
+def test_figure_cells_that_no_other_needs_are_not_run(sandbox, last, figures, status, printed):
+    cells = ["kept = 1", "drawn = kept + 1; print('drawn')", last]
+    with Examination(sandbox, cells, figures=figures, figure_cells=[1]) as examined:
+        _, run, _ = examined.run_cells()
+        assert (run.status, text_of(run)) == (status, printed)
+        assert examined.incidents == []
+        assert examined.question().alive
+
+
+def test_a_text_that_python_cannot_compile_leaves_no_figure_out(sandbox):
+    bomb = "x = " + "-" * 2_000_000 + "1"
+    with Examination(sandbox, ["a = 1", bomb], figures=False, figure_cells=[0]) as examined:
+        assert examined.run_cells()[0].status == "ok"
+
+
 def test_the_outputs_of_a_whole_notebook_are_limited(examine, monkeypatch):
     monkeypatch.setattr(examination_module, "MAX_OUTPUT_BYTES", 3 << 20)
     examined = examine(*["print('x' * 1_000_000)"] * 5)

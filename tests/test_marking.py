@@ -540,3 +540,49 @@ def test_plain_pytest_says_why_a_submission_cannot_be_read(course, plain_pytest)
     status, output = plain_pytest("--submission", "broken.ipynb")
     assert status == 1
     assert "not valid JSON" in output
+
+
+# Figures
+
+
+DRAWING = "drawn = [1, 2]"
+
+
+@pytest.fixture
+def marks_without_figures(tiny_course, sandbox):
+    """Marks of answers in a course with a figure cell, which the release has as well."""
+    figure = v4.new_code_cell(DRAWING, id="drawing", metadata={"tags": ["figure"]})
+    course = tiny_course.add("tiny", [CELLS[0], figure, *CELLS[1:]], GRADERS)
+
+    def run(**answers):
+        data = course.submission(**answers)
+        return mark(data, "tiny", course.course, sandbox=sandbox, limits=LIMITS, figures=False)
+
+    return run
+
+
+def figure_of(marks):
+    (figure,) = (cell for cell in marks.notebook.cells if cell.id == "drawing")
+    return figure
+
+
+def test_without_figures_a_cell_that_only_draws_is_left_out(marks_without_figures):
+    marks = marks_without_figures()
+    assert marks.score == 5.0
+    assert "left out" in figure_of(marks).outputs[0].text
+    assert figure_of(marks).execution_count is None
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"double": "def double(x):\n    return drawn[1] * x"},
+        {"double": "def double(x):\n    return globals()['drawn'][1] * x"},
+        {"drawing": "two = 2", "double": "def double(x):\n    return two * x"},
+    ],
+    ids=["used", "looked up", "changed"],
+)
+def test_an_answer_that_needs_a_figure_cell_gets_the_same_marks(marks_without_figures, answers):
+    marks = marks_without_figures(**answers)
+    assert marks.score == 5.0
+    assert figure_of(marks).execution_count == 2

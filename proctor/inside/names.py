@@ -1,0 +1,67 @@
+"""Which cells of a notebook nobody would miss. Cells are compiled here, not run."""
+
+from __future__ import annotations
+
+import dis
+import warnings
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
+from collections.abc import Callable, Iterator, Sequence
+from types import CodeType
+
+# Code that mentions one of these may use any name: in a text, or all names at once.
+ANY_NAME = frozenset(
+    (
+        *("__builtins__", "__import__", "__main__", "compile", "doctest", "eval", "exec"),
+        *("f_globals", "get_ipython", "globals", "importlib", "inspect", "locals", "modules"),
+        *("runpy", "user_ns", "vars"),
+    )
+)
+BINDING = ("STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL")
+LOADING = ("LOAD_NAME", "LOAD_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL")
+
+
+def not_missed(
+    sources: Sequence[str],
+    candidates: Sequence[int],
+    students: Sequence[int],
+    transform: Callable[[str], str],
+) -> list[int]:
+    """Which of the candidate cells bind no name that any cell loads but those left out with them.
+
+    `transform` makes Python of IPython's own syntax. Where a cell cannot be compiled, or one of the
+    students' may load names that are not to be seen, none is left out.
+    """
+    try:
+        codes = [compiled(source, transform) for source in sources]
+    except Exception:  # noqa: BLE001 - a cell may hold anything
+        return []
+    if any(ANY_NAME.intersection(part.co_names) for i in students for part in parts_of(codes[i])):
+        return []
+    bound = [names_of(code, BINDING) for code in codes]
+    loaded = [names_of(code, LOADING) for code in codes]
+    left_out = set(candidates)
+    while True:
+        used = {name for i, names in enumerate(loaded) if i not in left_out for name in names}
+        missed = {i for i in left_out if bound[i] & used}
+        if not missed:
+            return sorted(left_out)
+        left_out -= missed
+
+
+def compiled(source: str, transform: Callable[[str], str]) -> CodeType:
+    with warnings.catch_warnings(action="ignore"):
+        return compile(transform(source), "cell", "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def names_of(code: CodeType, operations: Sequence[str]) -> set[str]:
+    """The global names that these operations of the code deal with."""
+    instructions = (found for part in parts_of(code) for found in dis.get_instructions(part))
+    return {found.argval for found in instructions if found.opname in operations}
+
+
+def parts_of(code: CodeType) -> Iterator[CodeType]:
+    """The code of a cell, and of the functions and classes in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from parts_of(constant)
