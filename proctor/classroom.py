@@ -30,7 +30,12 @@ from traitlets.config import Config
 from proctor import intake
 from proctor.course import Course, CourseError
 from proctor.marks import Marks
-from proctor.preprocessors import MarkInSandbox, demand_same_cells, unusable
+from proctor.preprocessors import (
+    MarkInSandbox,
+    demand_same_cells,
+    look_for_tables_once,
+    unusable,
+)
 from proctor.records import read_record, write_record
 from proctor.sandbox import shared_sandbox
 from proctor.settings import Grading
@@ -218,6 +223,7 @@ class Store:
         self.autograde.force = True
         self.autograde.log = logging.getLogger("proctor.store")
         self.messages = Messages()
+        look_for_tables_once()
         gc.freeze()  # what was imported stays: no collection needs to go through it again
         self.autograde.log.propagate = False
         self.autograde.log.addHandler(self.messages)

@@ -280,6 +280,16 @@ def keep_engines() -> None:
         nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
 
 
+def look_for_tables_once() -> None:
+    """Let nbgrader see once, not each time it opens the gradebook, whether it has all tables.
+
+    For a command that does nothing else: in a server somebody may begin with a new gradebook.
+    """
+    tables = nbgrader.api.Base.metadata
+    if not hasattr(tables.create_all, "cache_info"):
+        tables.create_all = functools.cache(tables.create_all)
+
+
 def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) -> None:
     """In place of nbgrader's: copy the files beside a notebook, but those of students with care.
 

@@ -304,7 +304,7 @@ def preload() -> None:
     """Import and build, once, whatever a session would need again and again."""
     import sklearn.datasets
     import torch
-    import torch._dynamo  # else the first optimizer of every session takes over a second
+    import torch._dynamo  # else each session's first optimizer, or backward of a vector, does it
 
     from proctor.inside import examinee
 
