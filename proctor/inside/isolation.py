@@ -1,7 +1,9 @@
-"""What a session's process does to itself before any student code runs in it.
+"""What the warm process and its sessions do to themselves before any student code runs.
 
-`enter` forks the process into namespaces of its own; `confine` then gives it private folders, takes
-every capability away and sets the limits. Linux only: the names below are the kernel's own.
+`enter_nursery` makes the warm process the first of namespaces in which it may make more of them.
+`fork_first_process` forks a session as the first of process numbers of its own, which then calls
+`confine`: it gets private folders and the other namespaces, loses every capability, and is limited.
+Linux only: the names below are the kernel's own.
 """
 
 from __future__ import annotations
@@ -20,15 +22,8 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
-NAMESPACES = (
-    CLONE_NEWUSER
-    | CLONE_NEWPID
-    | CLONE_NEWNS
-    | CLONE_NEWIPC
-    | CLONE_NEWNET
-    | CLONE_NEWUTS
-    | CLONE_NEWCGROUP
-)
+# Of a session, once its folders are mounted: it has no right to change them in there.
+NAMESPACES = CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWCGROUP
 
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
@@ -44,6 +39,7 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
+CAP_SYS_ADMIN = 21
 
 STUDENT_ID = 1000
 HOME = Path("/home/student")
@@ -80,23 +76,56 @@ def forbid_inspection() -> None:
     control_process(PR_SET_DUMPABLE, 0)
 
 
-def enter_namespaces() -> None:
-    """Leave every namespace of the sandbox. The next fork is process 1 of its own."""
-    user, group = os.getuid(), os.getgid()
+def enter_nursery() -> None:
+    """Go on in a fork: process 1 of new namespaces, with the right to make more in them and no
+    other. The process that called this stays, and ends when the fork does."""
+    enter_user_namespace(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS, os.getuid(), os.getgid())
+    process = os.fork()
+    if process:
+        forbid_inspection()
+        _, status = os.waitpid(process, 0)
+        os._exit(abs(os.waitstatus_to_exitcode(status)))
+    die_with_parent()
+    mount("none", "/", "", MS_REC | MS_PRIVATE)
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    set_capabilities(1 << CAP_SYS_ADMIN)
+
+
+def enter_user_namespace(flags: int, user: int, group: int) -> None:
+    """New namespaces, in which this process's user and group have these numbers."""
+    own_user, own_group = os.getuid(), os.getgid()
     # A process that may not be inspected may not write its own maps either.
     control_process(PR_SET_DUMPABLE, 1)
-    _check(libc.unshare(NAMESPACES), "unshare")
+    _check(libc.unshare(flags), "unshare")
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{STUDENT_ID} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{STUDENT_ID} {group} 1")
+    Path("/proc/self/uid_map").write_text(f"{user} {own_user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {own_group} 1")
+
+
+def fork_first_process() -> int:
+    """As `os.fork`, but the fork is process 1 of process numbers of its own."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(libc.unshare(CLONE_NEWPID), "unshare")  # it counts for forks, not for the caller
+        process = -1
+        try:
+            process = os.fork()
+        finally:
+            if process:
+                _check(libc.setns(own, CLONE_NEWPID), "setns")
+    finally:
+        os.close(own)
+    return process
 
 
 def confine(limits: dict[str, int], visible: list[str], kept_descriptors: list[int]) -> None:
-    """Private folders, no capabilities, limits; runs as process 1 of the new namespaces."""
+    """Private folders, namespaces, no capabilities, limits; runs as process 1 of its numbers."""
     os.setsid()
     reset_signals()
     replace_descriptors(kept_descriptors)
+    _check(libc.unshare(CLONE_NEWNS), "unshare")
     mount_private_folders(limits, visible)
+    enter_user_namespace(NAMESPACES, STUDENT_ID, STUDENT_ID)
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
     # Where the machine runs out of memory, the kernel is to take it from here.
     Path("/proc/self/oom_score_adj").write_text("1000")
@@ -233,9 +262,14 @@ def drop_capabilities() -> None:
     for capability in range(last + 1):
         control_process(PR_CAPBSET_DROP, capability)
     control_process(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    header = CapabilityHeader(CAPABILITY_VERSION_3, 0)
-    none = (CapabilityData * 2)()
-    _check(libc.capset(ctypes.byref(header), none), "capset")
+    set_capabilities(0)
     control_process(PR_SET_NO_NEW_PRIVS, 1)
     # Dropping capabilities hides /proc/self from its own process; a student may read that.
     control_process(PR_SET_DUMPABLE, 1)
+
+
+def set_capabilities(kept: int) -> None:
+    """Keep the capabilities of this bit mask, below the 32nd, in use, and no other."""
+    header = CapabilityHeader(CAPABILITY_VERSION_3, 0)
+    data = (CapabilityData * 2)(CapabilityData(effective=kept, permitted=kept))
+    _check(libc.capset(ctypes.byref(header), data), "capset")

@@ -40,6 +40,7 @@ MOST_MEASURED = 16
 # So many threads of a session compete with others for the processors; any more take what is left.
 MOST_COMPETING = 4
 LEAST_PRIORITY = 19
+READY = "ready"
 
 
 @dataclass
@@ -95,32 +96,27 @@ class Warm:
         folder = tempfile.mkdtemp(prefix="session-") if self.unsafe else None
         reader, writer = os.pipe()
         try:
-            first = os.fork()
+            process = os.fork() if self.unsafe else isolation.fork_first_process()
         except OSError as error:
             # The machine is short of memory or processes: no reason to end the other sessions.
-            first = None
-            write_report(writer, error=f"fork: {error.strerror}")
-        if first == 0:
+            process = None
+            write_report(writer, f"fork: {error.strerror}")
+        if process == 0:
             os.close(reader)
             become_session(self, message, descriptor, writer, folder)
         os.close(writer)
         os.close(descriptor)
-        report = read_report(reader)
-        # In a sandbox the first fork only makes the namespaces; the session is its child.
-        process = first if self.unsafe else report.get("process")
-        if not process:
-            report.setdefault("error", "a fork ended before it had said a word")
-        if "error" not in report:
+        error = read_report(reader)
+        if error == READY:
             self.children[number] = Child(number, process, message["limits"], folder=folder)
             self.control.send({"event": "forked", "session": number})
-        if first and not self.unsafe:
-            os.waitpid(first, 0)  # with its end the session becomes our child
-        if "error" in report:
-            if process:
-                os.waitpid(process, 0)  # it ends itself after an error
-            if folder:
-                shutil.rmtree(folder, ignore_errors=True)
-            self.control.send({"event": "refused", "session": number, "error": report["error"]})
+            return
+        if process:
+            os.waitpid(process, 0)  # it ends itself after an error
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        error = error or "a fork ended before it had said a word"
+        self.control.send({"event": "refused", "session": number, "error": error})
 
     def kill(self, number: int, reason: str = "killed") -> None:
         child = self.children.get(number)
@@ -175,8 +171,7 @@ def become_session(
 ) -> NoReturn:
     """In the fork: confine this process, then serve the session; never returns.
 
-    It writes to `writer` which process the session is and what went wrong, and closes it when the
-    session is ready.
+    It writes to `writer` that the session is ready, or what went wrong, and closes it.
     """
     try:
         if warm.unsafe:
@@ -185,12 +180,6 @@ def become_session(
             isolation.replace_descriptors([descriptor, writer])
             os.chdir(folder)
         else:
-            isolation.enter_namespaces()
-            process = os.fork()
-            if process:
-                write_report(writer, process=process)
-                os.close(writer)  # now: its end takes a while, as all its memory is given back
-                os._exit(0)
             isolation.confine(message["limits"], warm.visible, [descriptor, writer])
             if system_calls.is_supported():
                 system_calls.install_filter()
@@ -198,9 +187,10 @@ def become_session(
         from proctor.inside import examinee, probe
 
         channel = wire.Channel(socket.socket(fileno=descriptor))
+        write_report(writer, READY)
         os.close(writer)
     except BaseException:  # noqa: BLE001 - whatever it is, the trusted side must hear of it
-        write_report(writer, error=traceback.format_exc(limit=-3)[-2000:])
+        write_report(writer, traceback.format_exc(limit=-3)[-2000:])
         os._exit(1)
     try:
         (probe if message["serve"] == "probe" else examinee).serve(channel)
@@ -220,17 +210,13 @@ def reason_of_end(child: Child, status: int, cpu_seconds: float) -> str:
     return child.reason or "signal SIGKILL"
 
 
-def write_report(descriptor: int, **facts: Any) -> None:
-    # Two processes write to the pipe: a line each, short enough to stay in one piece.
-    os.write(descriptor, json.dumps(facts).encode() + b"\n")
+def write_report(descriptor: int, text: str) -> None:
+    os.write(descriptor, text.encode())
 
 
-def read_report(descriptor: int) -> dict[str, Any]:
-    report: dict[str, Any] = {}
+def read_report(descriptor: int) -> str:
     with os.fdopen(descriptor, "rb") as file:
-        for line in file:
-            report.update(json.loads(line))
-    return report
+        return file.read().decode(errors="replace")
 
 
 def read_statuses() -> dict[int, dict[str, int]]:
@@ -318,6 +304,7 @@ def main() -> None:
     options = json.loads(sys.argv[2])
     if not options["unsafe"]:
         isolation.die_with_parent()
+        isolation.enter_nursery()
         isolation.forbid_inspection()
         isolation.HOME.mkdir()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
