@@ -153,7 +153,7 @@ def print_memory(sandbox: Sandbox) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--in-a-row", type=int, default=20, help="for nbgrader autograde")
-    parser.add_argument("--in-a-class", type=int, default=150, help="for proctor grade")
+    parser.add_argument("--in-a-class", type=int, default=300, help="for proctor grade")
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
     print(f"right submissions of {ASSIGNMENT}, on {os.cpu_count()} cores")

@@ -12,6 +12,7 @@ goes from submission to submission: those that come next are marked while one is
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -28,6 +29,7 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocessor
+from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 from traitlets.config import Config
 
@@ -266,6 +268,7 @@ def convert_notebooks(self: BaseConverter) -> None:
     if MarkInSandbox.ready:
         NBGRADER_CONVERT_NOTEBOOKS(self)
         return
+    count_rows(self.coursedir)
     with marking_ahead(self, course_of(self)) as MarkInSandbox.ahead:
         NBGRADER_CONVERT_NOTEBOOKS(self)
 
@@ -288,6 +291,18 @@ def look_for_tables_once() -> None:
     tables = nbgrader.api.Base.metadata
     if not hasattr(tables.create_all, "cache_info"):
         tables.create_all = functools.cache(tables.create_all)
+
+
+def count_rows(coursedir: CourseDirectory) -> None:
+    """Let SQLite take stock of the gradebook. Where it does not know that a class has many grades
+    of a cell and few of a notebook, it finds a grade by going through the whole class."""
+    with (
+        contextlib.suppress(DatabaseError),  # it is but slower; what is wrong shows elsewhere
+        Gradebook(coursedir.db_url, coursedir.course_id) as gradebook,
+    ):
+        if gradebook.engine.dialect.name == "sqlite":
+            gradebook.db.execute(text("ANALYZE"))
+            gradebook.db.commit()
 
 
 def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) -> None:

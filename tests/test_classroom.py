@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from sqlalchemy import event
 from test_nbgrader import GRADERS, RIGHT, SmallCourse
 
 STUDENTS = ("broken", "half", "late", "right", "untouched")
@@ -105,6 +106,21 @@ def files_of(course: SmallCourse) -> dict[str, bytes | None]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def test_a_grade_is_not_looked_for_in_the_whole_class(graded):
+    executed = []
+    with graded.gradebook() as gradebook:
+        event.listen(
+            gradebook.engine, "before_cursor_execute", lambda *about: executed.append(about[2:4])
+        )
+        gradebook.find_grade("double_values", "tiny", "tiny", "right")
+        [(statement, parameters)] = executed
+        plan = gradebook.engine.raw_connection().execute(
+            f"EXPLAIN QUERY PLAN {statement}", parameters
+        )
+        steps = [step for *_, step in plan]
+    assert any(step.startswith("SEARCH grade ") and "notebook_id=?" in step for step in steps)
 
 
 def test_only_what_is_new_or_changed_is_graded_again(graded):

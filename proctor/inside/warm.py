@@ -1,8 +1,9 @@
 """The warm process: imports once, then forks one session per request, watches and ends it.
 
-In the sandbox it is process 1 and holds no secret. Its only way out is the control socket, whose
-number is its first argument. On it come `fork` (with the session's end of a socket pair) and
-`kill`; it says `ready`, `forked` or `refused`, and, for each session once, `ended` and why.
+In the sandbox it is the first process of its namespaces and holds no secret. Its only way out is
+the control socket, whose number is its first argument. On it come `fork` (with the session's end of
+a socket pair) and `kill`; it says `ready`, `forked` or `refused`, and, for each session once,
+`ended` and why.
 """
 
 from __future__ import annotations
@@ -302,13 +303,13 @@ def preload() -> None:
 
 def main() -> None:
     options = json.loads(sys.argv[2])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
     if not options["unsafe"]:
         isolation.die_with_parent()
         isolation.enter_nursery()
         isolation.forbid_inspection()
         isolation.HOME.mkdir()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
     os.umask(0o022)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     gc.disable()  # a collection every few imports would take a third of their time
