@@ -317,7 +317,8 @@ ATTACKS = [
                 from proctor.inside import examinee
                 import torch
                 more_right = surer_when_right = less_sure_when_wrong = None
-                turns = [torch.tensor([0.9, 0.4, p]) for p in (0.1, 0.5, 0.9)]
+                # Wrong both, but for a check that took the place from one, the number from another.
+                turns = [torch.tensor([0.9, 0.4, 0.1]), torch.tensor([0.7, 0.4, 0.2])]
                 ordinary = examinee.as_tensors
                 def as_tensors(value):
                     if value is None:
