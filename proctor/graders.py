@@ -41,6 +41,12 @@ UNUSED_PLUGINS = (
 )
 
 
+def load_graders(folder: Path) -> None:
+    """Have the graders in `folder` ready. Raises CourseError when they do not load."""
+    with contextlib.redirect_stdout(sys.stderr):
+        loaded_graders(folder)
+
+
 def run_graders(folder: Path, answers: Answers) -> list[CheckResult]:
     """Run every grader in `folder` on these answers. Raises CourseError when they do not load."""
     # Standard output is for marks; what a grader prints may show hidden values.

@@ -14,7 +14,7 @@ from proctor import intake
 from proctor.course import Course, CourseError, read_notebook
 from proctor.diagnosis import diagnose
 from proctor.examination import CellRun, Examination, TimeLimits
-from proctor.graders import bounded_memory, run_graders
+from proctor.graders import bounded_memory, load_graders, run_graders
 from proctor.marks import CellMarks, Check, Marks, automatic_points, rejected
 from proctor.plugin import Answers, CheckResult
 from proctor.sandbox import Sandbox, shared_sandbox
@@ -51,6 +51,7 @@ def mark(
         return rejected(assignment, release, student, str(error), sha256=sha256, started=started)
     seed = seed_of(sha256) if seed is None else seed
     sandbox = sandbox or shared_sandbox()
+    load_graders(course.graders(assignment))  # while the sandbox starts
     for _ in range(ATTEMPTS):
         with examine(
             taken.notebook, release, sandbox, limits=limits, figures=figures
