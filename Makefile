@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
-.PHONY: setup lab demo test e2e docs hostile faults soak mutants lint bench clean
+.PHONY: setup lab demo test e2e docs hostile faults soak mutants postgresql lint bench clean
 
 setup: $(VENV)/installed
 
@@ -50,6 +50,11 @@ soak: setup
 
 mutants: setup
 	$(BIN)/python tests/mutants.py
+
+# With a gradebook on a PostgreSQL server of its own; the server's programs must be installed.
+postgresql: setup
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[postgresql]'
+	POSTGRESQL=1 $(BIN)/pytest tests/test_postgresql.py
 
 bench: setup
 	$(BIN)/python benchmarks/against_stock.py

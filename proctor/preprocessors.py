@@ -404,6 +404,6 @@ def cells_in_gradebook(coursedir: CourseDirectory) -> dict[str, float]:
 def unusable(error: DatabaseError) -> CourseError:
     """What to do about a gradebook that is locked, broken or out of room."""
     return CourseError(
-        f"the gradebook, gradebook.db, cannot be used ({error.orig}). Close what has it open, or "
-        "put a sound copy in its place; then the same command goes on with what is not graded yet."
+        f"the gradebook cannot be used ({error.orig}). Close what has gradebook.db open, or put a "
+        "sound copy in its place; then the same command goes on with what is not graded yet."
     )

@@ -17,7 +17,10 @@ ANY_NAME = frozenset(
     )
 )
 BINDING = ("STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL")
-LOADING = ("LOAD_NAME", "LOAD_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL")
+LOADING = (
+    *("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"),  # the last since Python 3.12
+    *("DELETE_NAME", "DELETE_GLOBAL"),
+)
 
 
 def not_missed(
