@@ -12,6 +12,7 @@ from proctor.assertions import (
 from proctor.plugin import grades
 
 FLOATS = (torch.float32, torch.float64)
+HALFWAY = 1 + 2**-24  # between two numbers of float32: who comes by there is off as far as can be
 LARGEST_EPSILON = 1e-8  # may stand under the root of rmse
 NEXT_TO_NOTHING = 2e-4
 LEAST_SHARE = {torch.float32: 1e-6, torch.float64: 1e-12}  # of a large loss, for rounding
@@ -305,6 +306,8 @@ def test_rmse_slopes(student, generator):
             predictions, targets = batch(generator, count, dtype)
             assert_slopes_of_rmse(student, predictions, targets)
             assert_slopes_of_rmse(student, targets + 0.01 * (predictions - targets), targets)
+    target = torch.zeros(1, dtype=torch.float64)
+    assert_slopes_of_rmse(student, target + HALFWAY**0.5, target)
 
 
 @grades(
