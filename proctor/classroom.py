@@ -158,7 +158,7 @@ class Classroom:
         }
         store = None if dry_run else Store(self)
         changes = []
-        marked = self._outcomes(graded, workers, cluster, figures=not dry_run)
+        marked = self._outcomes(graded, workers, cluster, figures=True)
         with contextlib.closing(marked) as outcomes:
             for outcome in outcomes:
                 student = outcome.job.student

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 REFUSED = 1
 COULD_NOT_WORK = 2
 STOPPED = 130
+NO_FIGURES = "draw no figures, and do not run cells that only draw (faster)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write Gradescope's results.json, for one notebook",
     )
-    check_command.add_argument("--no-figures", action="store_true", help="draw no figures (faster)")
+    check_command.add_argument("--no-figures", action="store_true", help=NO_FIGURES)
     check_command.add_argument("--seed", type=int, help="seed of the random inputs, from a record")
     check_command.add_argument(
         "--unsafe-no-sandbox",
@@ -79,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     grade_command.add_argument(
         "--force", action="store_true", help="grade again what has not changed, too"
     )
-    grade_command.add_argument("--no-figures", action="store_true", help="draw no figures (faster)")
+    grade_command.add_argument("--no-figures", action="store_true", help=NO_FIGURES)
 
     regrade_command = add_command(
         commands, "regrade", regrade, "mark graded submissions anew, and show who gains or loses"
@@ -209,7 +210,8 @@ def check_one(
         if assignment is None:
             assignment = intake.assignment_named(path, course.root)
         return rejected_unread(assignment, course, options.student, str(error))
-    from proctor.marking import mark  # torch takes seconds to import, and few commands need it
+    sandbox.start()  # while torch is imported, which takes seconds as well: few commands need it
+    from proctor.marking import mark
 
     return mark(
         submission,

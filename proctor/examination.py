@@ -264,6 +264,7 @@ class Examination:
         deadline = time.monotonic() + seconds + GRACE
         message = {
             "ask": "execute",
+            "number": index + 1,
             "source": self.cells[index],
             "seconds": seconds,
             "figures": self.figures,

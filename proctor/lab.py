@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from proctor.exchange import demand_exchange
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 STATE = ".lab"
+NO_PORT = "no available port could be found"
 # Variables that would lead a server to the user's own settings and folders.
 FOREIGN_VARIABLES = ("JUPYTER", "NBGRADER", "XDG_", "IPYTHON")
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
@@ -98,7 +100,8 @@ class Server:
         while time.monotonic() < deadline and self.is_running():
             if address.exists() and (text := address.read_text()):
                 found = json.loads(text)
-                return f"{found['url']}{page}?token={found['token']}"
+                if answers(found["url"], found["token"]):
+                    return f"{found['url']}{page}?token={found['token']}"
             time.sleep(0.1)
         raise CourseError(f"the server of {self.name} did not start: {self.last_words()}")
 
@@ -165,7 +168,7 @@ class Lab:
             for server in self.servers:
                 server.start()
             for server in self.servers:
-                server.url()
+                self._wait_for(server)
         except BaseException:
             self.__exit__()
             raise
@@ -175,6 +178,16 @@ class Lab:
         for server in self.servers:
             server.stop()
 
+    def _wait_for(self, server: Server) -> None:
+        try:
+            server.url()
+        except CourseError:
+            # Somebody else took the port between its choice and its use: it is to choose anew.
+            if NO_PORT not in server.last_words():
+                raise
+            server.start()
+            server.url()
+
     def wait(self) -> None:
         """Until Ctrl-C, or until a server ends by itself: then raises CourseError."""
         while True:
@@ -182,6 +195,15 @@ class Lab:
                 if not server.is_running():
                     raise CourseError(f"the server of {server.name} ended: {server.last_words()}")
             time.sleep(0.5)
+
+
+def answers(url: str, token: str) -> bool:
+    """Whether the server with this token is there: another may have taken its port."""
+    try:
+        with urllib.request.urlopen(f"{url}api/status?token={token}", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def run(course: Path, exchange: Path | None, student: str) -> None:

@@ -210,6 +210,8 @@ class Student:
         """The same student, each call made so many times in a row, on the same arguments: a loop
         of training crosses to the sandbox once. What comes back is the last call's result; all
         together they have the time of one call."""
+        if times < 1:
+            raise ValueError(f"a call cannot be made {times} times")
         return self._with(times=times)
 
     def _with(self, **changes: Any) -> Student:

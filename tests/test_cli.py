@@ -53,6 +53,7 @@ def proctor(course, sandbox, monkeypatch, capfd):
     class Shared:
         protection = sandbox.protection
         limits = sandbox.limits
+        start = sandbox.start
         session = sandbox.session
 
         def close(self):

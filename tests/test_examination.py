@@ -230,6 +230,13 @@ def test_figure_cells_that_no_other_needs_are_not_run(sandbox, last, figures, st
         assert examined.question().alive
 
 
+def test_errors_name_cells_by_their_numbers_though_a_figure_is_left_out(sandbox):
+    cells = ["kept = 1", "drawn = 2", "1 / 0"]
+    with Examination(sandbox, cells, figures=False, figure_cells=[1]) as examined:
+        *_, failed = examined.run_cells()
+        assert "In[3]" in "\n".join(failed.outputs[-1]["traceback"])
+
+
 def test_a_text_that_python_cannot_compile_leaves_no_figure_out(sandbox):
     bomb = "x = " + "-" * 2_000_000 + "1"
     with Examination(sandbox, ["a = 1", bomb], figures=False, figure_cells=[0]) as examined:

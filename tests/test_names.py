@@ -52,6 +52,10 @@ def test_what_no_other_cell_uses_is_left_out(left_out, other):
         "eval('lo' + 'ss')",
         "import __main__ as me\nme.loss",
         "import sys\nsys.modules['__main__'].loss",
+        "import timeit\ntimeit.timeit('loss')",
+        "repeat('curve', 'from __main__ import curve')",
+        "draw_all.__globals__['curve']",
+        "'curve' in dir()",
         "%time loss",
         "!ls {curve}",
         "%%capture\nloss",
@@ -62,6 +66,24 @@ def test_what_no_other_cell_uses_is_left_out(left_out, other):
 )
 def test_what_another_cell_uses_or_may_use_is_not_left_out(left_out, other):
     assert left_out(FIGURE, other) == []
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        "from math import *",
+        "%pylab inline",
+        "%%capture out\n1",
+        "globals()['pi'] = 3",
+        "exec('a = 1')",
+    ],
+)
+def test_a_figure_that_may_bind_any_name_is_not_left_out(left_out, figure):
+    assert left_out(figure, "x = 1") == []
+
+
+def test_a_cell_too_deep_to_look_through_leaves_none_out(left_out):
+    assert left_out("a = 1", "x = " + "lambda: " * 1500 + "0") == []
 
 
 def test_cells_of_the_release_may_look_names_up(left_out):

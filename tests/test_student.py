@@ -476,6 +476,11 @@ def test_a_call_made_several_times_in_one_go(answers):
     assert answers.count_up(kept, 0.5) == 8
 
 
+def test_a_call_is_made_at_least_once(answers):
+    with pytest.raises(ValueError, match="0 times"):
+        answers.repeating(0)
+
+
 def test_calls_made_in_one_go_have_the_time_of_one(answers):
     with pytest.raises(TookTooLong):
         answers.repeating(20).nap(0.1)

@@ -80,6 +80,7 @@ def answer_session(
     if ask == "execute":
         if not message["figures"]:
             shell.leave_out_figures()
+        shell.execution_count = message["number"]  # cells may have been left out
         outputs, status = shell.run(message["source"], message["seconds"])
         return {"outputs": outputs, "status": status}
     if ask == "not missed":
