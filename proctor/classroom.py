@@ -224,11 +224,11 @@ class Store:
         self.autograde.force = True
         self.autograde.log = logging.getLogger("proctor.store")
         self.messages = Messages()
+        self.autograde.log.propagate = False
+        self.autograde.log.addHandler(self.messages)
         self.stored = 0
         look_for_tables_once()
         gc.freeze()  # what was imported stays: no collection needs to go through it again
-        self.autograde.log.propagate = False
-        self.autograde.log.addHandler(self.messages)
 
     def marks(self, student: str, marks: Marks) -> str | None:
         """Store one student's marks; returns why that could not be done, if it could not.

@@ -243,6 +243,13 @@ def test_a_text_that_python_cannot_compile_leaves_no_figure_out(sandbox):
         assert examined.run_cells()[0].status == "ok"
 
 
+def test_the_first_figure_of_a_session_imports_nothing(examine):
+    draw = "plt.plot([1, 2])\nplt.title('a')\nplt.show()"
+    look = "import sys\nimport matplotlib.pyplot as plt\nbefore = set(sys.modules)"
+    *_, last = examine(look, draw, "sorted(set(sys.modules) - before)").runs
+    assert last.outputs[0]["data"]["text/plain"] == "[]"
+
+
 def test_the_outputs_of_a_whole_notebook_are_limited(examine, monkeypatch):
     monkeypatch.setattr(examination_module, "MAX_OUTPUT_BYTES", 3 << 20)
     examined = examine(*["print('x' * 1_000_000)"] * 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -48,6 +49,19 @@ def test_both_servers_answer_and_stop_with_ctrl_c(tmp_path):
     for address in (instructor, student):
         with pytest.raises(OSError, match="refused"):
             urllib.request.urlopen(address, timeout=60)
+
+
+def test_server_that_lost_its_port_to_another_chooses_anew(tmp_path):
+    lab = Lab(tmp_path)
+    options = lab.instructor.options
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = lab.instructor.port = taken.getsockname()[1]
+        tries = iter([["--ServerApp.port_retries=1"], []])
+        with socket.create_server(("127.0.0.1", port + 1)):
+            lab.instructor.options = lambda: [*options(), *next(tries)]
+            with lab:
+                assert f":{port}/" not in lab.instructor.url()
+    assert next(tries, None) is None
 
 
 def test_exchange_that_is_not_there_comes_with_its_remedy(tmp_path):

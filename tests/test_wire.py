@@ -141,9 +141,20 @@ def test_a_value_nested_too_deeply_does_not_cross():
         ({"number": 10**5000}, []),
         ({"value": object()}, []),
         ({}, [torch.zeros(2).to_sparse()]),
+        ({}, [torch.zeros(2, device="meta")]),
+        ({}, [torch.zeros(2, dtype=torch.complex64)]),
         ({}, [torch.zeros(1)] * 10_000),
     ],
-    ids=["long text", "large tensor", "huge int", "no JSON", "sparse", "too many tensors"],
+    ids=[
+        "long text",
+        "large tensor",
+        "huge int",
+        "no JSON",
+        "sparse",
+        "meta",
+        "complex",
+        "too many tensors",
+    ],
 )
 def test_what_cannot_be_sent_is_refused_before_a_byte_has_left(ends, message, tensors):
     channel, peer = ends
