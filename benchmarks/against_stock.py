@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 
 from proctor.course import Course
-from proctor.marking import mark
-from proctor.sandbox import Sandbox
+from proctor.grading.marking import mark
+from proctor.sandbox.sessions import Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "mnist_loss"

@@ -20,13 +20,13 @@ from typing import Any
 import nbformat
 from against_stock import ASSIGNMENT, PROCTOR, ROOT, make_course, run
 
-from proctor import intake, marking
-from proctor.classroom import Classroom, Store
+from proctor.classroom.whole_class import Classroom, Store
 from proctor.course import Course
-from proctor.examination import Examination, Question
-from proctor.marking import mark
-from proctor.marks import Marks
-from proctor.sandbox import Sandbox
+from proctor.grading import intake, marking
+from proctor.grading.marking import mark
+from proctor.grading.marks import Marks
+from proctor.sandbox.examination import Examination, Question
+from proctor.sandbox.sessions import Sandbox
 from proctor.settings import load_config
 
 Seconds = dict[str, float]

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from proctor import intake, workers
+from proctor.classroom import workers
+from proctor.commands.progress import Progress
 from proctor.course import Course, CourseError
-from proctor.marks import Marks, rejected_unread
-from proctor.progress import Progress
-from proctor.sandbox import Sandbox, SandboxUnavailable, probe, shared_sandbox
+from proctor.grading import intake
+from proctor.grading.marks import Marks, rejected_unread
+from proctor.sandbox.probes import probe
+from proctor.sandbox.sessions import Sandbox, shared_sandbox
+from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import Grading, course_of, load_config
 from proctor.text import plain
 
 if TYPE_CHECKING:
-    from proctor.classroom import Tally
+    from proctor.classroom.whole_class import Tally
 
 REFUSED = 1
 COULD_NOT_WORK = 2
@@ -211,7 +214,7 @@ def check_one(
             assignment = intake.assignment_named(path, course.root)
         return rejected_unread(assignment, course, options.student, str(error))
     sandbox.start()  # while torch is imported, which takes seconds as well: few commands need it
-    from proctor.marking import mark
+    from proctor.grading.marking import mark
 
     return mark(
         submission,
@@ -227,7 +230,7 @@ def check_one(
 
 def write_results(path: Path, marks: Marks) -> None:
     """Write Gradescope's file. Raises CourseError where it cannot be written."""
-    from proctor.gradescope import results_of
+    from proctor.platforms.gradescope import results_of
 
     try:
         path.write_text(json.dumps(results_of(marks), indent=1), encoding="utf-8")
@@ -299,7 +302,7 @@ def grade(options: argparse.Namespace) -> int:
     if options.cluster is None:
         shared_sandbox().start()
         workers.prepare()
-    from proctor.classroom import Classroom, named_students
+    from proctor.classroom.whole_class import Classroom, named_students
 
     classroom = Classroom(config, course, options.assignment)
     students = named_students(classroom, options.student)
@@ -343,7 +346,7 @@ def summary_of_class(assignment: str, tally: Tally, seconds: float) -> str:
 def regrade(options: argparse.Namespace) -> int:
     """Show what the graders of today would change, and store it unless it is a dry run."""
     config = load_config()
-    from proctor.classroom import Classroom, named_students
+    from proctor.classroom.whole_class import Classroom, named_students
 
     classroom = Classroom(config, course_of(config), options.assignment)
     students = named_students(classroom, options.student)
@@ -373,7 +376,7 @@ def regrade(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Write the class report, or print its rows."""
-    from proctor.report import checks_as_csv, write_report
+    from proctor.pages.report import checks_as_csv, write_report
 
     config = load_config()
     course = course_of(config)
@@ -388,7 +391,7 @@ def report(options: argparse.Namespace) -> int:
 def explain(options: argparse.Namespace) -> int:
     """Explain one mark from its record and the gradebook."""
     config = load_config()
-    from proctor.explain import explanation
+    from proctor.pages.explanation import explanation
 
     print(explanation(config, course_of(config), options.assignment, options.student))
     return 0
@@ -396,7 +399,7 @@ def explain(options: argparse.Namespace) -> int:
 
 def release(options: argparse.Namespace) -> int:
     """Release an assignment, or say everything that is wrong with it."""
-    from proctor import gate
+    from proctor.classroom import release_gate
 
     config = load_config()
     with tqdm(unit="answer", disable=not sys.stderr.isatty()) as bar:
@@ -405,7 +408,7 @@ def release(options: argparse.Namespace) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        found = gate.release(
+        found = release_gate.release(
             course_of(config), config, options.assignment, workers=options.jobs, progress=progress
         )
     if found:
@@ -418,7 +421,7 @@ def release(options: argparse.Namespace) -> int:
 
 def package(options: argparse.Namespace) -> int:
     """Write what students without nbgrader need, as one file."""
-    from proctor.package import package as zip_file_of
+    from proctor.platforms.package import package as zip_file_of
 
     course = course_of(load_config())
     data = zip_file_of(course, options.assignment)
@@ -438,7 +441,7 @@ def doctor(_options: argparse.Namespace) -> int:
 
 def lab(options: argparse.Namespace) -> int:
     """Show the course as an instructor and as a student see it."""
-    from proctor.lab import run
+    from proctor.commands.lab import run
 
     run(course_of(load_config()).root, options.exchange, options.student)
     return 0

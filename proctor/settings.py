@@ -1,16 +1,62 @@
-"""Settings of grading, in nbgrader's way: `c.Grading.cell_seconds = 10` in nbgrader_config.py."""
+"""Every limit there is, and the settings of grading in nbgrader's way: in nbgrader_config.py,
+`c.Grading.cell_seconds = 10`. Importing this imports neither nbgrader nor torch."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from nbgrader.apps import NbGrader
-from nbgrader.coursedir import CourseDirectory
 from traitlets import Bool, Float
 from traitlets.config import Config, Configurable
 
 from proctor.course import Course
-from proctor.examination import TimeLimits
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """Wall time in seconds. `questions` is the part of `submission` that cells may not use up,
+    `function` what all calls of one function may take, so that it leaves time for the others."""
+
+    cell: float = 4.0
+    call: float = 4.0
+    repeated_call: float = 1.0  # for a function that was late before
+    submission: float = 45.0
+    questions: float = 15.0
+    function: float = 10.0
+
+
+@dataclass(frozen=True)
+class SessionLimits:
+    """What one session may use; times on the clock are kept by whoever asks it something.
+
+    Memory of one process counts on top of what the warm interpreter holds already.
+    """
+
+    data_bytes: int = 1536 * MEGABYTE
+    address_bytes: int = 4096 * MEGABYTE
+    stack_bytes: int = 16 * MEGABYTE
+    # All processes of the session together, by the watchdog.
+    resident_bytes: int = 2048 * MEGABYTE
+    processes: int = 64
+    open_files: int = 256
+    file_bytes: int = 64 * MEGABYTE
+    cpu_seconds: int = 60
+    # Each of the private folders.
+    temporary_bytes: int = 64 * MEGABYTE
+    temporary_files: int = 4096
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """What is unpacked at most. `ratio` is that of a file to its compressed size."""
+
+    files: int
+    total_bytes: int
+    file_bytes: int
+    ratio: int
+    depth: int = 2  # archives within archives
 
 
 class Grading(Configurable):
@@ -42,6 +88,8 @@ class Grading(Configurable):
 
 def load_config() -> Config:
     """The configuration as every nbgrader command finds it from the current folder."""
+    from nbgrader.apps import NbGrader  # half a second
+
     app = NbGrader()
     app.load_config_file()
     return app.config
@@ -49,4 +97,6 @@ def load_config() -> Config:
 
 def course_of(config: Config) -> Course:
     """The course that the configuration names: the current folder, unless it says otherwise."""
+    from nbgrader.coursedir import CourseDirectory
+
     return Course(Path(CourseDirectory(config=config).root).resolve())

@@ -13,8 +13,9 @@ from nbformat import v4
 from nbgrader.api import Gradebook
 
 from proctor.course import Course
-from proctor.examination import Examination, TimeLimits
-from proctor.sandbox import shared_sandbox
+from proctor.sandbox.examination import Examination
+from proctor.sandbox.sessions import shared_sandbox
+from proctor.settings import TimeLimits
 
 # Short enough for tests that wait for them, long enough for a busy machine.
 LIMITS = TimeLimits(cell=0.8, call=0.8, repeated_call=0.3, submission=30.0, questions=10.0)
@@ -80,7 +81,7 @@ class TinyCourse:
         self._write(f"release/{assignment}/{assignment}.ipynb", released)
         folder = self.root / "tests" / "graders" / assignment
         folder.mkdir(parents=True, exist_ok=True)
-        text = "import torch\nfrom proctor.plugin import grades\n\n" + textwrap.dedent(graders)
+        text = "import torch\nfrom proctor.authoring import grades\n\n" + textwrap.dedent(graders)
         (folder / f"test_{assignment}.py").write_text(text)
         self.cells = cells
         return self

@@ -22,9 +22,15 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
-from proctor.answers import Answer, as_submission, load_answers, reference_answers, with_answers
 from proctor.course import Course, read_notebook
-from proctor.records import read_record
+from proctor.grading.labelled import (
+    Answer,
+    as_submission,
+    load_answers,
+    reference_answers,
+    with_answers,
+)
+from proctor.grading.records import read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "mnist_loss"

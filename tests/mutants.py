@@ -21,11 +21,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from proctor.answers import as_submission, reference_answers, with_answers
+from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, read_notebook
-from proctor.examination import TimeLimits
-from proctor.sandbox import Sandbox
-from proctor.workers import Job, MarkingSettings, Workers
+from proctor.grading.labelled import as_submission, reference_answers, with_answers
+from proctor.sandbox.sessions import Sandbox
+from proctor.settings import TimeLimits
 
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = Course(ROOT)

@@ -23,9 +23,9 @@ from pathlib import Path
 import psutil
 from hostile.faults import ANSWERS, ASSIGNMENT, Classroom
 
-from proctor.examination import TimeLimits
-from proctor.sandbox import Sandbox
-from proctor.workers import Job, MarkingSettings, Outcome, Workers
+from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
+from proctor.sandbox.sessions import Sandbox
+from proctor.settings import TimeLimits
 
 WINDOWS = 10
 MOST_GROWTH = {"megabytes": 25, "descriptors": 2, "processes": 0, "files": 0}

@@ -11,11 +11,11 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from proctor.ahead import MarkedAhead, jobs_of, marking_ahead
+from proctor.classroom.ahead import MarkedAhead, jobs_of, marking_ahead
+from proctor.classroom.preprocessors import is_of
+from proctor.classroom.workers import Job, Outcome
 from proctor.course import Course, CourseError
-from proctor.marks import Marks
-from proctor.preprocessors import is_of
-from proctor.workers import Job, Outcome
+from proctor.grading.marks import Marks
 
 EARLIER, LATER = "2026-01-01 10:00:00 UTC", "2026-01-02 10:00:00 UTC"
 
@@ -69,7 +69,7 @@ def test_where_workers_cannot_start_one_is_marked_at_a_time(converter, monkeypat
     def refuse(*_):
         raise CourseError("the process that starts workers could not be started")
 
-    monkeypatch.setattr("proctor.ahead.Workers", refuse)
+    monkeypatch.setattr("proctor.classroom.ahead.Workers", refuse)
     converter.log = logging.getLogger("nbgrader")
     with marking_ahead(converter, Course(Path(converter.coursedir.root))) as ahead:
         assert ahead.marks("new") is None

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from proctor import intake
-from proctor.answers import as_submission, load_answers, with_answers
+from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, read_notebook
-from proctor.examination import TimeLimits
-from proctor.marking import mark
-from proctor.sandbox import shared_sandbox
-from proctor.workers import Job, MarkingSettings, Workers
+from proctor.grading import intake
+from proctor.grading.labelled import as_submission, load_answers, with_answers
+from proctor.grading.marking import mark
+from proctor.sandbox.sessions import shared_sandbox
+from proctor.settings import TimeLimits
 
 ROOT = Path(__file__).parents[1]
 COURSE = Course(ROOT)

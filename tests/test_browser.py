@@ -38,9 +38,9 @@ from playwright.sync_api import (
 from test_nbgrader import RIGHT, SmallCourse
 from traitlets.config import PyFileConfigLoader
 
-from proctor.answers import reference_answers
+from proctor.commands.lab import Lab, Server
 from proctor.course import Course, read_notebook
-from proctor.lab import Lab, Server
+from proctor.grading.labelled import reference_answers
 
 REPOSITORY = Path(__file__).parent.parent
 ASSIGNMENT = "mnist_loss"

@@ -11,8 +11,8 @@ from conftest import cell
 from nbformat import v4
 
 from proctor import cli
-from proctor.marking import mark
-from proctor.records import read_record, write_record
+from proctor.grading.marking import mark
+from proctor.grading.records import read_record, write_record
 
 CELLS = [
     v4.new_code_cell("print('start')", id="start"),

@@ -12,11 +12,11 @@ import pytest
 from conftest import cell
 from distributed import Client
 
-from proctor.cluster import Cluster
+from proctor.classroom.cluster import Cluster
+from proctor.classroom.workers import Job, MarkingSettings
 from proctor.course import CourseError
-from proctor.examination import TimeLimits
-from proctor.marking import mark
-from proctor.workers import Job, MarkingSettings
+from proctor.grading.marking import mark
+from proctor.settings import TimeLimits
 
 DASK = Path(sys.executable).with_name("dask")
 CELLS = [
@@ -128,7 +128,7 @@ def test_a_fault_of_the_course_ends_the_run(course, pool):
 
 
 def test_no_worker_is_told_with_what_to_do(course, tmp_path, monkeypatch):
-    monkeypatch.setattr("proctor.cluster.WORKER_SECONDS", 1)
+    monkeypatch.setattr("proctor.classroom.cluster.WORKER_SECONDS", 1)
     one = job(course, "student-01", "def double(x):\n    return 2 * x")
     with (
         dask(tmp_path, SCHEDULER, workers=0) as address,
@@ -139,6 +139,6 @@ def test_no_worker_is_told_with_what_to_do(course, tmp_path, monkeypatch):
 
 
 def test_no_scheduler_is_told_with_what_to_do(course, monkeypatch):
-    monkeypatch.setattr("proctor.cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("proctor.classroom.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(CourseError, match=r"no Dask scheduler answers at .*dask scheduler"):
         Cluster("tcp://127.0.0.1:9", MarkingSettings(course.root, False, TimeLimits()), "tiny")

@@ -16,8 +16,8 @@ from nbformat import v4, writes
 from nbgrader.api import Gradebook
 from nbgrader.apps.zipcollectapp import ZipCollectApp
 
-from proctor.collecting import copies_of
-from proctor.platforms import claim_of
+from proctor.platforms.collecting import copies_of
+from proctor.platforms.names import claim_of
 
 REPOSITORY = Path(__file__).parent.parent
 CANVAS_GRADEBOOK = """\

@@ -22,7 +22,7 @@ from torch.nn.functional import (
 )
 
 from proctor.course import Course
-from proctor.marking import mark
+from proctor.grading.marking import mark
 
 COURSE = Path(__file__).resolve().parent.parent
 

@@ -16,7 +16,8 @@ from conftest import cell
 from nbformat import v4
 from nbgrader.apps import NbGraderApp
 
-from proctor import cli, gate
+from proctor import cli
+from proctor.classroom import release_gate
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -165,7 +166,7 @@ def example(tmp_path, sandbox, empty_gradebook, monkeypatch) -> Path:
     shutil.copy(empty_gradebook, course / "gradebook.db")
     monkeypatch.chdir(course)
     monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=":")
-    monkeypatch.setattr(gate, "Sandbox", lambda: sandbox)
+    monkeypatch.setattr(release_gate, "Sandbox", lambda: sandbox)
     monkeypatch.setattr(sandbox, "close", lambda: None)
     return course
 

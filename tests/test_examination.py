@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from proctor import examination as examination_module
-from proctor.examination import Examination, QuestionLost, TimeLimits, clean_output
-from proctor.report import time_ran_out
-from proctor.wire import Malformed
+from proctor.pages.report import time_ran_out
+from proctor.sandbox.examination import Examination, QuestionLost, clean_output
+from proctor.settings import TimeLimits
+from proctor.wire.errors import Malformed
 
 
 @pytest.fixture

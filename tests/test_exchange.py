@@ -26,7 +26,7 @@ from traitlets.config import Config, PyFileConfigLoader
 
 REPOSITORY = Path(__file__).parent.parent
 GRADERS = '''
-from proctor.plugin import grades
+from proctor.authoring import grades
 
 
 @grades("double_values", hint="Try a few numbers.")
@@ -248,7 +248,7 @@ def test_stock_collect_would_have_followed_the_link(small_class, monkeypatch):
     """The counter-check: without the guard a grader lies in submitted/, and then in feedback/."""
     from nbgrader.exchange.default.collect import ExchangeCollect
 
-    from proctor import exchange
+    from proctor.classroom import exchange
 
     instructor = small_class.instructor()
     monkeypatch.setattr(ExchangeCollect, "do_copy", exchange.DO_COPY)

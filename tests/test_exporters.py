@@ -77,7 +77,9 @@ class Exporting:
     def export(self, exporter: str, *arguments: str) -> str:
         """Run the command; gives what it wrote."""
         app = ExportApp()
-        app.initialize([f"--exporter=proctor.exporters.{exporter}", "--to=out.csv", *arguments])
+        app.initialize(
+            [f"--exporter=proctor.platforms.exporters.{exporter}", "--to=out.csv", *arguments]
+        )
         app.log.propagate = True
         self.log.clear()
         with self.log.at_level(logging.INFO, logger=app.log.name):

@@ -18,8 +18,8 @@ from hostile.faults import ASSIGNMENT, Classroom, kill_one, locked
 
 from proctor import classroom as classroom_module
 from proctor import cli
-from proctor.preprocessors import MarkInSandbox
-from proctor.sandbox import find_bubblewrap, is_root
+from proctor.classroom.preprocessors import MarkInSandbox
+from proctor.sandbox.bubblewrap import find_bubblewrap, is_root
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from proctor import feedback, formulas, preprocessors
-from proctor.feedback import clean_html, markdown_to_html, safe_outputs
-from proctor.marks import CellMarks, Check, Marks
+from proctor.classroom import preprocessors
+from proctor.grading.marks import CellMarks, Check, Marks
+from proctor.pages import feedback, formulas
+from proctor.pages.feedback import clean_html, markdown_to_html, safe_outputs
 
 
 def data_of(**data):

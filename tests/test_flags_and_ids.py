@@ -9,10 +9,10 @@ import nbformat
 import pytest
 import torch
 
-from proctor.answers import as_submission, with_answers
 from proctor.course import Course, read_notebook
-from proctor.marking import mark
-from proctor.sandbox import shared_sandbox
+from proctor.grading.labelled import as_submission, with_answers
+from proctor.grading.marking import mark
+from proctor.sandbox.sessions import shared_sandbox
 
 COURSE = Course(Path(__file__).parents[1])
 STUDENTS = [f"student-{number:02}" for number in range(200)]

@@ -10,7 +10,8 @@ from conftest import TinyCourse, cell
 from nbformat import v4
 from traitlets.config import Config
 
-from proctor import cli, gate
+from proctor import cli
+from proctor.classroom import release_gate
 from proctor.course import CourseError
 
 DOUBLE = (
@@ -41,7 +42,7 @@ def test_triple(student):
     assert student.triple(2) == 6
 '''
 ANSWERS = """
-from proctor.answers import right, wrong
+from proctor.grading.labelled import right, wrong
 
 ANSWERS = [
     right("double", "a product", "def double(x): return 2 * x"),
@@ -54,7 +55,7 @@ ANSWERS = [
 def one_sandbox(sandbox):
     """The gate starts no sandbox of its own: that of all tests is used, and stays open."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gate, "Sandbox", lambda: sandbox)
+        patch.setattr(release_gate, "Sandbox", lambda: sandbox)
         patch.setattr(sandbox, "close", lambda: None)
         yield
 
@@ -78,7 +79,9 @@ def sound(tiny_course, empty_gradebook, monkeypatch):
 
 
 def faults_of_marks(course):
-    return gate.faults_of_marks(course.course, Config(), "tiny", 1, lambda done, total: None)
+    return release_gate.faults_of_marks(
+        course.course, Config(), "tiny", 1, lambda done, total: None
+    )
 
 
 def test_a_sound_course_is_released(sound, capsys):
@@ -128,7 +131,7 @@ def faults(tmp_path_factory):
 
 
 def listed(answers):
-    return f"from proctor.answers import right, wrong\nANSWERS = [{answers}]"
+    return f"from proctor.grading.labelled import right, wrong\nANSWERS = [{answers}]"
 
 
 def test_a_blank_notebook_gets_nothing(faults):
@@ -182,15 +185,15 @@ def test_cells_and_graders_must_fit(tiny_course):
 )
 def test_solutions_and_hidden_words_are_found(tiny_course, place, text, fault):
     tiny_course.add("tiny", CELLS, GRADERS, stubs={**STUBS, place: text})
-    assert f"release: {fault}" in gate.faults_of_text(tiny_course.course, "tiny")
+    assert f"release: {fault}" in release_gate.faults_of_text(tiny_course.course, "tiny")
 
 
 def test_a_clean_release_has_no_such_fault(tiny_course):
     tiny_course.add("tiny", CELLS, GRADERS, stubs=STUBS)
-    assert gate.faults_of_text(tiny_course.course, "tiny") == []
+    assert release_gate.faults_of_text(tiny_course.course, "tiny") == []
 
 
 def test_without_labelled_answers_nothing_is_proven(tiny_course):
     tiny_course.add("tiny", CELLS, GRADERS)
     with pytest.raises(CourseError, match=r"tests/answers/tiny\.py is missing"):
-        gate.release(tiny_course.course, Config(), "tiny", workers=1)
+        release_gate.release(tiny_course.course, Config(), "tiny", workers=1)

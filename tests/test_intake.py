@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from proctor import intake
 from proctor.course import CourseError
-from proctor.intake import Rejected, read_submission, rebuild
+from proctor.grading import intake
+from proctor.grading.intake import Rejected, read_submission, rebuild
 
 ANSWER = "def double(x):\n    return 2 * x"
 STUB = "def double(x):\n    raise NotImplementedError"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from proctor.commands.lab import Lab
 from proctor.course import CourseError
-from proctor.lab import Lab
 
 
 def test_both_servers_answer_and_stop_with_ctrl_c(tmp_path):

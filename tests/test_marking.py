@@ -12,9 +12,10 @@ from conftest import LIMITS, cell
 from nbformat import v4
 
 from proctor.course import CourseError
-from proctor.examination import Examination
-from proctor.marking import mark
-from proctor.sandbox import Sandbox, SandboxUnavailable
+from proctor.grading.marking import mark
+from proctor.sandbox.examination import Examination
+from proctor.sandbox.sessions import Sandbox
+from proctor.sandbox.unavailable import SandboxUnavailable
 
 CANARY = "CANARY-7f3a"
 
@@ -239,7 +240,7 @@ def test_what_a_wrong_answer_changes_costs_no_other_exercise(course, marks_of, s
         """,
     )
     (course.course.graders("tiny") / "test_other.py").write_text(
-        "from proctor.plugin import grades\n\n"
+        "from proctor.authoring import grades\n\n"
         '@grades("half_values", hint="h")\n'
         "def test_second(student):\n"
         "    assert student.half(4) == 2\n"

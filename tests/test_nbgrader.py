@@ -30,7 +30,7 @@ GRADERS = '''
 """heron"""
 import torch
 
-from proctor.plugin import grades
+from proctor.authoring import grades
 
 
 @grades("double_values", hint="Try a few numbers by hand.")

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from proctor import cli
 from proctor.course import Course, CourseError
-from proctor.package import imported_modules, package
+from proctor.platforms.package import imported_modules, package
 
 COURSE = Course(Path(__file__).parent.parent)
 CELLS = [

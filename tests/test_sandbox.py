@@ -20,10 +20,13 @@ from typing import Any
 
 import pytest
 
-from proctor import sandbox as module
-from proctor import wire
 from proctor.inside import system_calls
-from proctor.sandbox import Limits, Sandbox, SandboxUnavailable, Session
+from proctor.sandbox import bubblewrap, probes
+from proctor.sandbox.sessions import Sandbox, Session
+from proctor.sandbox.unavailable import SandboxUnavailable
+from proctor.settings import SessionLimits
+from proctor.wire import errors
+from proctor.wire.linux import calls_are_filtered
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MEGABYTE = 1 << 20
@@ -96,7 +99,7 @@ def shared() -> Iterator[Sandbox]:
 @pytest.fixture
 def sandbox(shared: Sandbox) -> Iterator[Sandbox]:
     yield shared
-    shared.limits = Limits()
+    shared.limits = SessionLimits()
 
 
 @pytest.fixture
@@ -128,8 +131,8 @@ def test_a_session_is_not_root_for_the_machine(sandbox, session):
 def test_nothing_of_the_grader_is_handed_in(session):
     found = facts(session)
     assert set(found["environment"]) <= {
-        *module.ENVIRONMENT,
-        *module.PYTHON_ENVIRONMENT,
+        *bubblewrap.ENVIRONMENT,
+        *bubblewrap.PYTHON_ENVIRONMENT,
         "PWD",
         # set by torch when it is imported
         "KMP_DUPLICATE_LIB_OK",
@@ -166,7 +169,7 @@ def test_a_session_sees_no_other_session_and_not_the_warm_process(sandbox, sessi
         "/var",
         "/sys",
         "/run",
-        "/engine/proctor/sandbox.py",
+        "/engine/proctor/sandbox/sessions.py",
     ],
 )
 def test_files_of_the_machine_and_the_course_are_not_there(session, path):
@@ -209,7 +212,7 @@ def test_nothing_is_left_for_the_next_session(sandbox):
 
 def programs_below(folder):
     """What is shown of a private folder: the way to this interpreter, where it lies there."""
-    places = [Path(place) for place in module.visible_folders()]
+    places = [Path(place) for place in bubblewrap.visible_folders()]
     below = [place.relative_to(folder) for place in places if place.is_relative_to(folder)]
     return sorted({place.parts[0] for place in below})
 
@@ -292,7 +295,7 @@ def test_several_sessions_at_once_from_several_threads(sandbox):
 # System calls
 
 
-@pytest.mark.skipif(not system_calls.is_supported(), reason="no system call filter here")
+@pytest.mark.skipif(not calls_are_filtered(), reason="no system call filter here")
 @pytest.mark.parametrize(
     ("source", "number"),
     [
@@ -403,11 +406,13 @@ def test_the_numbers_are_those_of_the_kernel(machine):
         assert known.get(name) == numbers[column], name
 
 
-# Limits
+# SessionLimits
 
 
 def test_too_much_memory_is_an_error_that_python_code_can_catch(sandbox):
-    sandbox.limits = replace(Limits(), data_bytes=200 * MEGABYTE, address_bytes=600 * MEGABYTE)
+    sandbox.limits = replace(
+        SessionLimits(), data_bytes=200 * MEGABYTE, address_bytes=600 * MEGABYTE
+    )
     with sandbox.session("probe") as session:
         assert ask(session, f"bytearray({300 * MEGABYTE})")["error"] == "MemoryError"
         assert ask(session, "import torch; torch.ones(80 << 20)")["error"] == "RuntimeError"
@@ -417,10 +422,10 @@ def test_too_much_memory_is_an_error_that_python_code_can_catch(sandbox):
 
 
 def test_memory_of_many_processes_ends_the_session(sandbox):
-    sandbox.limits = replace(Limits(), resident_bytes=600 * MEGABYTE)
+    sandbox.limits = replace(SessionLimits(), resident_bytes=600 * MEGABYTE)
     with sandbox.session("probe") as session:
         began = time.monotonic()
-        with pytest.raises(wire.Closed):
+        with pytest.raises(errors.Closed):
             ask(
                 session,
                 f"""
@@ -435,7 +440,7 @@ def test_memory_of_many_processes_ends_the_session(sandbox):
 
 def test_forks_that_share_their_memory_are_not_counted_in_full(sandbox):
     # Some 300 MB each, nearly all of it shared with the warm process.
-    sandbox.limits = replace(Limits(), resident_bytes=900 * MEGABYTE)
+    sandbox.limits = replace(SessionLimits(), resident_bytes=900 * MEGABYTE)
     with sandbox.session("probe") as session:
         source = """
             import os, time
@@ -452,7 +457,7 @@ def test_forks_that_share_their_memory_are_not_counted_in_full(sandbox):
 
 
 def test_shared_memory_counts_too(sandbox):
-    limits = replace(Limits(), resident_bytes=500 * MEGABYTE)
+    limits = replace(SessionLimits(), resident_bytes=500 * MEGABYTE)
     sandbox.limits = replace(limits, temporary_bytes=800 * MEGABYTE, file_bytes=800 * MEGABYTE)
     source = """
         import mmap, time
@@ -463,13 +468,13 @@ def test_shared_memory_counts_too(sandbox):
             held[start] = 1
         time.sleep(5)
     """
-    with sandbox.session("probe") as session, pytest.raises(wire.Closed):
+    with sandbox.session("probe") as session, pytest.raises(errors.Closed):
         ask(session, source)
     assert session.end_reason == "memory"
 
 
 def test_a_fork_bomb_stays_small(sandbox):
-    sandbox.limits = replace(Limits(), processes=20)
+    sandbox.limits = replace(SessionLimits(), processes=20)
     before = processes_of(sandbox)
     source = """
         import os, time
@@ -494,7 +499,7 @@ def test_a_fork_bomb_stays_small(sandbox):
 
 
 def test_folders_and_files_are_bounded(sandbox):
-    sandbox.limits = replace(Limits(), temporary_bytes=4 * MEGABYTE, temporary_files=100)
+    sandbox.limits = replace(SessionLimits(), temporary_bytes=4 * MEGABYTE, temporary_files=100)
     with sandbox.session("probe") as session:
         for folder in ("/tmp", "/home/student", "/dev/shm"):
             reply = ask(session, f"open('{folder}/large', 'wb').write(bytes({5 * MEGABYTE}))")
@@ -517,7 +522,7 @@ def test_folders_and_files_are_bounded(sandbox):
     ],
 )
 def test_the_reason_of_an_end_is_told(session, source, reason):
-    with pytest.raises(wire.Closed):
+    with pytest.raises(errors.Closed):
         ask(session, source)
     session.kill()
     assert session.end_reason == reason
@@ -525,8 +530,8 @@ def test_the_reason_of_an_end_is_told(session, source, reason):
 
 
 def test_processor_time_is_bounded(sandbox):
-    sandbox.limits = replace(Limits(), cpu_seconds=1)
-    with sandbox.session("probe") as session, pytest.raises(wire.Closed):
+    sandbox.limits = replace(SessionLimits(), cpu_seconds=1)
+    with sandbox.session("probe") as session, pytest.raises(errors.Closed):
         ask(session, "while True: pass")
     assert session.end_reason == "cpu"
 
@@ -534,7 +539,7 @@ def test_processor_time_is_bounded(sandbox):
 def test_killing_leaves_no_process(sandbox):
     before = processes_of(sandbox)
     # Else the watchdog may come first.
-    sandbox.limits = replace(Limits(), resident_bytes=1 << 40)
+    sandbox.limits = replace(SessionLimits(), resident_bytes=1 << 40)
     source = """
         import os, signal, time
         for _ in range(10):
@@ -582,11 +587,11 @@ def test_thirty_sessions_leave_no_descriptors_and_processes(sandbox):
 
 def test_a_session_that_cannot_be_made_is_refused_and_the_next_is_fine(sandbox):
     before = processes_of(sandbox)
-    sandbox.limits = replace(Limits(), temporary_files=-1)
+    sandbox.limits = replace(SessionLimits(), temporary_files=-1)
     with pytest.raises(SandboxUnavailable, match="mount tmpfs on /tmp"):
         sandbox.session("probe")
     assert processes_of(sandbox) == before
-    sandbox.limits = Limits()
+    sandbox.limits = SessionLimits()
     with sandbox.session("probe") as session:
         assert answer(session, "answer = 1") == 1
 
@@ -598,7 +603,7 @@ def test_after_the_warm_process_died_the_next_session_has_another():
         warm = min(processes_of(sandbox))
         os.kill(warm, signal.SIGKILL)
         assert wait_until(lambda: warm not in parents())
-        with pytest.raises(wire.Closed):
+        with pytest.raises(errors.Closed):
             ask(session, "answer = 1")
         session.kill()
         assert session.end_reason == "the sandbox died"
@@ -614,7 +619,7 @@ def test_after_the_warm_process_died_the_next_session_has_another():
 
 GRADER = """
 import json, os, sys, time
-from proctor.sandbox import Sandbox
+from proctor.sandbox.sessions import Sandbox
 sandbox = Sandbox()
 session = sandbox.session("probe")
 session.channel.send({"source": "answer = __import__('os').getuid()"})
@@ -666,7 +671,7 @@ def as_ordinary_user(arguments: list[str]) -> list[str]:
         shown += ["--ro-bind", sys.base_prefix, sys.base_prefix]
         shown += [word for path in below for word in ("--chmod", "0755", str(path))]
     return [
-        *(str(module.find_bubblewrap()), "--dev-bind", "/", "/", *shown, "--cap-add", "ALL"),
+        *(str(bubblewrap.find_bubblewrap()), "--dev-bind", "/", "/", *shown, "--cap-add", "ALL"),
         *("setpriv", "--reuid", "20001", "--regid", "20001", "--clear-groups", *arguments),
     ]
 
@@ -675,7 +680,9 @@ def as_ordinary_user(arguments: list[str]) -> list[str]:
 def test_an_ordinary_user_starts_it_too(tmp_path):
     if not os.access(REPOSITORY, os.X_OK) or Path(sys.prefix).stat().st_mode & 0o5 != 0o5:
         pytest.skip("the virtual environment cannot be read by an ordinary user")
-    source = "from proctor.sandbox import probe; found = probe(); print(found, found.protection)"
+    source = (
+        "from proctor.sandbox.probes import probe; found = probe(); print(found, found.protection)"
+    )
     command = as_ordinary_user([sys.executable, "-B", "-c", source + "; assert found.sound"])
     ran = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
@@ -686,7 +693,7 @@ def test_an_ordinary_user_starts_it_too(tmp_path):
 
 
 def test_the_probe_finds_this_sandbox_sound():
-    found = module.probe()
+    found = probes.probe()
     assert found.sound, str(found)
     assert found.protection == Sandbox().protection
 
@@ -696,8 +703,8 @@ def test_an_interpreter_below_a_private_folder_stays_visible(tmp_path, monkeypat
     library.mkdir()
     (library / "module.py").write_text("value = 12")
     (library.parent / f"{library.name}.secret").write_text("not for them")
-    folders, programs = module.visible_folders(), programs_below("/tmp")
-    monkeypatch.setattr(module, "visible_folders", lambda: [*folders, library])
+    folders, programs = bubblewrap.visible_folders(), programs_below("/tmp")
+    monkeypatch.setattr(bubblewrap, "visible_folders", lambda: [*folders, library])
     sandbox = Sandbox()
     try:
         with sandbox.session("probe") as session:
@@ -726,7 +733,7 @@ def test_without_a_sandbox_there_are_plain_processes():
         assert session.end_reason == "killed"
         assert not folder.exists()
         assert wait_until(lambda: child not in parents())
-        with sandbox.session("probe") as session, pytest.raises(wire.Closed):
+        with sandbox.session("probe") as session, pytest.raises(errors.Closed):
             ask(session, "import os; os._exit(4)")
         assert session.end_reason == "exit 4"
         assert sandbox.protection.startswith("none")
@@ -764,7 +771,7 @@ def test_where_bubblewrap_fails_nothing_runs_and_the_remedy_is_named(
         Sandbox().session()
     assert message in caught.value.reason
     assert remedy in caught.value.remedy
-    assert not module.probe().sound
+    assert not probes.probe().sound
 
 
 def test_without_bubblewrap_nothing_runs(tmp_path, monkeypatch):

@@ -7,9 +7,10 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import v4
 
-from proctor import examination
-from proctor.examination import Examination, TimeLimits
-from proctor.report import time_ran_out
+from proctor.pages.report import time_ran_out
+from proctor.sandbox import examination
+from proctor.sandbox.examination import Examination
+from proctor.settings import TimeLimits
 
 # Every cell is run by a real kernel and by ours, all in one notebook, in this order.
 CELLS = {

@@ -8,9 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from proctor import examination as examination_module
-from proctor.examination import Examination, TimeLimits
-from proctor.report import time_ran_out
-from proctor.student import (
+from proctor.grading.student import (
     Connection,
     Died,
     Foreign,
@@ -21,6 +19,9 @@ from proctor.student import (
     TookTooLong,
     Untrustworthy,
 )
+from proctor.pages.report import time_ran_out
+from proctor.sandbox.examination import Examination
+from proctor.settings import TimeLimits
 
 NOTEBOOK = """
 import os, sys, time
@@ -668,7 +669,7 @@ def is_socket(number):
 
 def lie(*frames):
     """Send these answers before the honest one."""
-    from proctor.values import pack_tensors
+    from proctor.wire.tensors import pack_tensors
     for one in sockets():
         for message, tensors in frames:
             header = json.dumps(message).encode()

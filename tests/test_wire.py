@@ -11,9 +11,10 @@ import time
 import pytest
 import torch
 
-from proctor import values, wire
-from proctor.values import Foreign, Kept, Source
-from proctor.wire import Channel, Closed, Late, Malformed, WireError
+from proctor.wire import frames, tensors, values
+from proctor.wire.errors import Closed, Late, Malformed, WireError
+from proctor.wire.frames import Channel
+from proctor.wire.values import Foreign, Kept, Source
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def soon():
 def frame(header, blob=b""):
     if not isinstance(header, bytes):
         header = json.dumps(header).encode()
-    return wire.LENGTHS.pack(len(header), len(blob)) + header + blob
+    return frames.LENGTHS.pack(len(header), len(blob)) + header + blob
 
 
 def safetensors_blob(header, data=b""):
@@ -63,7 +64,7 @@ def send_and_hang_up(peer, data):
 # Round trips
 
 
-@pytest.mark.parametrize("dtype", sorted(values.DTYPES, key=str), ids=str)
+@pytest.mark.parametrize("dtype", sorted(tensors.DTYPES, key=str), ids=str)
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (2, 3, 4)], ids=str)
 def test_a_tensor_arrives_as_it_was_sent(ends, dtype, shape):
     channel, peer = ends
@@ -136,8 +137,8 @@ def test_a_value_nested_too_deeply_does_not_cross():
 @pytest.mark.parametrize(
     ("message", "tensors"),
     [
-        ({"text": "x" * (wire.MAX_MESSAGE_BYTES + 1)}, []),
-        ({}, [torch.zeros(wire.MAX_TENSOR_BYTES // 4 + 1)]),
+        ({"text": "x" * (frames.MAX_MESSAGE_BYTES + 1)}, []),
+        ({}, [torch.zeros(frames.MAX_TENSOR_BYTES // 4 + 1)]),
         ({"number": 10**5000}, []),
         ({"value": object()}, []),
         ({}, [torch.zeros(2).to_sparse()]),
@@ -213,7 +214,7 @@ def test_a_peer_that_sends_byte_by_byte_is_late_in_the_end(ends):
 
 @pytest.mark.parametrize("kept", [0, 3, 8, 10, -1])
 def test_a_frame_that_ends_early_is_closed(ends, kept):
-    whole = frame({"a": 1}, values.pack_tensors([torch.zeros(3)]))
+    whole = frame({"a": 1}, tensors.pack_tensors([torch.zeros(3)]))
     with pytest.raises(Closed):
         receive(ends, whole[:kept])
 
@@ -221,14 +222,14 @@ def test_a_frame_that_ends_early_is_closed(ends, kept):
 @pytest.mark.parametrize(
     "lengths",
     [
-        (wire.MAX_MESSAGE_BYTES + 1, 0),
-        (2, wire.MAX_TENSOR_BYTES + 1),
+        (frames.MAX_MESSAGE_BYTES + 1, 0),
+        (2, frames.MAX_TENSOR_BYTES + 1),
         (0xFFFFFFFF, 0xFFFFFFFF),
     ],
 )
 def test_a_frame_over_the_caps_is_refused_unread(ends, lengths):
     with pytest.raises(Malformed):
-        receive(ends, wire.LENGTHS.pack(*lengths))
+        receive(ends, frames.LENGTHS.pack(*lengths))
 
 
 HOSTILE_HEADERS = {
@@ -353,8 +354,8 @@ def peak_megabytes():
 @pytest.mark.parametrize(
     "header",
     [
-        b'{"a":[' + b"[]," * ((wire.MAX_MESSAGE_BYTES - 20) // 3) + b"0]}",
-        b'{"a":[' + b"{}," * ((wire.MAX_MESSAGE_BYTES - 20) // 3) + b"0]}",
+        b'{"a":[' + b"[]," * ((frames.MAX_MESSAGE_BYTES - 20) // 3) + b"0]}",
+        b'{"a":[' + b"{}," * ((frames.MAX_MESSAGE_BYTES - 20) // 3) + b"0]}",
     ],
     ids=["empty lists", "empty objects"],
 )
@@ -367,7 +368,7 @@ def test_the_largest_frame_of_the_worst_kind_costs_little_memory(ends, header):
 
 def test_random_damage_never_raises_anything_else():
     """Every byte of a good frame, replaced: the frame is read all the same, or a WireError."""
-    blob = values.pack_tensors([torch.arange(3.0), torch.tensor([True, False])])
+    blob = tensors.pack_tensors([torch.arange(3.0), torch.tensor([True, False])])
     good = frame({"result": ["list", [["tensor", 0, {}], ["float", "1.0"]]]}, blob)
     generator = torch.Generator().manual_seed(0)
     refused = 0

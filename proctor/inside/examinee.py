@@ -22,8 +22,10 @@ import torch
 from proctor.inside import accelerator
 from proctor.inside.names import not_missed
 from proctor.inside.shell import Outputs, Shell, TimeUp, make_shell, time_limit
-from proctor.values import DTYPES, Encoded, Kept, Source, decode, encode
-from proctor.wire import MAX_TENSOR_BYTES, Channel, Malformed, WireError
+from proctor.wire.errors import Malformed, WireError
+from proctor.wire.frames import MAX_TENSOR_BYTES, Channel
+from proctor.wire.tensors import DTYPES
+from proctor.wire.values import Encoded, Kept, Source, decode, encode
 
 MAX_TEXT = 2000
 SEED = 0

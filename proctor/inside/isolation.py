@@ -15,6 +15,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from proctor.wire.linux import PRIVATE_FOLDERS, memory_in_use, read_numbers
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -43,7 +45,6 @@ CAP_SYS_ADMIN = 21
 
 STUDENT_ID = 1000
 HOME = Path("/home/student")
-PRIVATE_FOLDERS = ("/tmp", "/home", "/dev/shm")
 MAX_TERMINALS = 16
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -221,23 +222,6 @@ def processes_are_counted_per_namespace() -> bool:
     """Before Linux 5.14 RLIMIT_NPROC counts all processes of the user on the whole machine."""
     major, minor = os.uname().release.split(".")[:2]
     return (int(major), int("".join(filter(str.isdigit, minor)))) >= (5, 14)
-
-
-def memory_in_use() -> tuple[int, int]:
-    """Bytes mapped and bytes of data, as RLIMIT_AS and RLIMIT_DATA count them."""
-    status = read_numbers(Path("/proc/self/status"))
-    return status["VmSize"] * 1024, status["VmData"] * 1024
-
-
-def read_numbers(path: Path) -> dict[str, int]:
-    """The lines `name: number` of a file in /proc (sizes are in kB)."""
-    numbers = {}
-    for line in path.read_text(errors="replace").splitlines():
-        name, _, rest = line.partition(":")
-        words = rest.split()
-        if words and words[0].isdigit():
-            numbers[name] = int(words[0])
-    return numbers
 
 
 def is_ending(process: int) -> bool:

@@ -13,16 +13,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from proctor import wire
+from proctor.wire import errors, frames
 
 
-def serve(channel: wire.Channel) -> None:
+def serve(channel: frames.Channel) -> None:
     """Answer until the other side is gone; never returns."""
     while True:
         try:
             message, _ = channel.receive()
             channel.send(run(message["source"]))
-        except wire.Closed:
+        except errors.Closed:
             os._exit(0)
 
 

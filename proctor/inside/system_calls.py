@@ -15,6 +15,7 @@ import struct
 from collections.abc import Sequence
 
 from proctor.inside.isolation import control_process
+from proctor.wire.linux import FILTERED_MACHINES
 
 # name: (number on x86_64, number on aarch64); None where that machine has no such call.
 FORBIDDEN = {
@@ -92,7 +93,6 @@ TERMINAL_INPUT = (0x5412, 0x541C)
 SOCKET_FAMILIES = (1, 2, 10)  # Unix, IPv4, IPv6
 
 AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-MACHINES = tuple(AUDIT_ARCHITECTURES)
 X32_BIT = 0x40000000
 
 # struct seccomp_data: int number; u32 architecture; u64 instruction pointer; u64 arguments[6].
@@ -125,13 +125,9 @@ def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> b
     return struct.pack("<HBBI", code, if_true, if_false, value)
 
 
-def is_supported() -> bool:
-    return os.uname().machine in MACHINES
-
-
 def build_filter(machine: str) -> bytes:
     """The filter for a machine: `x86_64` or `aarch64`."""
-    column = MACHINES.index(machine)
+    column = FILTERED_MACHINES.index(machine)
     program = [
         instruction(LOAD, ARCHITECTURE),
         instruction(JUMP_EQUAL, AUDIT_ARCHITECTURES[machine], if_true=1),

@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from proctor.inside import isolation, system_calls
+from proctor.wire.linux import calls_are_filtered, read_numbers
 
 if TYPE_CHECKING:
-    from proctor import wire
+    from proctor.wire import frames
 
 WATCH_SECONDS = 0.05
 RESIDENT = ("RssAnon", "RssShmem")
@@ -57,7 +58,7 @@ class Child:
 
 
 class Warm:
-    def __init__(self, control: wire.Channel, unsafe: bool, visible: list[str]):
+    def __init__(self, control: frames.Channel, unsafe: bool, visible: list[str]):
         self.control = control
         self.unsafe = unsafe
         self.visible = visible
@@ -182,12 +183,12 @@ def become_session(
             os.chdir(folder)
         else:
             isolation.confine(message["limits"], warm.visible, [descriptor, writer])
-            if system_calls.is_supported():
+            if calls_are_filtered():
                 system_calls.install_filter()
-        from proctor import wire
         from proctor.inside import examinee, probe
+        from proctor.wire import frames
 
-        channel = wire.Channel(socket.socket(fileno=descriptor))
+        channel = frames.Channel(socket.socket(fileno=descriptor))
         write_report(writer, READY)
         os.close(writer)
     except BaseException:  # noqa: BLE001 - whatever it is, the trusted side must hear of it
@@ -226,7 +227,7 @@ def read_statuses() -> dict[int, dict[str, int]]:
         if name.isdigit():
             # It may end while we look.
             with suppress(OSError):
-                statuses[int(name)] = isolation.read_numbers(Path(f"/proc/{name}/status"))
+                statuses[int(name)] = read_numbers(Path(f"/proc/{name}/status"))
     return statuses
 
 
@@ -253,7 +254,7 @@ def holds_more(limit: int, processes: list[int], statuses: dict[int, dict[str, i
     # That counted what a fork shares with its parent once for each. An exact look is slow.
     for process in processes[:MOST_MEASURED]:
         try:
-            shares = isolation.read_numbers(Path(f"/proc/{process}/smaps_rollup"))
+            shares = read_numbers(Path(f"/proc/{process}/smaps_rollup"))
         except PermissionError:
             continue  # It forbids the look: what was counted stands.
         except OSError:
@@ -314,7 +315,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     gc.disable()  # a collection every few imports would take a third of their time
     preload()
-    from proctor import wire
+    from proctor.wire import errors, frames
 
     threads = len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
     if threads != 1:
@@ -322,12 +323,12 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
-    control = wire.Channel(socket.socket(fileno=int(sys.argv[1])))
+    control = frames.Channel(socket.socket(fileno=int(sys.argv[1])))
     isolation.silence()
     warm = Warm(control, options["unsafe"], options["visible"])
     try:
         warm.run()
-    except wire.Closed:
+    except errors.Closed:
         for child in warm.children.values():
             warm.send_kill(child)
         os._exit(0)

@@ -2,9 +2,7 @@
 
 import torch
 
-from proctor.answers import right, wrong
-from proctor.diagnosis import call, loop, value
-from proctor.values import Source
+from proctor.authoring import Source, call, loop, right, value, wrong
 
 VALUES, DEVICE = "accuracy_values", "accuracy_device"
 ACCURACY = (VALUES, DEVICE)
@@ -1401,7 +1399,7 @@ ANSWERS = [
 ]
 
 
-# What tells the wrong answers apart: see proctor/diagnosis.py.
+# What tells the wrong answers apart: see proctor/grading/diagnosis.py.
 
 PREDICTIONS = torch.tensor([0.83, 0.27, 0.64, 0.11, 0.42, 0.5, 0.71])
 TARGETS = torch.tensor([1, 0, 0, 1, 0, 0, 1])

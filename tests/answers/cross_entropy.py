@@ -4,8 +4,7 @@ import math
 
 import torch
 
-from proctor.answers import right, wrong
-from proctor.diagnosis import call, loop
+from proctor.authoring import call, loop, right, wrong
 
 STEPS, OWN = "derivation_steps", "own_numbers_loss"
 LOG_SOFTMAX, LOGIT = "log_softmax_values", "logit_for_loss_values"
@@ -1424,7 +1423,7 @@ ANSWERS = [
 ]
 
 
-# What tells the wrong answers apart: see proctor/diagnosis.py.
+# What tells the wrong answers apart: see proctor/grading/diagnosis.py.
 
 STEPS_IN_TELLING_ORDER = {  # the loss gives most mistakes away
     "loss": [0.5514],

@@ -2,8 +2,7 @@
 
 import torch
 
-from proctor.answers import right, wrong
-from proctor.diagnosis import call, value
+from proctor.authoring import call, right, value, wrong
 
 MSE, RMSE, MAE, BCE = "mse_values", "rmse_values", "mae_values", "bce_values"
 MSE_GRADIENT, RMSE_GRADIENT, BCE_GRADIENT = "mse_gradient", "rmse_gradient", "bce_gradient"
@@ -1626,7 +1625,7 @@ WRONG_CLAIMS = [
 ANSWERS = [*RIGHT, *WRONG_MSE, *WRONG_RMSE, *WRONG_MAE, *WRONG_BCE, *WRONG_CLAIMS]
 
 
-# What tells the wrong answers apart: see proctor/diagnosis.py.
+# What tells the wrong answers apart: see proctor/grading/diagnosis.py.
 
 TARGETS = torch.tensor([1.0, -2.5, 0.0, 3.25, 7.0])
 PREDICTIONS = torch.tensor([2.2, -2.9, 0.6, 0.45, 7.3])

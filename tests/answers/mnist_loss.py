@@ -2,8 +2,7 @@
 
 import torch
 
-from proctor.answers import right, wrong
-from proctor.diagnosis import call, describe, loop, observe, value
+from proctor.authoring import call, describe, loop, observe, right, value, wrong
 
 WHERE = "where_by_hand_values"
 VALUES, GRADIENT, DEVICE = "mnist_loss_values", "mnist_loss_gradient", "mnist_loss_device"
@@ -2137,7 +2136,7 @@ WRONG_EPOCH = [
 ANSWERS = [*RIGHT, *WRONG_WHERE, *WRONG_LOSS, *WRONG_BY_HAND, *WRONG_SIGMOID, *WRONG_EPOCH]
 
 
-# What tells the wrong answers apart: see proctor/diagnosis.py.
+# What tells the wrong answers apart: see proctor/grading/diagnosis.py.
 
 PREDICTIONS = torch.tensor([0.83, 0.27, 0.64, 0.11, 0.42, 0.05, 0.71])
 TARGETS = torch.tensor([1, 0, 0, 1, 0, 1, 1])

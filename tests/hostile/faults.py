@@ -28,14 +28,14 @@ from nbformat import v4
 from nbgrader.api import Gradebook
 
 from proctor.course import Course
-from proctor.records import read_record
+from proctor.grading.records import read_record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = Path(sys.executable).parent
 ASSIGNMENT = "tiny"
 
 GRADERS = '''
-from proctor.plugin import grades
+from proctor.authoring import grades
 
 @grades("double_values", hint="Try a few numbers by hand.", weight=2)
 def test_numbers(student):

@@ -363,7 +363,7 @@ ATTACKS = [
         "own: torch rewritten in memory",
         "serialisers of the session replaced, so that every tensor that leaves it is forged",
         """
-        import json, safetensors.torch, proctor.wire
+        import json, safetensors.torch, proctor.wire.frames
         from proctor.inside import examinee
         save = safetensors.torch.save
         safetensors.torch.save = lambda named: save({k: t * 0 + 0.3 for k, t in named.items()})

@@ -95,8 +95,8 @@ for folder in ("/", "/work", "/root", "/home", "/srv", "/mnt", "/proc/1/root", "
         "imports the trusted half of the engine and the graders",
         """
         import importlib
-        for name in ("proctor.marking", "proctor.plugin", "proctor.student", "proctor.answers",
-                     "proctor.intake", "proctor.sandbox", "tests.graders", "test_mnist_loss"):
+        for name in ("proctor.grading.marking", "proctor.grading.plugin", "proctor.grading.student", "proctor.grading.labelled",
+                     "proctor.grading.intake", "proctor.sandbox.sessions", "tests.graders", "test_mnist_loss"):
             try:
                 print(name, importlib.import_module(name))
             except ImportError as error:

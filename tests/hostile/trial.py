@@ -32,8 +32,8 @@ from nbgrader.api import Gradebook
 
 from hostile import breaking, engine, files, forging, spying
 from hostile.attack import ASSIGNMENT, EVERYTHING, MARK, Attack, unique, with_sources
-from proctor.answers import reference_answers
 from proctor.course import Course, read_notebook
+from proctor.grading.labelled import reference_answers
 from proctor.text import plain
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -2,7 +2,7 @@
 
 import torch
 
-from proctor.assertions import (
+from proctor.authoring import (
     FEW,
     MANY,
     assert_close,
@@ -10,8 +10,8 @@ from proctor.assertions import (
     assert_no_host_copies,
     assert_no_loop,
     assert_same_on_device,
+    grades,
 )
-from proctor.plugin import grades
 
 FLOATS = (torch.float32, torch.float64)
 

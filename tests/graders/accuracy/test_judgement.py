@@ -2,8 +2,7 @@
 
 import torch
 
-from proctor.assertions import as_vector
-from proctor.plugin import grades
+from proctor.authoring import as_vector, grades
 
 TARGETS = torch.tensor([1, 0, 0, 1, 1], dtype=torch.float64)
 SMALLEST_GAIN = 0.1

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from proctor.plugin import grades
+from proctor.authoring import grades
 
 # Any of them takes a Python number or a tensor, and is exact where a share is counted.
 LINE = "lambda x: 5 - 2.5 * x"

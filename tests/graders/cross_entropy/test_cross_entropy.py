@@ -4,7 +4,7 @@ import re
 
 import torch
 
-from proctor.assertions import (
+from proctor.authoring import (
     FEW,
     MANY,
     assert_close,
@@ -14,9 +14,9 @@ from proctor.assertions import (
     assert_no_loop,
     assert_same_gradient_on_device,
     assert_same_on_device,
+    grades,
     gradient_of,
 )
-from proctor.plugin import grades
 
 FLOATS = (torch.float32, torch.float64)
 SHAPES = ((5, 3), (1, 3), (8, 2), (3, 7), (4, 4), (60, 10))

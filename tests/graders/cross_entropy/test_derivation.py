@@ -2,9 +2,7 @@
 
 import torch
 
-from proctor.assertions import as_number, as_vector
-from proctor.plugin import grades
-from proctor.values import Foreign
+from proctor.authoring import Foreign, as_number, as_vector, grades
 
 FOUR_DECIMALS = 5e-4
 WITH_A_ROUNDED_E = 2e-3  # 2.72 is accepted

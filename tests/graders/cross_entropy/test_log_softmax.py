@@ -2,8 +2,7 @@
 
 import torch
 
-from proctor.assertions import assert_close, assert_dtype, assert_inputs_unchanged
-from proctor.plugin import grades
+from proctor.authoring import assert_close, assert_dtype, assert_inputs_unchanged, grades
 
 FLOATS = (torch.float32, torch.float64)
 

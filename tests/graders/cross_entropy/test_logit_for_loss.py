@@ -2,8 +2,7 @@
 
 import math
 
-from proctor.assertions import as_number
-from proctor.plugin import grades
+from proctor.authoring import as_number, grades
 
 CLOSE_ENOUGH = 1e-4  # a search is fine, and so is float32
 

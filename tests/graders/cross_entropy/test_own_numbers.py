@@ -4,8 +4,7 @@ import hashlib
 
 import torch
 
-from proctor.assertions import as_number
-from proctor.plugin import grades
+from proctor.authoring import as_number, grades
 
 FOUR_DECIMALS = 5e-4
 

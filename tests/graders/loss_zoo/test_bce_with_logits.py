@@ -2,8 +2,13 @@
 
 import torch
 
-from proctor.assertions import assert_close, assert_dtype, assert_inputs_unchanged, gradient_of
-from proctor.plugin import grades
+from proctor.authoring import (
+    assert_close,
+    assert_dtype,
+    assert_inputs_unchanged,
+    grades,
+    gradient_of,
+)
 
 FLOATS = (torch.float32, torch.float64)
 # From 20 on torch's own softplus rounds by more than float64 would have to: that is no mistake.

@@ -1,6 +1,6 @@
 """The statements to judge: each counts by itself."""
 
-from proctor.plugin import grades
+from proctor.authoring import grades
 
 
 def judgement_of(student, name):

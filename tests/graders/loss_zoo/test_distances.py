@@ -2,14 +2,14 @@
 
 import torch
 
-from proctor.assertions import (
+from proctor.authoring import (
     assert_close,
     assert_dtype,
     assert_inputs_unchanged,
+    grades,
     gradient_of,
     tolerance,
 )
-from proctor.plugin import grades
 
 FLOATS = (torch.float32, torch.float64)
 HALFWAY = 1 + 2**-24  # between two numbers of float32: who comes by there is off as far as can be

@@ -2,8 +2,7 @@
 
 import torch
 
-from proctor.assertions import as_vector
-from proctor.plugin import grades
+from proctor.authoring import as_vector, grades
 
 TARGETS = torch.tensor([1, 0, 1])
 PREDICTIONS = torch.tensor([0.9, 0.4, 0.2], dtype=torch.float64)

@@ -2,7 +2,7 @@
 
 import torch
 
-from proctor.assertions import (
+from proctor.authoring import (
     FEW,
     MANY,
     assert_close,
@@ -12,10 +12,10 @@ from proctor.assertions import (
     assert_no_loop,
     assert_same_gradient_on_device,
     assert_same_on_device,
+    grades,
     gradient_of,
     result_if_any,
 )
-from proctor.plugin import grades
 
 FLOATS = (torch.float32, torch.float64)
 

@@ -2,8 +2,13 @@
 
 import torch
 
-from proctor.assertions import assert_close, assert_dtype, assert_inputs_unchanged, gradient_of
-from proctor.plugin import grades
+from proctor.authoring import (
+    assert_close,
+    assert_dtype,
+    assert_inputs_unchanged,
+    grades,
+    gradient_of,
+)
 
 FLOATS = (torch.float32, torch.float64)
 ENDS = (-200, -120, -89, -50, -25, -12, 12, 25, 50, 89, 120, 200)

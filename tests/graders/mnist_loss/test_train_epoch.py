@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from proctor.assertions import assert_inputs_unchanged, tolerance
-from proctor.plugin import grades
-from proctor.student import Kept
+from proctor.authoring import Kept, assert_inputs_unchanged, grades, tolerance
 
 # Training, in numbers that were tried out with hundreds of seeds: a loss of squares leaves at most
 # 2.5 times the loss that right steps leave, and still learns; a second sigmoid leaves 3.2 times.

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from proctor.assertions import assert_close, assert_dtype
-from proctor.plugin import grades
+from proctor.authoring import assert_close, assert_dtype, grades
 
 
 def vectors(generator, count, dtype=torch.float32):

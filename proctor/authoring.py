@@ -1,0 +1,60 @@
+"""The one door for authors: everything that graders and labelled answers import.
+
+A grader is a pytest test marked with `grades`; the fixtures `student`, `generator`, `student_id`,
+`answer_text` and `flag` come with it. Labelled answers are made with `right` and `wrong`, and
+probes with `call`, `loop` and `value`. What is not named here may change without notice.
+"""
+
+from __future__ import annotations
+
+from proctor.grading.assertions import (
+    as_number,
+    as_vector,
+    assert_close,
+    assert_dtype,
+    assert_inputs_unchanged,
+    assert_no_host_copies,
+    assert_no_loop,
+    assert_same_gradient_on_device,
+    assert_same_on_device,
+    gradient_if_any,
+    gradient_of,
+    result_if_any,
+    tolerance,
+)
+from proctor.grading.desk import grades
+from proctor.grading.diagnosis import call, describe, loop, observe, value
+from proctor.grading.labelled import right, wrong
+from proctor.grading.student import CallFacts, Raised, Student, StudentError
+from proctor.wire.values import Foreign, Kept, Source
+
+__all__ = [
+    "CallFacts",
+    "Foreign",
+    "Kept",
+    "Raised",
+    "Source",
+    "Student",
+    "StudentError",
+    "as_number",
+    "as_vector",
+    "assert_close",
+    "assert_dtype",
+    "assert_inputs_unchanged",
+    "assert_no_host_copies",
+    "assert_no_loop",
+    "assert_same_gradient_on_device",
+    "assert_same_on_device",
+    "call",
+    "describe",
+    "grades",
+    "gradient_if_any",
+    "gradient_of",
+    "loop",
+    "observe",
+    "result_if_any",
+    "right",
+    "tolerance",
+    "value",
+    "wrong",
+]

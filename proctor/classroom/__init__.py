@@ -1,0 +1,1 @@
+"""A whole class: workers, nbgrader's converters and gradebook, the exchange, the release gate."""

@@ -1,0 +1,99 @@
+"""nbgrader's gradebook: what it knows of an assignment, and how it is kept fast."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from pathlib import Path
+
+import nbgrader.api
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from proctor.course import Course, CourseError, read_notebook
+from proctor.grading import intake
+
+
+def course_of(coursedir: CourseDirectory) -> Course:
+    """The course whose folders nbgrader uses."""
+    return Course(Path(coursedir.root))
+
+
+def keep_engines() -> None:
+    """Let nbgrader use one database engine for the whole run.
+
+    It opens the gradebook about ten times per submission, each time with a new engine, which has to
+    compile every query anew; that takes longer than the queries.
+    """
+    if not hasattr(nbgrader.api.create_engine, "cache_info"):
+        nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
+
+
+def look_for_tables_once() -> None:
+    """Let nbgrader see once, not each time it opens the gradebook, whether it has all tables.
+
+    For a command that does nothing else: in a server somebody may begin with a new gradebook.
+    """
+    tables = nbgrader.api.Base.metadata
+    if not hasattr(tables.create_all, "cache_info"):
+        tables.create_all = functools.cache(tables.create_all)
+
+
+def count_rows(coursedir: CourseDirectory) -> None:
+    """Let SQLite take stock of the gradebook. Where it does not know that a class has many grades
+    of a cell and few of a notebook, it finds a grade by going through the whole class."""
+    with (
+        contextlib.suppress(DatabaseError),  # it is but slower; what is wrong shows elsewhere
+        Gradebook(coursedir.db_url, coursedir.course_id) as gradebook,
+    ):
+        if gradebook.engine.dialect.name == "sqlite":
+            gradebook.db.execute(text("ANALYZE"))
+            gradebook.db.commit()
+
+
+def demand_same_cells(coursedir: CourseDirectory, path: Path) -> None:
+    """Refuse to grade with a gradebook that knows other cells or points than the release.
+
+    Raises CourseError.
+    """
+    assignment = coursedir.assignment_id
+    release = read_notebook(path)
+    released = {
+        cell.grade_id: cell.points
+        for cell in intake.graded_cells(release).values()
+        if cell.kind != "solution"
+    }
+    known = cells_in_gradebook(coursedir)
+    if known != released:
+        different = sorted({name for name, _ in known.items() ^ released.items()})
+        raise CourseError(
+            f"the gradebook and release/{assignment} disagree about {', '.join(different)}: run "
+            f"`nbgrader generate_assignment {assignment}`, which brings both up to date."
+        )
+
+
+def cells_in_gradebook(coursedir: CourseDirectory) -> dict[str, float]:
+    """The graded cells that the gradebook knows, and their points. Raises CourseError."""
+    assignment = coursedir.assignment_id
+    try:
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+            notebooks = gradebook.find_assignment(assignment).notebooks
+            cells = [cell for book in notebooks for cell in (*book.grade_cells, *book.task_cells)]
+            return {cell.name: cell.max_score for cell in cells}
+    except MissingEntry:
+        raise CourseError(
+            f"the gradebook does not know {assignment}: run "
+            f"`nbgrader generate_assignment {assignment}` first."
+        ) from None
+    except DatabaseError as error:
+        raise unusable(error) from error
+
+
+def unusable(error: DatabaseError) -> CourseError:
+    """What to do about a gradebook that is locked, broken or out of room."""
+    return CourseError(
+        f"the gradebook cannot be used ({error.orig}). Close what has gradebook.db open, or put a "
+        "sound copy in its place; then the same command goes on with what is not graded yet."
+    )

@@ -1,0 +1,94 @@
+"""What of nbgrader's own methods is replaced, and why: it offers no hook for any of this.
+
+* `BaseConverter.init_assignment` copies the files beside a notebook, following links.
+* `CourseDirectory.get_existing_timestamp` follows links, too, and fails on what is no time.
+* `BaseConverter.convert_notebooks` looks at one submission at a time; ours marks those that come
+  next meanwhile.
+
+nbgrader ignores what a `pre_convert_hook` raises, and runs preprocessors after all that.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import BaseConverter
+from nbgrader.coursedir import CourseDirectory
+
+from proctor.classroom.ahead import marking_ahead
+from proctor.classroom.gradebook import count_rows, course_of, keep_engines
+from proctor.classroom.preprocessors import MarkInSandbox
+from proctor.grading import intake
+from proctor.grading.submitted import side_files
+
+MAX_TIMESTAMP_BYTES = 200
+
+
+def guard_submissions() -> None:
+    """Let nbgrader's autograde take nothing from a submission's folder but small regular files, and
+    mark the submissions that come next while it stores one.
+
+    nbgrader offers no hook for this: it follows links when it copies the files beside a notebook
+    and when it reads the timestamp, it ignores what a `pre_convert_hook` raises, and it looks at
+    one submission at a time.
+    """
+    BaseConverter.init_assignment = init_assignment
+    CourseDirectory.get_existing_timestamp = get_existing_timestamp
+    BaseConverter.convert_notebooks = convert_notebooks
+
+
+NBGRADER_INIT_ASSIGNMENT = BaseConverter.init_assignment
+NBGRADER_GET_EXISTING_TIMESTAMP = CourseDirectory.get_existing_timestamp
+NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
+
+
+def convert_notebooks(self: BaseConverter) -> None:
+    """In place of nbgrader's, around it: all submissions of a run."""
+    if not isinstance(self, Autograde):
+        NBGRADER_CONVERT_NOTEBOOKS(self)
+        return
+    keep_engines()
+    if MarkInSandbox.ready:
+        NBGRADER_CONVERT_NOTEBOOKS(self)
+        return
+    count_rows(self.coursedir)
+    with marking_ahead(self, course_of(self.coursedir)) as MarkInSandbox.ahead:
+        NBGRADER_CONVERT_NOTEBOOKS(self)
+
+
+def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) -> None:
+    """In place of nbgrader's: copy the files beside a notebook, but those of students with care.
+
+    What is graded is always the notebook that the assignment has. If it is missing or has another
+    name, the student gets marks and a reason for them, instead of the instructor an error.
+    """
+    if not isinstance(self, Autograde):
+        NBGRADER_INIT_ASSIGNMENT(self, assignment_id, student_id)
+        return
+    # What is graded again has no record until it is done: a kill in between must not go unseen.
+    course_of(self.coursedir).record(student_id, assignment_id).unlink(missing_ok=True)
+    source = Path(self._format_source(assignment_id, student_id))
+    target = Path(self._format_dest(assignment_id, student_id))
+    for path, data in side_files(source, self.coursedir.ignore):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.unlink(missing_ok=True)
+        copy.write_bytes(data)
+    self.notebooks = [str(source / f"{assignment_id}.ipynb")]
+
+
+def get_existing_timestamp(self: CourseDirectory, dest_path: str) -> Any:
+    """The time of submission, or None where there is none that can be read."""
+    path = Path(dest_path) / "timestamp.txt"
+    if not os.path.lexists(path):
+        return None
+    try:
+        intake.read_regular_file(path, MAX_TIMESTAMP_BYTES)
+        return NBGRADER_GET_EXISTING_TIMESTAMP(self, dest_path)
+    except (intake.Rejected, ValueError, OverflowError, AttributeError) as error:
+        # nbgrader means to call `fail` on a wrong timestamp, which does not exist.
+        self.log.warning("%s was not used: %s", path, ascii(str(error)))
+        return None

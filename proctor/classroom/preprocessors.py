@@ -1,0 +1,260 @@
+"""nbgrader with proctor inside: the parts that nbgrader_config.py puts into nbgrader's converters.
+
+`nbgrader autograde` works in two rounds. In the first ("sanitizing") nbgrader reads the submitted
+notebook: `SubmissionExporter` hands it the rebuilt one instead. In the second it would run the
+notebook: `MarkInSandbox` marks it instead and puts a report into every graded cell, from which
+nbgrader's own SaveAutoGrades takes the score.
+
+Preprocessors come too late for what nbgrader does with a submission before any of them runs:
+`nbgrader_seams` takes care of that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocessor
+from traitlets.config import Config
+
+from proctor.classroom.ahead import MarkedAhead
+from proctor.classroom.gradebook import course_of, demand_same_cells
+from proctor.course import Course, CourseError, read_notebook
+from proctor.grading import intake
+from proctor.grading.marks import Marks, rejected_unread
+from proctor.grading.records import write_record
+from proctor.grading.submitted import (
+    read_submitted,
+    refused_side_files,
+    submitted_notebook,
+)
+from proctor.pages.feedback import (
+    cell_report,
+    limit_markup,
+    notes_cell,
+    refusal_report,
+    safe_outputs,
+)
+from proctor.sandbox.sessions import shared_sandbox
+from proctor.sandbox.unavailable import SandboxUnavailable
+from proctor.settings import Grading
+
+MAX_TIMESTAMP_BYTES = 200
+
+Result = tuple[NotebookNode, ResourcesDict]
+
+
+class ClearSolutionsByName(ClearSolutions):
+    """nbgrader's ClearSolutions, with a stub that can name the exercise by {grade_id}."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> Result:
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if grade_id is not None and cell.metadata.nbgrader.get("solution", False):
+            cell.source = cell.source.replace("{grade_id}", grade_id)
+        return cell, resources
+
+
+# Round one: reading the submission
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads a submitted notebook as what it is, untrusted; those of later steps as usual.
+
+    nbgrader makes it once, before it touches any submission: the moment to refuse what would fail
+    for every student.
+    """
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        if isinstance(self.parent, Autograde):
+            demand_that_grading_can_run(self.parent)
+
+    def from_filename(
+        self, filename: str, resources: ResourcesDict | None = None, **settings: Any
+    ) -> tuple[str, ResourcesDict]:
+        converter = self.parent
+        if not isinstance(converter, Autograde) or not converter._sanitizing:
+            return super().from_filename(filename, resources=resources, **settings)
+        path = Path(filename)
+        resources = resources or ResourcesDict()
+        resources["metadata"] = ResourcesDict(name=path.stem, path=str(path.parent))
+        release = read_notebook(
+            course_of(converter.coursedir).release(resources["nbgrader"]["assignment"])
+        )
+        notebook, notes = read_or_replace(path, release)
+        for note in notes:
+            self.log.warning("%s: %s", path.parent, note)
+        return self.from_notebook_node(notebook, resources=resources, **settings)
+
+
+def read_or_replace(path: Path, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """The rebuilt submission; if it cannot be read, the release with the reason on top."""
+    notes = refused_side_files(path.parent)
+    try:
+        found = submitted_notebook(path)
+        taken = intake.rebuild(intake.read_submission(found), release)
+    except intake.Rejected as error:
+        notebook = intake.rebuild(b'{"nbformat": 4, "cells": []}', release).notebook
+        notebook.cells.insert(0, notes_cell("This submission could not be graded", [str(error)]))
+        return notebook, [*notes, str(error)]
+    if found != path:
+        notes.append(f"the notebook was named {found.name!a}, not {path.name}.")
+    notes.extend(taken.repairs)
+    if notes:
+        taken.notebook.cells.insert(0, notes_cell("What was put right before grading", notes))
+    return taken.notebook, notes
+
+
+# Round two: marking it
+
+
+class MarkInSandbox(NbGraderPreprocessor):
+    """Marks a submission, and reports in its graded cells; stands where nbgrader executes cells.
+
+    Its marks may be there already: `ready` holds those of a student and assignment, `ahead` gives
+    those that workers are at. `stored` holds the marks whose record is to be written once nbgrader
+    has stored them.
+    """
+
+    ready: ClassVar[dict[tuple[str, str], Marks]] = {}
+    ahead: ClassVar[MarkedAhead] = MarkedAhead()
+    stored: ClassVar[dict[tuple[str, str], tuple[Course, Marks]]] = {}
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> Result:
+        student = resources["nbgrader"]["student"]
+        assignment = resources["nbgrader"]["assignment"]
+        converter = self.parent.parent
+        course = course_of(converter.coursedir)
+        folder = Path(
+            converter.coursedir.format_path(
+                converter.coursedir.submitted_directory, student, assignment
+            )
+        )
+        marks = self.ready.pop((student, assignment), None)
+        if marks is None:
+            marks = self.ahead.marks(student)
+            if marks is None or not is_of(marks, folder):
+                marks = mark_submission(folder, assignment, student, course, self.config)
+            marks.incidents.extend(refused_side_files(folder))
+        for incident in marks.incidents:
+            self.log.warning("%s, %s: %s", student, assignment, ascii(incident))
+        notes = [cell for cell in nb.cells if cell.metadata.get("proctor", {}).get("notes")]
+        if marks.notebook is not None:
+            nb = marks.notebook
+            nb.cells = notes + nb.cells
+        report(nb, marks)
+        self.stored[student, assignment] = (course, marks)
+        return nb, resources
+
+
+def is_of(marks: Marks, folder: Path) -> bool:
+    """Whether the marks are of what lies there now: it may have been handed in again since."""
+    try:
+        return hashlib.sha256(read_submitted(folder, marks.assignment)).hexdigest() == marks.sha256
+    except intake.Rejected as error:
+        return str(error) == marks.error
+
+
+def write_records(**_: Any) -> None:
+    """nbgrader calls this when it has stored a submission's scores and its notebook.
+
+    The record comes last, as it is the sign that nothing is left to do for the submission.
+    """
+    for key, (course, marks) in list(MarkInSandbox.stored.items()):
+        write_record(course, marks)
+        del MarkInSandbox.stored[key]
+
+
+def mark_submission(
+    folder: Path, assignment: str, student: str, course: Course, config: Config
+) -> Marks:
+    """Mark the notebook in a folder that a student handed in, whatever it holds."""
+    # Here, because most commands of nbgrader mark nothing and torch takes seconds to import.
+    from proctor.grading.marking import mark
+
+    grading = Grading(config=config)
+    try:
+        submission = read_submitted(folder, assignment)
+    except intake.Rejected as error:
+        return rejected_unread(assignment, course, student, str(error))
+    return mark(
+        submission,
+        assignment,
+        course,
+        student=student,
+        figures=grading.figures,
+        limits=grading.time_limits(),
+    )
+
+
+def report(notebook: NotebookNode, marks: Marks) -> None:
+    """Show the marks in the graded cells, and what the student's cells gave in theirs.
+
+    nbgrader would take any error or warning in a graded cell for a failure and its first result
+    for the score, so nothing but the report may be there.
+    """
+    by_grade_id = {cell.grade_id: cell for cell in marks.cells}
+    of_student = []
+    for cell in notebook.cells:
+        labels = cell.metadata.get("nbgrader", {})
+        if cell.cell_type != "code":
+            continue
+        if not labels.get("grade", False) or labels.get("solution", False):
+            cell.outputs = safe_outputs(cell.outputs)
+            of_student.append(cell)
+        elif marks.status == "rejected":
+            cell.outputs = refusal_report(marks.error or "")
+        else:
+            cell.outputs = cell_report(by_grade_id[labels["grade_id"]])
+    limit_markup(of_student)  # never the reports
+
+
+# Feedback
+
+
+class GetGradesGiven(GetGrades):
+    """nbgrader's GetGrades, that also tells what a person has yet to grade."""
+
+    def _get_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        super()._get_score(cell, resources)
+        labels = cell.metadata.nbgrader
+        grade = self.gradebook.find_grade(
+            labels.grade_id, self.notebook_id, self.assignment_id, self.student_id
+        )
+        labels["needs_manual_grade"] = grade.needs_manual_grade
+
+
+# Before either round
+
+
+def demand_that_grading_can_run(converter: Autograde) -> None:
+    """Stop before the first submission where none could be graded, and say what to do about it.
+
+    nbgrader would go through the class, log each failure and remove what was graded before.
+    """
+    if MarkInSandbox.ready:
+        return
+    assignment = converter.coursedir.assignment_id
+    course = course_of(converter.coursedir)
+    try:
+        course.graders(assignment)
+        shared_sandbox().start()  # while the gradebook is opened, which takes seconds as well
+        demand_same_cells(converter.coursedir, course.release(assignment))
+        shared_sandbox().session().kill()
+    except (CourseError, SandboxUnavailable) as error:
+        kind = "There is no sandbox" if isinstance(error, SandboxUnavailable) else "It cannot start"
+        message = f"Nothing was graded. {kind}: {error}"
+        # Formgrader's dialog is narrow, and cuts what is longer.
+        for line in textwrap.wrap(message, 60):
+            converter.log.error(line)
+        raise NbGraderException(message) from None

@@ -1,0 +1,340 @@
+"""One assignment of a whole class: marked side by side, stored by one writer as marks come in.
+
+The writer is nbgrader's own Autograde, which finds the marks ready: gradebook, autograded/ and late
+penalties come out as with `nbgrader autograde`. A stop loses at most what is being marked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import gc
+import glob
+import hashlib
+import logging
+import signal
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import DatabaseError, OperationalError
+from traitlets.config import Config
+
+from proctor.classroom.gradebook import (
+    count_rows,
+    demand_same_cells,
+    look_for_tables_once,
+    unusable,
+)
+from proctor.classroom.preprocessors import MarkInSandbox
+from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
+from proctor.course import Course, CourseError
+from proctor.grading import intake
+from proctor.grading.marks import Marks
+from proctor.grading.records import read_record, write_record
+from proctor.grading.submitted import read_submitted, refused_side_files
+from proctor.sandbox.sessions import shared_sandbox
+from proctor.settings import Grading
+from proctor.text import plain
+
+
+@dataclass
+class Tally:
+    """What became of the submissions of a class. `look_at` has a line for each that needs a look:
+    who, and why."""
+
+    total: int = 0
+    unchanged: int = 0
+    graded: int = 0
+    rejected: int = 0
+    set_aside: int = 0
+    need_person: int = 0
+    look_at: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return self.unchanged + self.graded + self.rejected + self.set_aside
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a regrade changes in one graded cell of one student. `checks` are the titles of the
+    checks whose verdict changes, with what they say now."""
+
+    student: str
+    grade_id: str
+    before: float
+    after: float
+    checks: list[tuple[str, str]]
+
+
+class Classroom:
+    """The submissions of one assignment, in the folders that nbgrader's configuration names."""
+
+    def __init__(self, config: Config, course: Course, assignment: str):
+        course.release(assignment)  # says what to do where nothing was released
+        self.config = config
+        self.course = course
+        self.assignment = assignment
+        self.coursedir = CourseDirectory(config=config)
+        self.coursedir.assignment_id = assignment
+
+    def students(self) -> list[str]:
+        """Everybody who handed something in."""
+        return sorted(NbGraderAPI(self.coursedir).get_submitted_students(self.assignment))
+
+    def folder(self, student: str) -> Path:
+        """Where a student's submission lies."""
+        submitted = self.coursedir.submitted_directory
+        return Path(self.coursedir.format_path(submitted, student, self.assignment))
+
+    def is_graded(self, student: str) -> bool:
+        """Whether the submission as it lies there was graded and stored before."""
+        autograded = self.coursedir.autograded_directory
+        folder = Path(self.coursedir.format_path(autograded, student, self.assignment))
+        record = read_record(self.course, student, self.assignment)
+        if record is None or not (folder / f"{self.assignment}.ipynb").exists():
+            return False
+        try:
+            sha256 = hashlib.sha256(self.read(student)).hexdigest()
+        except intake.Rejected as error:
+            return record["error"] == str(error)
+        return record["sha256"] == sha256
+
+    def read(self, student: str) -> bytes:
+        """The submitted notebook. Raises intake.Rejected."""
+        return read_submitted(self.folder(student), self.assignment)
+
+    def grade(
+        self,
+        students: Sequence[str],
+        *,
+        workers: int,
+        cluster: str | None = None,
+        force: bool = False,
+        figures: bool = True,
+        progress: Callable[[Tally], None] = lambda tally: None,
+    ) -> Tally:
+        """Grade these students' submissions: the new and the changed ones, or with `force` all.
+
+        `workers` processes here mark them, or the Dask cluster whose scheduler's address is given.
+        Raises CourseError and SandboxUnavailable, which no submission can cause.
+        """
+        demand_same_cells(self.coursedir, self.course.release(self.assignment))
+        to_grade = [student for student in students if force or not self.is_graded(student)]
+        tally = Tally(total=len(students), unchanged=len(students) - len(to_grade))
+        progress(tally)
+        store = Store(self)
+        with contextlib.closing(self._outcomes(to_grade, workers, cluster, figures)) as outcomes:
+            for outcome in outcomes:
+                with held_interrupts():
+                    self._take(outcome, store, tally)
+                progress(tally)
+        return tally
+
+    def regrade(
+        self,
+        students: Sequence[str],
+        *,
+        workers: int,
+        cluster: str | None = None,
+        dry_run: bool,
+        progress: Callable[[Tally], None] = lambda tally: None,
+    ) -> tuple[Tally, list[Change]]:
+        """Mark what was graded before once more, with the graders of today; returns who gains or
+        loses, and why. Without `dry_run` the new marks are stored as well."""
+        demand_same_cells(self.coursedir, self.course.release(self.assignment))
+        graded = [student for student in students if self.is_graded(student)]
+        tally = Tally(total=len(students), unchanged=len(students) - len(graded))
+        records = {
+            student: read_record(self.course, student, self.assignment) for student in graded
+        }
+        store = None if dry_run else Store(self)
+        changes = []
+        marked = self._outcomes(graded, workers, cluster, figures=True)
+        with contextlib.closing(marked) as outcomes:
+            for outcome in outcomes:
+                student = outcome.job.student
+                if outcome.marks is not None:
+                    changes.extend(changes_of(student, records[student], outcome.marks))
+                with held_interrupts():
+                    self._take(outcome, store, tally)
+                progress(tally)
+        return tally, sorted(changes, key=lambda change: (change.student, change.grade_id))
+
+    def _outcomes(
+        self, students: Sequence[str], workers: int, cluster: str | None, figures: bool
+    ) -> Generator[Outcome, None, None]:
+        """The submissions of these students, marked side by side."""
+        grading = Grading(config=self.config)
+        settings = MarkingSettings(
+            self.course.root, grading.figures and figures, grading.time_limits()
+        )
+        jobs = [
+            Job(student, self.assignment, functools.partial(self.read, student))
+            for student in students
+        ]
+        if not jobs:
+            return
+        if cluster is None:
+            pool = Workers(min(workers, len(jobs)), shared_sandbox(), settings)
+        else:
+            from proctor.classroom.cluster import Cluster  # it needs Dask, which is optional
+
+            pool = Cluster(cluster, settings, self.assignment)
+        with pool:
+            yield from pool.mark(jobs)
+
+    def _take(self, outcome: Outcome, store: Store | None, tally: Tally) -> None:
+        """Store an outcome, if there is a store, and count it."""
+        student, marks = outcome.job.student, outcome.marks
+        error = outcome.error
+        if marks is not None and store is not None:
+            marks.incidents.extend(refused_side_files(self.folder(student)))
+            error = store.marks(student, marks)
+        if error is not None:
+            tally.set_aside += 1
+            tally.look_at.append((student, f"set aside, not graded: {plain(error)}"))
+            return
+        if marks.status == "rejected":
+            tally.rejected += 1
+            tally.look_at.append((student, f"rejected: {plain(marks.error)}"))
+            return
+        tally.graded += 1
+        tally.need_person += any(
+            cell.needs_manual_grade and not cell.unanswered for cell in marks.cells
+        )
+        tally.look_at.extend((student, plain(incident)) for incident in marks.incidents)
+
+
+class Store:
+    """The one writer: hands marks to nbgrader's Autograde, student by student."""
+
+    def __init__(self, classroom: Classroom):
+        self.coursedir = classroom.coursedir
+        self.assignment = classroom.assignment
+        self.autograde = Autograde(coursedir=self.coursedir, config=classroom.config)
+        self.autograde.force = True
+        self.autograde.log = logging.getLogger("proctor.store")
+        self.messages = Messages()
+        self.autograde.log.propagate = False
+        self.autograde.log.addHandler(self.messages)
+        self.stored = 0
+        look_for_tables_once()
+        gc.freeze()  # what was imported stays: no collection needs to go through it again
+
+    def marks(self, student: str, marks: Marks) -> str | None:
+        """Store one student's marks; returns why that could not be done, if it could not.
+
+        Raises CourseError where it could not be done for any student.
+        """
+        key = student, self.assignment
+        MarkInSandbox.ready[key] = marks
+        self.messages.clear()
+        self.coursedir.student_id = glob.escape(student)  # nbgrader takes it for a pattern
+        try:
+            self.autograde.start()
+            if key in MarkInSandbox.stored:  # nbgrader does not tell why it was not written
+                write_record(*MarkInSandbox.stored[key])
+        except (NbGraderException, OSError) as error:
+            demand_a_sound_place(self.messages.cause or error)
+            return " ".join(self.messages.errors) or str(error)
+        finally:
+            MarkInSandbox.ready.pop(key, None)
+            MarkInSandbox.stored.pop(key, None)
+        self.stored += 1
+        if self.stored.bit_count() == 1:  # after 1, 2, 4, 8, ...: whenever it may have doubled
+            count_rows(self.coursedir)
+        return None
+
+
+DISK_FAULTS = frozenset(
+    {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
+)
+
+
+def demand_a_sound_place(error: BaseException) -> None:
+    """Raises CourseError if this error would befall every student: the fault of a disk, of the
+    rights to a folder, or of the gradebook."""
+    if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        raise CourseError(
+            f"marks cannot be written ({error.strerror}). See to it that there is room in "
+            "autograded/ and records/, and that you may write there; then the same command goes on "
+            "with what is not graded yet."
+        )
+    if type(error) in (DatabaseError, OperationalError):
+        raise unusable(error)
+
+
+class Messages(logging.Handler):
+    """Keeps the errors that nbgrader logs: its exception says only that there were some."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.errors: list[str] = []
+        self.cause: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.errors.append(record.getMessage().strip().splitlines()[-1])
+        self.cause = self.cause or sys.exception()
+
+    def clear(self) -> None:
+        self.errors.clear()
+        self.cause = None
+
+
+@contextlib.contextmanager
+def held_interrupts() -> Iterator[None]:
+    """Ctrl-C waits until this block is done: what is being stored is stored whole."""
+    pressed: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+def changes_of(student: str, record: dict[str, Any], marks: Marks) -> list[Change]:
+    """Where these marks differ from the ones on record."""
+    old = {cell["grade_id"]: cell for cell in record["cells"]}
+    new = {cell.grade_id: cell for cell in marks.cells}
+    changes = []
+    for grade_id in dict.fromkeys([*old, *new]):
+        before = (old[grade_id]["score"] or 0.0) if grade_id in old else 0.0
+        after = (new[grade_id].score or 0.0) if grade_id in new else 0.0
+        verdicts = {c["title"]: c["passed"] for c in old.get(grade_id, {"checks": []})["checks"]}
+        checks = new[grade_id].checks if grade_id in new else []
+        told = [
+            (check.title, "passes now" if check.passed else f"fails now: {check.hint}")
+            for check in checks
+            if verdicts.get(check.title, not check.passed) is not check.passed
+        ]
+        told += [
+            (title, "is asked no more")
+            for title in verdicts
+            if title not in {c.title for c in checks}
+        ]
+        if before != after or told:
+            changes.append(Change(student, grade_id, before, after, told))
+    return changes
+
+
+def named_students(classroom: Classroom, wanted: Sequence[str]) -> list[str]:
+    """The wanted students, or everybody. Raises CourseError for one who handed nothing in."""
+    students = classroom.students()
+    missing = sorted(set(wanted) - set(students))
+    if missing:
+        raise CourseError(
+            f"{', '.join(missing)} have no submission of {classroom.assignment}: "
+            f"there is no folder {classroom.folder(missing[0])}"
+        )
+    return [student for student in students if not wanted or student in wanted]

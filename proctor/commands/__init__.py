@@ -1,0 +1,1 @@
+"""The verbs of `proctor`, one file each: its arguments and its run."""

@@ -1,0 +1,130 @@
+"""What graders work with: the notebook under examination, what they found, and where both lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from proctor.grading.student import Connection
+from proctor.sandbox.examination import Examination
+from proctor.sandbox.unavailable import SandboxUnavailable
+
+
+@dataclass(frozen=True)
+class Grades:
+    """What `@grades(...)` says about a grader."""
+
+    cell: str
+    hint: str
+    weight: float
+    requires: tuple[str, ...]
+    builds_on: tuple[str, ...]
+
+
+def grades(
+    cell: str,
+    *,
+    hint: str,
+    weight: float = 1.0,
+    requires: str | Sequence[str] = (),
+    builds_on: str | Sequence[str] = (),
+) -> pytest.MarkDecorator:
+    """Mark a test as a check of the graded cell `cell`.
+
+    The cell's score is points x passed weight / total weight. A check whose `requires` (names of
+    other checks of the assignment) did not all pass fails without being tried. `builds_on` names
+    checks of an earlier exercise whose function this one uses: they may fail, but where this one
+    fails, too, the student is told to look there first.
+    """
+    return pytest.mark.grades(
+        Grades(cell, hint, weight, names_of_checks(requires), names_of_checks(builds_on))
+    )
+
+
+def names_of_checks(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one grader found. `hint` is for the student, `detail` for the instructor alone."""
+
+    name: str
+    title: str
+    grades: Grades
+    passed: bool
+    hint: str | None
+    detail: str
+    seconds: float
+
+
+@dataclass
+class Candidate:
+    """One notebook under examination, for the graders of its assignment."""
+
+    examination: Examination
+    assignment: str
+    student_id: str | None
+    seed: int
+    accelerator_device: str = "accel"
+    connection: Connection = field(init=False)
+    file: Path | None = None  # whose graders the open question answers
+    failed: bool = False  # whether a check failed in the open question
+
+    def __post_init__(self) -> None:
+        self.connection = Connection(self.examination, self.accelerator_device)
+
+    def begin(self, file: Path) -> None:
+        """A check of `file` begins. What a wrong answer changed, where it ran, is no burden to
+        another file's checks: they start from the notebook's own state."""
+        if file != self.file and self.failed:
+            self.examination.end_question()
+            self.failed = False
+        self.file = file
+
+
+@dataclass
+class Desk:
+    """State of one pytest session: the notebooks under examination, and what was found so far.
+
+    `results` are by node id, in the order in which the graders are written.
+    """
+
+    seed: int = 0
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    results: dict[str, CheckResult | None] = field(default_factory=dict)
+    open_candidate: Callable[[str], Candidate] | None = None  # for runs by plain pytest
+    unavailable: SandboxUnavailable | None = None  # no student is at fault for this
+
+    def candidate_for(self, assignment: str) -> Candidate:
+        if assignment not in self.candidates:
+            self.candidates[assignment] = self.open_candidate(assignment)
+        return self.candidates[assignment]
+
+    def note(self, item: pytest.Item, result: CheckResult) -> None:
+        self.results[item.nodeid] = result
+        candidate = self.candidates.get(assignment_of(item))
+        if candidate is not None and not result.passed:
+            candidate.failed = True
+
+    def close(self) -> None:
+        """Close what was opened here; who handed one in may still have a use for them."""
+        for candidate in self.candidates.values() if self.open_candidate else ():
+            candidate.examination.close()
+
+
+# pytest's own place for what belongs to a run.
+DESK = pytest.StashKey[Desk]()
+
+
+def grades_of(item: pytest.Item) -> Grades | None:
+    marker = item.get_closest_marker("grades")
+    return marker.args[0] if marker else None
+
+
+def assignment_of(item: pytest.Item) -> str:
+    """Graders lie in a folder with their assignment's name."""
+    return item.path.parent.name

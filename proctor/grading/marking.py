@@ -1,0 +1,264 @@
+"""One notebook in, marks out. A pure function: it knows no gradebook and no other submission."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from proctor.course import Course, CourseError, read_notebook
+from proctor.grading import intake
+from proctor.grading.desk import Candidate, CheckResult
+from proctor.grading.diagnosis import diagnose
+from proctor.grading.graders import bounded_memory, load_graders, run_graders
+from proctor.grading.marks import CellMarks, Check, Marks, automatic_points, rejected
+from proctor.sandbox.examination import CellRun, Examination
+from proctor.sandbox.sessions import Sandbox, shared_sandbox
+from proctor.settings import TimeLimits
+
+# Who loses a session to the machine is marked anew, from the start. More often would serve those
+# who find a way to end their own.
+ATTEMPTS = 2
+
+
+def mark(
+    submission: bytes,
+    assignment: str,
+    course: Course,
+    *,
+    student: str | None = None,
+    sandbox: Sandbox | None = None,
+    figures: bool = True,
+    limits: TimeLimits | None = None,
+    seed: int | None = None,
+) -> Marks:
+    """Mark one submitted notebook.
+
+    `submission` is the file's content as it came. The seed of the random inputs is taken from it
+    unless given, so that the same file gets the same marks again. Raises CourseError when the
+    course is at fault and SandboxUnavailable when nothing can be run; whatever the submission
+    does ends in its Marks.
+    """
+    started = time.monotonic()
+    release = read_notebook(course.release(assignment))
+    sha256 = hashlib.sha256(submission).hexdigest()
+    try:
+        taken = intake.rebuild(submission, release)
+    except intake.Rejected as error:
+        return rejected(assignment, release, student, str(error), sha256=sha256, started=started)
+    seed = seed_of(sha256) if seed is None else seed
+    sandbox = sandbox or shared_sandbox()
+    load_graders(course.graders(assignment))  # while the sandbox starts
+    for _ in range(ATTEMPTS):
+        with examine(
+            taken.notebook, release, sandbox, limits=limits, figures=figures
+        ) as examination:
+            candidate = Candidate(examination, assignment, student, seed)
+            cells = mark_candidate(taken, release, course, candidate)
+        if not examination.ended_from_outside:
+            break
+    return Marks(
+        assignment=assignment,
+        student=student,
+        status="graded",
+        error=None,
+        score=float(sum(cell.score for cell in cells if cell.score is not None)),
+        max_score=automatic_points(release),
+        seconds=time.monotonic() - started,
+        incidents=list(dict.fromkeys([*taken.repairs, *examination.incidents])),
+        cells=cells,
+        seed=seed,
+        sha256=sha256,
+        protection=sandbox.protection,
+        limits=dataclasses.asdict(examination.limits) | dataclasses.asdict(sandbox.limits),
+        notebook=taken.notebook,
+    )
+
+
+def mark_candidate(
+    taken: intake.Intake, release: NotebookNode, course: Course, candidate: Candidate
+) -> list[CellMarks]:
+    """Run the notebook, ask what its answers do, and mark every graded cell."""
+    examination, assignment = candidate.examination, candidate.assignment
+    show_runs(taken.notebook, examination.run_cells())
+    with bounded_memory():
+        results = run_graders(course.graders(assignment), candidate)
+        cells = mark_cells(assignment, release, results, taken.unanswered)
+        failed = failed_answers(release, cells)
+        sources = sources_of(taken.notebook)
+        diagnoses = diagnose(failed, sources, course, assignment, examination, examination.sandbox)
+    return with_diagnoses(release, cells, diagnoses)
+
+
+def seed_of(sha256: str) -> int:
+    return int(sha256[:12], 16)
+
+
+def is_run(cell: NotebookNode) -> bool:
+    """Whether grading runs this cell: graders take the place of graded code cells."""
+    return cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade", False)
+
+
+def examine(
+    notebook: NotebookNode,
+    release: NotebookNode,
+    sandbox: Sandbox,
+    *,
+    limits: TimeLimits | None = None,
+    figures: bool = True,
+) -> Examination:
+    cells = [cell for cell in notebook.cells if is_run(cell)]
+    released = {cell.get("id"): cell.source for cell in release.cells}
+    unchanged = [cell.source == released.get(cell.get("id")) for cell in cells]
+    names = [
+        cell.metadata.get("nbgrader", {}).get("grade_id") or f"code cell {number}"
+        for number, cell in enumerate(cells, start=1)
+    ]
+    return Examination(
+        sandbox,
+        [cell.source for cell in cells],
+        names=names,
+        limits=limits,
+        figures=figures,
+        figure_cells=[
+            index for index, cell in enumerate(cells) if unchanged[index] and only_draws(cell)
+        ],
+        student_cells=[index for index in range(len(cells)) if not unchanged[index]],
+    )
+
+
+def only_draws(cell: NotebookNode) -> bool:
+    """Whether the author says so: what such a cell of the release prints is not needed, either."""
+    return "figure" in cell.metadata.get("tags", [])
+
+
+def show_runs(notebook: NotebookNode, runs: Sequence[CellRun]) -> None:
+    """Put what the cells printed and drew into the notebook."""
+    cells = [cell for cell in notebook.cells if is_run(cell)]
+    for number, (cell, run) in enumerate(zip(cells, runs, strict=True), start=1):
+        cell.outputs = [NotebookNode(output) for output in run.outputs]
+        cell.execution_count = None if run.status == "skipped" else number
+
+
+def mark_cells(
+    assignment: str,
+    release: NotebookNode,
+    results: Sequence[CheckResult],
+    unanswered: Container[str],
+) -> list[CellMarks]:
+    """The marks of every graded cell, in the notebook's order.
+
+    `unanswered` are the grade ids of answers that are as they were released.
+    """
+    known = intake.graded_cells(release)
+    automatic = {name for name, cell in known.items() if cell.kind == "graded"}
+    checked = {result.grades.cell for result in results}
+    if checked != automatic:
+        raise CourseError(
+            f"the graders of {assignment} do not fit its released notebook: "
+            f"graded cells without a grader: {', '.join(sorted(automatic - checked)) or 'none'}; "
+            f"graders for other cells: {', '.join(sorted(checked - automatic)) or 'none'}"
+        )
+    cells = []
+    for graded in known.values():
+        if graded.kind == "solution":
+            continue
+        blank = (graded.answer or graded.grade_id) in unanswered
+        if graded.kind == "manual":
+            cells.append(CellMarks(graded.grade_id, None, graded.points, True, blank))
+            continue
+        found = [result for result in results if result.grades.cell == graded.grade_id]
+        checks = checks_of(found)
+        score = score_of(graded.points, checks)
+        cells.append(CellMarks(graded.grade_id, score, graded.points, False, blank, None, checks))
+    return cells
+
+
+def failed_answers(release: NotebookNode, cells: Sequence[CellMarks]) -> list[str]:
+    """The solution cells whose checks did not all pass, in the notebook's order."""
+    known = intake.graded_cells(release)
+    lost = [cell for cell in cells if any(not check.passed for check in cell.checks)]
+    answers = [known[cell.grade_id].answer for cell in lost]
+    return list(dict.fromkeys(answer for answer in answers if answer is not None))
+
+
+def sources_of(notebook: NotebookNode) -> dict[str, str]:
+    """What stands in the solution cells, by grade id."""
+    return {
+        cell.metadata.nbgrader.grade_id: cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution", False)
+    }
+
+
+def with_diagnoses(
+    release: NotebookNode, cells: Sequence[CellMarks], diagnoses: Mapping[str, str]
+) -> list[CellMarks]:
+    """The marks, with each diagnosis in the first cell that the answer lost marks in."""
+    known, left, diagnosed = intake.graded_cells(release), dict(diagnoses), []
+    for cell in cells:
+        failed = any(not check.passed for check in cell.checks)
+        text = left.pop(known[cell.grade_id].answer, None) if failed else None
+        diagnosed.append(dataclasses.replace(cell, diagnosis=text))
+    return diagnosed
+
+
+def checks_of(results: Sequence[CheckResult]) -> list[Check]:
+    """One check for each grader; the variants of a parametrised one must all pass."""
+    variants: dict[str, list[CheckResult]] = {}
+    for result in results:
+        variants.setdefault(result.name.partition("[")[0], []).append(result)
+    return [check_of(name, found) for name, found in variants.items()]
+
+
+def check_of(name: str, variants: Sequence[CheckResult]) -> Check:
+    failed = [result for result in variants if not result.passed]
+    first = (failed or variants)[0]
+    return Check(
+        name=name,
+        title=first.title,
+        passed=not failed,
+        hint=first.hint,
+        weight=first.grades.weight,
+        detail="\n".join(result.detail for result in failed),
+        seconds=sum(result.seconds for result in variants),
+    )
+
+
+def score_of(points: float, checks: Sequence[Check]) -> float:
+    """points x passed weight / total weight; a cell without checks is worth nothing."""
+    if checks and all(check.passed for check in checks):
+        return points
+    total = sum(check.weight for check in checks)
+    passed = sum(check.weight for check in checks if check.passed)
+    return round(points * passed / total, 4) if total else 0.0
+
+
+def open_candidate(
+    root: Path,
+    assignment: str,
+    *,
+    submission: str | None,
+    student: str | None,
+    seed: int | None,
+    accelerator_device: str,
+    unsafe: bool,
+) -> Candidate:
+    """Run a notebook for graders started by plain pytest: a submission, or the reference."""
+    course = Course(root)
+    if submission is None:
+        notebook = release = read_notebook(course.reference(assignment))
+        sha256 = "0" * 64
+    else:
+        release = read_notebook(course.release(assignment))
+        data = intake.read_submission(Path(submission))
+        taken = intake.rebuild(data, release)
+        notebook, sha256 = taken.notebook, taken.sha256
+    examination = examine(notebook, release, shared_sandbox(unsafe), figures=False)
+    examination.run_cells()
+    seed = seed_of(sha256) if seed is None else seed
+    return Candidate(examination, assignment, student, seed, accelerator_device)

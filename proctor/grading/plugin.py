@@ -1,0 +1,225 @@
+"""pytest plugin: hidden graders are ordinary tests that take a `student`.
+
+A grader is a test function marked with `@grades("a_graded_cell", hint="...")`. Its first docstring
+line is the title of the check. It runs here, in the trusted process; the student's code does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from _pytest.runner import runtestprotocol
+
+from proctor.grading.desk import (
+    DESK,
+    Candidate,
+    CheckResult,
+    Desk,
+    assignment_of,
+    grades_of,
+)
+from proctor.grading.marking import open_candidate
+from proctor.grading.order import graders_named, in_random_order, name_of
+from proctor.grading.student import Raised, Student, StudentError
+from proctor.sandbox.unavailable import SandboxUnavailable
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("proctor", "hidden graders")
+    group.addoption(
+        "--submission", metavar="NOTEBOOK", help="grade this notebook (default: the reference)"
+    )
+    group.addoption("--student", help="the student's id, where a check depends on it")
+    group.addoption("--seed", type=int, help="seed of the random inputs and of the order")
+    group.addoption(
+        "--device",
+        default="accel",
+        choices=["accel", "cuda"],
+        help="the accelerator: the pretend one, or a real GPU (with --unsafe-no-sandbox)",
+    )
+    group.addoption(
+        "--unsafe-no-sandbox",
+        action="store_true",
+        help="run the notebook without a sandbox: for an instructor's own answers only",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "grades(cell, hint, weight, requires): a hidden grader")
+    if config.stash.get(DESK, None) is None:
+        config.stash[DESK] = plain_desk(config)
+
+
+def plain_desk(config: pytest.Config) -> Desk:
+    """The desk of a run by plain pytest: notebooks are read and run when a grader first asks."""
+
+    def open_one(assignment: str) -> Candidate:
+        return open_candidate(
+            Path.cwd(),
+            assignment,
+            submission=config.getoption("--submission"),
+            student=config.getoption("--student"),
+            seed=config.getoption("--seed"),
+            accelerator_device=config.getoption("--device"),
+            unsafe=config.getoption("--unsafe-no-sandbox"),
+        )
+
+    return Desk(seed=config.getoption("--seed") or 0, open_candidate=open_one)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[DESK].close()
+
+
+def title_of(item: pytest.Item) -> str:
+    text = (item.obj.__doc__ or "").strip()
+    return text.splitlines()[0].rstrip(".") if text else item.name
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    graders = [item for item in items if grades_of(item)]
+    others = [item for item in items if not grades_of(item)]
+    items[:] = others + in_random_order(graders, config.stash[DESK])
+
+
+def first_failed(names: Sequence[str], item: pytest.Item) -> CheckResult | None:
+    """The first of the checks with these names that was run and did not pass."""
+    results = item.config.stash[DESK].results
+    for other in graders_named(names, item, item.session.items):
+        found = results.get(other.nodeid)
+        if found is not None and not found.passed:
+            return found
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a grader, once.
+
+    What a wrong answer changed where it ran costs no other exercise: after a failed check, the
+    next file's checks have a fresh fork of the session. None is tried again: whoever knew of a
+    second try could answer one way first and another way then.
+    """
+    if grades_of(item) is None:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    desk = item.config.stash[DESK]
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    desk.note(item, check_result(item, reports))
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+FAILURE = pytest.StashKey[BaseException | None]()
+MAX_DETAIL_CHARACTERS = 10_000
+
+
+def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> CheckResult:
+    failed = [report for report in reports if not report.passed]
+    marker = grades_of(item)
+    hint = hint_of(item) if failed else None
+    detail = shortened("\n".join(str(report.longrepr) for report in failed))
+    seconds = sum(report.duration for report in reports)
+    let_go(item)
+    return CheckResult(name_of(item), title_of(item), marker, not failed, hint, detail, seconds)
+
+
+def shortened(text: str) -> str:
+    """The text, which may hold what a submission returned, without its middle if it is long."""
+    half = MAX_DETAIL_CHARACTERS // 2
+    return text if len(text) <= 2 * half else f"{text[:half]}\n... cut ...\n{text[-half:]}"
+
+
+def let_go(item: pytest.Item) -> None:
+    """Free what a failed check holds: large results of many checks would add up."""
+    error, item.stash[FAILURE] = item.stash.get(FAILURE, None), None
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def hint_of(item: pytest.Item) -> str:
+    """What a student is told of a failed check: never the assertion's own text."""
+    error, marker = item.stash.get(FAILURE, None), grades_of(item)
+    if isinstance(error, NotTried):
+        return str(error)
+    earlier = first_failed(marker.builds_on, item)
+    if earlier is not None:
+        return f"It builds on “{earlier.title}”, which did not pass: look there first."
+    if isinstance(error, Raised) and error.is_unwritten:
+        return error.reason
+    if isinstance(error, StudentError):
+        return f"{error.reason} {marker.hint}"
+    return marker.hint
+
+
+class NotTried(Exception):
+    """A check was not run, because one that it requires had failed."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    if call.excinfo is not None:
+        item.stash[FAILURE] = call.excinfo.value
+        if isinstance(call.excinfo.value, SandboxUnavailable):
+            item.config.stash[DESK].unavailable = call.excinfo.value
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    marker = grades_of(item)
+    if marker is None:
+        return
+    item.stash[FAILURE] = None
+    required = first_failed(marker.requires, item)
+    if required is not None:
+        raise NotTried(f"Not tried: it needs “{required.title}” first.")
+
+
+@pytest.fixture
+def candidate(request: pytest.FixtureRequest) -> Candidate:
+    return request.config.stash[DESK].candidate_for(assignment_of(request.node))
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest, candidate: Candidate) -> Student:
+    """The student's functions and variables, to be called as if they were here."""
+    candidate.begin(request.node.path)
+    return Student(candidate.connection)
+
+
+@pytest.fixture
+def student_id(candidate: Candidate) -> str | None:
+    """The real id of the submission's student, where one is known."""
+    return candidate.student_id
+
+
+@pytest.fixture
+def generator(request: pytest.FixtureRequest, candidate: Candidate) -> torch.Generator:
+    """Random inputs: a generator seeded per submission and check; the seed is in the record."""
+    text = f"{candidate.seed} {request.node.name}"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return torch.Generator().manual_seed(number)
+
+
+@pytest.fixture
+def answer_text(candidate: Candidate) -> Callable[[str], str]:
+    """`answer_text("mnist_loss")`: what the student wrote there. To be searched, never to be run
+    or parsed: a hostile text can crash Python's parser."""
+    examination = candidate.examination
+    return dict(zip(examination.names, examination.cells, strict=True)).__getitem__
+
+
+@pytest.fixture
+def flag(candidate: Candidate) -> Callable[[str], None]:
+    """`flag("...")` tells the instructor something that costs no points, as an incident."""
+    return candidate.examination.incidents.append

@@ -1,0 +1,77 @@
+"""The record of one grading: the marks, with everything an instructor needs to look into them.
+
+Records lie in `records/<student>/<assignment>.json`, not beside the notebooks, because nbgrader
+copies whatever lies there into the students' feedback.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proctor.course import Course
+
+if TYPE_CHECKING:
+    from proctor.grading.marks import Marks
+
+PACKAGES = ("proctor", "torch", "numpy", "nbgrader", "ipython", "pytest")
+
+
+def record_of(course: Course, marks: Marks) -> dict[str, Any]:
+    """The marks as JSON can hold them, with when and by what they were given."""
+    fields = dataclasses.asdict(dataclasses.replace(marks, notebook=None))
+    del fields["notebook"]
+    return {
+        **fields,
+        "graders_sha256": hash_of(sorted(course.graders(marks.assignment).rglob("*.py"))),
+        "release_sha256": hash_of([course.release(marks.assignment)]),
+        "graded_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+    }
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}
+
+
+def hash_of(paths: Iterable[Path]) -> str:
+    """A hash of these files: their names and what is in them."""
+    found = hashlib.sha256()
+    for path in paths:
+        data = path.read_bytes()
+        found.update(f"{path.name} {len(data)}\n".encode() + data)
+    return found.hexdigest()
+
+
+def write_record(course: Course, marks: Marks) -> Path:
+    """Write the record of a student's marks, in one step: a reader never sees half of it."""
+    path = course.record(marks.student or "unknown", marks.assignment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(record_of(course, marks), indent=1)
+    new = path.with_suffix(".new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.chmod(0o640)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def read_record(course: Course, student: str, assignment: str) -> dict[str, Any] | None:
+    """The record of the last grading, or None where there is none that can be read."""
+    try:
+        return json.loads(course.record(student, assignment).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None

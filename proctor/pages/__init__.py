@@ -1,0 +1,1 @@
+"""What people read: feedback, Formgrader's pages, the report, explanations."""

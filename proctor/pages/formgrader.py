@@ -1,0 +1,82 @@
+"""The pages made of a graded notebook: feedback, and Formgrader's for grading by hand.
+
+`templates/` holds what is ours of them; nbgrader_config.py names that folder and these filters.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+from pathlib import Path
+from typing import Any
+
+import nbgrader
+from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters.exporter import ResourcesDict
+from nbconvert.filters import Highlight2HTML
+from nbformat import NotebookNode
+
+from proctor.course import CourseError, read_notebook
+from proctor.pages.feedback import markdown_to_html
+
+TEMPLATES = str(Path(__file__).parent / "templates")
+# nbgrader's own, which ours extend.
+NBGRADER_TEMPLATES = str(
+    Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
+)
+
+
+class FeedbackExporter(HTMLExporter):
+    """nbconvert's HTMLExporter without its last step.
+
+    That step reads the finished page once more, to describe pictures that our template describes
+    itself; it takes longer than making the page.
+    """
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        highlight = Highlight2HTML(pygments_lexer="ipython3", parent=self)
+        # Most code is the same for all students.
+        self.register_filter("highlight_code", functools.lru_cache(1000)(highlight))
+
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: ResourcesDict | None = None, **settings: Any
+    ) -> tuple[str, ResourcesDict]:
+        resources = self._init_resources(resources)
+        return super(HTMLExporter, self).from_notebook_node(nb, resources, **settings)
+
+
+def exercises(notebook: NotebookNode) -> list[dict[str, Any]]:
+    """The rows of the table at the top of a feedback page: an answer and what was given for it.
+
+    An exercise begins with its solution cell, and the graded cells up to the next one belong to it.
+    """
+    rows: list[dict[str, Any]] = []
+    for cell in notebook.cells:
+        labels = cell.metadata.get("nbgrader", {})
+        if labels.get("solution") or (labels.get("grade") and not rows):
+            row = {"name": labels["grade_id"], "comment": labels.get("comment")}
+            rows.append({**row, "score": 0.0, "points": 0.0, "needs_manual_grade": False})
+        if labels.get("grade"):
+            rows[-1]["score"] += labels["score"]
+            rows[-1]["points"] += labels["points"]
+            rows[-1]["needs_manual_grade"] |= labels.get("needs_manual_grade", False)
+    return [row for row in rows if row["points"]]
+
+
+def rubric(grade_id: str, assignment: str) -> str:
+    """How a written answer is to be graded, as HTML: what stands in its cell in source/.
+
+    For Formgrader's page alone. The release has a stub there, and nothing takes it further.
+    """
+    # Here, because it imports torch, which takes seconds, and most commands need no rubric.
+    from proctor.settings import course_of, load_config
+
+    try:
+        source = read_notebook(course_of(load_config()).reference(assignment))
+    except CourseError as error:
+        return f"<p>There is no rubric: {html.escape(str(error))}.</p>"
+    for cell in source.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id:
+            return markdown_to_html(cell.source)
+    return f"<p>source/{assignment} has no cell <code>{html.escape(grade_id)}</code>.</p>"

@@ -1,0 +1,1 @@
+"""Canvas, Moodle and Gradescope: their names, archives in, marks out."""

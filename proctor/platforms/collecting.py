@@ -1,0 +1,262 @@
+"""`nbgrader zip_collect`, second step: which unpacked file is whose, and which of them is newest.
+
+Each file ends up in one of three ways: collected, older than another one, or not collected, with
+the reason. `collected.csv` beside the archives lists all of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Gradebook
+from nbgrader.plugins import FileNameCollectorPlugin
+
+from proctor.course import Course, CourseError
+from proctor.grading import intake
+from proctor.platforms.names import (
+    CANVAS_IDENTIFIERS,
+    MOODLE_IDENTIFIERS,
+    Claim,
+    ClassList,
+    NotMatched,
+    Person,
+    alike,
+    claim_of,
+    downloaded_table,
+    is_canvas_gradebook,
+    is_moodle_worksheet,
+    number_in,
+    students_of,
+)
+from proctor.text import plain, row_of
+
+# What browsers, JupyterLab and the platforms add to the name of a copy: " (1)", "-2", "-Copy1"
+COPY = re.compile(r"(?:[ _-]*\((\d{1,4})\)|-(\d{1,4})|[ _-]+copy[ _-]*(\d{0,4}))$", re.IGNORECASE)
+COLLECTED, OLDER, NOT_COLLECTED = "collected", "older", "not collected"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An unpacked notebook that belongs to a student."""
+
+    path: Path
+    claim: Claim
+    student: str
+    newness: tuple
+
+    @property
+    def person(self) -> tuple[str, str]:
+        return self.claim.number, self.claim.name
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of one file. `path` is below the folder of unpacked files."""
+
+    path: str
+    outcome: str
+    student: str = ""
+    reason: str = ""
+
+
+class PlatformCollector(FileNameCollectorPlugin):
+    """Tells nbgrader whose each file is, from the names that Canvas and Moodle give to files."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.students: dict[Path, str] | None = None  # by path, of what is to be collected
+
+    def collect(self, submitted_file: str) -> dict[str, str] | None:
+        """What nbgrader needs to know about one file, or None if it is not to be collected."""
+        if self.students is None:
+            self.students = self.survey()
+        student = self.students.get(Path(submitted_file))
+        assignment = self.parent.coursedir.assignment_id
+        return student and {"student_id": student, "file_id": assignment}
+
+    def survey(self) -> dict[Path, str]:
+        """Look at all files at once, tell what becomes of each, and refuse what would fail later.
+
+        The newest of a student cannot be told from one file, and nbgrader would stop halfway where
+        something was collected before.
+        """
+        app = self.parent
+        extracted = Path(app._format_collect_path(app.extracted_directory))
+        try:
+            outcomes = Survey(app, extracted).outcomes()
+        except CourseError as error:
+            app.fail(str(error))
+        collected = [each for each in outcomes if each.outcome == COLLECTED]
+        for each in outcomes:
+            if each.outcome != COLLECTED:
+                self.log.warning("%s: %s: %s", each.outcome, plain(each.path), each.reason)
+        left_out = getattr(app.extractor_plugin_inst, "left_out", [])
+        outcomes += [Outcome(name, NOT_COLLECTED, reason=why) for name, why in left_out]
+        self.demand_room([each.student for each in collected])
+        self.write_list(outcomes, extracted.parent / "collected.csv")
+        return {extracted / each.path: each.student for each in collected}
+
+    def demand_room(self, students: Sequence[str]) -> None:
+        """Stop before anything is copied, where something would be replaced unasked."""
+        coursedir = self.parent.coursedir
+        folders = {
+            student: coursedir.format_path(
+                coursedir.submitted_directory, student, coursedir.assignment_id
+            )
+            for student in students
+        }
+        taken = [each for each, folder in folders.items() if any(Path(folder).glob("*"))]
+        if taken and not self.parent.force:
+            self.parent.fail(
+                "nothing was collected, because there are submissions already of "
+                f"{', '.join(taken)}. --force replaces them by those of the archives"
+            )
+
+    def write_list(self, outcomes: Sequence[Outcome], path: Path) -> None:
+        """List every file, with what becomes of it."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(("file", "outcome", "student", "reason"))
+        for each in outcomes:
+            writer.writerow(row_of([each.path, each.outcome, each.student, each.reason]))
+        path.write_text(text.getvalue(), encoding="utf-8", newline="")
+        counts = Counter(each.outcome for each in outcomes)
+        told = ", ".join(f"{kind}: {counts[kind]}" for kind in (COLLECTED, OLDER, NOT_COLLECTED))
+        self.log.info("%s. Each file is listed in %s", told, path)
+
+
+class Survey:
+    """All unpacked files of an assignment. Raises CourseError where the course is not ready."""
+
+    def __init__(self, app: Any, extracted: Path):
+        self.extracted = extracted
+        self.assignment = app.coursedir.assignment_id
+        self.course = Course(Path(app.coursedir.root))
+        self.course.release(self.assignment)  # says what to do where there is none
+        with Gradebook(app.coursedir.db_url, app.coursedir.course_id) as gradebook:
+            self.class_list = ClassList(students_of(gradebook))
+        self.words = words_of_people(extracted.parent)
+
+    def outcomes(self) -> list[Outcome]:
+        """What becomes of each file."""
+        outcomes, by_student = [], defaultdict(list)
+        for path in sorted(path for path in self.extracted.rglob("*") if path.is_file()):
+            try:
+                found = self.found_in(path)
+                by_student[found.student].append(found)
+            except NotMatched as error:
+                name = path.relative_to(self.extracted).as_posix()
+                outcomes.append(Outcome(name, NOT_COLLECTED, reason=str(error)))
+        for student, files in by_student.items():
+            outcomes += choose(student, files, self.extracted)
+        return sorted(outcomes, key=lambda outcome: outcome.path)
+
+    def found_in(self, path: Path) -> Found:
+        """Whose file it is. Raises NotMatched with the reason where that cannot be told."""
+        if path.suffix != ".ipynb":
+            raise NotMatched("it is no notebook (.ipynb)")
+        claim = claim_of(path.relative_to(self.extracted).parts)
+        if claim is None:
+            raise NotMatched(
+                "its name is neither as Canvas makes them (name_12345_67890_file.ipynb) nor as "
+                "Moodle does (Full Name_1234567_assignsubmission_file_): put the archive of the "
+                "platform, as it is, into the archive folder"
+            )
+        copies = copies_of(claim.file, self.assignment)
+        if copies is None:
+            demand_assignment(path, claim.file, self.course, self.assignment)
+        is_canvas = claim.platform == "Canvas"
+        person = Person(
+            claim.number,
+            number_lasts=is_canvas,
+            words=self.words.get((claim.platform, claim.number), ()),
+            name="" if is_canvas else claim.name,  # Canvas runs the parts of names together
+        )
+        newness = (claim.upload, copies or (), path.stat().st_mtime)
+        return Found(path, claim, self.class_list.find_or_new(person), newness)
+
+
+def words_of_people(folder: Path) -> dict[tuple[str, str], list[str]]:
+    """Logins and addresses by platform and number, from the tables that lie beside the archives.
+
+    Raises CourseError where it is not clear which table is meant.
+    """
+    canvas = downloaded_table((folder, folder.parent), is_canvas_gradebook, "Canvas gradebook")
+    moodle = downloaded_table((folder,), is_moodle_worksheet, "Moodle grading worksheet")
+    found = {}
+    for row in canvas.rows if canvas else ():
+        for number in canvas.words(row, "ID"):
+            found["Canvas", number] = canvas.words(row, *CANVAS_IDENTIFIERS)
+    for row in moodle.rows if moodle else ():
+        for identifier in moodle.words(row, "Identifier"):
+            found["Moodle", number_in(identifier)] = moodle.words(row, *MOODLE_IDENTIFIERS)
+    return found
+
+
+def copies_of(file: str, assignment: str) -> tuple[int, ...] | None:
+    """Which copy the name of a file tells: () for mnist_loss.ipynb, (2,) for mnist_loss-2.ipynb.
+
+    None where it is not the assignment's name at all.
+    """
+    stem, numbers = Path(file).stem, []
+    while alike(stem) != alike(assignment):
+        found = COPY.search(stem)
+        if not found:
+            return None
+        numbers.insert(0, int(next(filter(None, found.groups()), "1")))
+        stem = stem[: found.start()]
+    return tuple(numbers)
+
+
+def demand_assignment(path: Path, file: str, course: Course, assignment: str) -> None:
+    """A file of another name is taken if its grade ids tell the assignment. Raises NotMatched."""
+    try:
+        told = intake.identify_assignment(Path(file), intake.read_submission(path), course.root)
+    except (intake.Rejected, CourseError):
+        raise NotMatched(
+            f"neither its name nor its grade ids are those of {assignment}: rename it "
+            f"{assignment}.ipynb in the archive folder if it is the right one"
+        ) from None
+    if told != assignment:
+        raise NotMatched(f"it is a notebook of {told}, not of {assignment}")
+
+
+def choose(student: str, files: list[Found], extracted: Path) -> Iterator[Outcome]:
+    """The newest file of a student is collected, unless it cannot be told which that is."""
+    files = sorted(files, key=lambda found: found.newness, reverse=True)
+    newest = files[0]
+    reason = doubt_about(files)
+    for found in files:
+        name = found.path.relative_to(extracted).as_posix()
+        if reason:
+            yield Outcome(name, NOT_COLLECTED, reason=f"{student}: {reason}")
+        elif found is newest:
+            late = f"late, says {found.claim.platform}" if found.claim.late else ""
+            yield Outcome(name, COLLECTED, student, late)
+        else:
+            instead = plain(newest.path.relative_to(extracted).as_posix())
+            how = "the same" if found.newness == newest.newness else "newer"
+            yield Outcome(name, OLDER, student, f"{instead} is {how}")
+
+
+def doubt_about(files: Sequence[Found]) -> str:
+    """Why none of a student's files, newest first, can be collected, or nothing."""
+    people = {found.person for found in files}
+    if len(people) > 1:
+        names = " and ".join(sorted(plain(f"{name} ({number})") for number, name in people))
+        return (
+            f"files of different people come to this student: {names}. Correct the students' list, "
+            "or remove what is somebody else's"
+        )
+    newest = [found for found in files if found.newness == files[0].newness]
+    if len({found.path.read_bytes() for found in newest}) > 1:
+        names = ", ".join(plain(found.path.name) for found in newest)
+        return f"it cannot be told which is newest ({names}): remove the others and collect again"
+    return ""

@@ -1,0 +1,1 @@
+"""How a session is held and questioned, from the trusted side."""

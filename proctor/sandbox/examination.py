@@ -1,0 +1,414 @@
+"""One submission in the sandbox: its cells are run, then its functions are questioned."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from proctor.sandbox.sessions import Sandbox, Session
+from proctor.settings import TimeLimits
+from proctor.wire.errors import Closed, Late, Malformed, WireError
+from proctor.wire.frames import Channel
+
+if TYPE_CHECKING:
+    import torch
+
+# The sandbox stops what is late by itself; after this many seconds more it is stopped from here.
+GRACE = 1.0
+
+# A notebook that, when it was run, lets no question be opened is not run again for each check.
+MOST_REFUSALS = 4
+
+# Why a session ends that nothing in it has ended: its process 1 cannot be killed from within.
+FROM_OUTSIDE = ("signal SIGKILL", "the sandbox died")
+
+# Outputs of all cells together; each cell's own are cut in the sandbox.
+MAX_OUTPUT_BYTES = 20 << 20
+
+
+@dataclass
+class CellRun:
+    """Outputs of one cell in nbformat's form, and "ok", "error", "late", "died" or "skipped"."""
+
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    status: str = "skipped"
+
+
+class OutOfTime(Late):
+    """The time of the submission is used up."""
+
+
+class QuestionLost(Exception):
+    """The fork that answered the checks is gone; a new one can be asked."""
+
+    def __init__(self, error: WireError):
+        super().__init__(str(error))
+        self.late = isinstance(error, Late)
+        self.forged = isinstance(error, Malformed)
+
+
+class Question:
+    """A fork of the session, after its cells, that answers the checks of the graders."""
+
+    def __init__(self, channel: Channel, process: int):
+        self.channel = channel
+        self.process = process
+        self.alive = True
+
+    def ask(
+        self, message: dict[str, Any], tensors: Sequence[torch.Tensor], seconds: float
+    ) -> tuple[dict[str, Any], list[torch.Tensor]]:
+        """Ask, and wait `seconds` and a little for the answer.
+
+        Raises QuestionLost, or ValueError for what is too large to ask.
+        """
+        deadline = time.monotonic() + seconds + GRACE
+        try:
+            self.channel.send({**message, "seconds": seconds}, tensors, deadline=deadline)
+        except Malformed as error:
+            raise ValueError(f"this cannot be asked: {error}") from error
+        except WireError as error:
+            self.alive = False
+            raise QuestionLost(error) from error
+        try:
+            return self.channel.receive(deadline)
+        except WireError as error:
+            self.alive = False
+            raise QuestionLost(error) from error
+
+
+class Examination:
+    """Runs the code cells of one notebook, and opens questions about what they defined.
+
+    With `figures=False` no figure is drawn, and those of the `figure_cells` that bind no name which
+    another cell uses are not run at all. `student_cells` are those with a student's text (default:
+    all). Both are told by the places of cells, counted from 0.
+
+    A cell that hangs beyond interruption, or takes its process with it, is left out and the others
+    are run again, so that its neighbours keep their marks. `incidents` tells what happened.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        cells: Sequence[str],
+        *,
+        names: Sequence[str] | None = None,
+        limits: TimeLimits | None = None,
+        figures: bool = True,
+        figure_cells: Sequence[int] = (),
+        student_cells: Sequence[int] | None = None,
+    ):
+        self.sandbox = sandbox
+        self.cells = list(cells)
+        self.figure_cells = list(figure_cells)
+        self.student_cells = list(range(len(cells)) if student_cells is None else student_cells)
+        self.names = list(names) if names else [f"cell {n}" for n in range(1, len(cells) + 1)]
+        self.limits = limits or TimeLimits()
+        self.figures = figures
+        self.incidents: list[str] = []
+        self.runs = [CellRun() for _ in self.cells]
+        self.spent = 0.0  # seconds, of the limit for the submission
+        self.ended_from_outside = False
+        self._session: Session | None = None
+        self._question: Question | None = None
+        self._left_out: set[int] = set()
+        self._refusals = 0  # one after the other
+        self._output_bytes = 0
+
+    def __enter__(self) -> Examination:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._drop_session()
+
+    def run_cells(self) -> list[CellRun]:
+        """Run every cell, in order, each once unless its session dies."""
+        if self.figure_cells and not self.figures:
+            self._leave_figures_out()
+        for index, name in enumerate(self.names):
+            if index in self._left_out:
+                continue
+            try:
+                self._start(index, self.limits.questions)
+                run = self._execute(index, self.limits.questions)
+                self.runs[index] = CellRun(self._admit(run.outputs), run.status)
+            except OutOfTime:
+                self._out_of_time(index)
+                break
+            except WireError as error:
+                self._leave_out(index, error)
+            if self.runs[index].status == "late":
+                self.incidents.append(f"{name} was stopped after {self.limits.cell:g} s")
+        return self.runs
+
+    def question(self) -> Question:
+        """The open question, or a new one after the last was lost or closed.
+
+        Raises QuestionLost when none can be opened.
+        """
+        if self._question is not None and self._question.alive:
+            return self._question
+        self.end_question()
+        refusal: WireError = Closed("no question could be opened before")
+        for _ in range(min(2, MOST_REFUSALS - self._refusals)):
+            try:
+                self._start(len(self.cells), kept_back=0.0)
+                with self.at_work():
+                    self._question = self._fork_question()
+                self._refusals = 0
+                return self._question
+            except OutOfTime as error:
+                raise QuestionLost(error) from error
+            except WireError as error:
+                refusal = error
+                self._refuse()
+        raise QuestionLost(refusal) from refusal
+
+    def end_question(self) -> None:
+        """Close the open question, so that the next one starts from the notebook's own state."""
+        question = self._close_question()
+        if question is None or self._session is None:
+            return
+        deadline = time.monotonic() + GRACE
+        try:
+            ask = {"ask": "end", "process": question.process}
+            with self.at_work():
+                self._session.channel.send(ask, deadline=deadline)
+                self._session.channel.receive(deadline)
+        except WireError:
+            self._drop_session()
+
+    def seconds_for_call(self, repeated: bool) -> float:
+        """The time limit of the next call, 0 when the submission's time is used up."""
+        limit = self.limits.repeated_call if repeated else self.limits.call
+        return max(0.0, min(limit, self._remaining(0.0)))
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """What this block takes is the submission's time. That the machine is slow to start a
+        session, or a person looks at a check in a debugger, is not."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spent += time.monotonic() - began
+
+    def _remaining(self, kept_back: float) -> float:
+        return self.limits.submission - kept_back - self.spent
+
+    def _start(self, end: int, kept_back: float) -> None:
+        """Have a session in which the cells before `end` were run, without those that end it.
+
+        `kept_back` is the part of the submission's time that this may not use up.
+        """
+        while self._session is None:
+            self._session = self.sandbox.session()
+            for index in range(end):
+                if index in self._left_out:
+                    continue
+                try:
+                    self._execute(index, kept_back)
+                except OutOfTime:
+                    self._drop_session()
+                    raise
+                except WireError as error:
+                    self._leave_out(index, error)
+                    break
+
+    def _leave_figures_out(self) -> None:
+        """Do without the figure cells that no other cell needs. Asked before any cell was run."""
+        message = {
+            "ask": "not missed",
+            "sources": self.cells,
+            "candidates": self.figure_cells,
+            "students": self.student_cells,
+        }
+        try:
+            self._start(0, self.limits.questions)
+            deadline = time.monotonic() + self.limits.cell
+            with self.at_work():
+                self._session.channel.send(message, deadline=deadline)
+                answer, _ = self._session.channel.receive(deadline)
+        except WireError:  # a text can crash Python's compiler: then all cells are run
+            self._drop_session()
+            return
+        text = "[left out: this notebook was graded without figures]\n"
+        for index in set(answer["cells"]) & set(self.figure_cells):
+            self._left_out.add(index)
+            self.runs[index].outputs = [{"output_type": "stream", "name": "stdout", "text": text}]
+
+    def _execute(self, index: int, kept_back: float) -> CellRun:
+        seconds = min(self.limits.cell, self._remaining(kept_back))
+        if seconds <= 0:
+            raise OutOfTime("the submission's time is used up")
+        deadline = time.monotonic() + seconds + GRACE
+        message = {
+            "ask": "execute",
+            "number": index + 1,
+            "source": self.cells[index],
+            "seconds": seconds,
+            "figures": self.figures,
+        }
+        with self.at_work():
+            self._session.channel.send(message, deadline=deadline)
+            answer, _ = self._session.channel.receive(deadline)
+        outputs, status = answer.get("outputs"), answer.get("status")
+        if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
+            raise Malformed("the answer to a cell is not as agreed")
+        return CellRun([clean_output(output) for output in outputs], status)
+
+    def _admit(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self._output_bytes += len(json.dumps(outputs))
+        if self._output_bytes <= MAX_OUTPUT_BYTES:
+            return outputs
+        text = f"[output left out: a notebook keeps {MAX_OUTPUT_BYTES >> 20} MB of output]\n"
+        return [{"output_type": "stream", "name": "stderr", "text": text}]
+
+    def _fork_question(self) -> Question:
+        deadline = time.monotonic() + 2 * GRACE
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as on_failure, theirs:
+            on_failure.callback(ours.close)
+            self._session.channel.send(
+                {"ask": "question"}, descriptors=[theirs.fileno()], deadline=deadline
+            )
+            answer, _ = self._session.channel.receive(deadline)
+            process = answer.get("process")
+            if type(process) is not int:
+                raise Malformed("the answer to a question's start is not as agreed")
+            on_failure.pop_all()
+        return Question(Channel(ours), process)
+
+    def _leave_out(self, index: int, error: WireError) -> None:
+        self._left_out.add(index)
+        reason = self._drop_session()
+        if isinstance(error, Late):
+            what = f"did not stop after {self.limits.cell:g} s"
+        elif isinstance(error, Closed):
+            what = f"ended its process ({reason})" if reason else "ended its process"
+        else:
+            what = "sent something other than its outputs"
+        name = self.names[index]
+        self.incidents.append(f"{name} {what}; the notebook was run again without it")
+        text = f"This cell {what}. The other cells were run without it.\n"
+        self.runs[index] = CellRun(
+            [{"output_type": "stream", "name": "stderr", "text": text}], "died"
+        )
+
+    def _out_of_time(self, index: int) -> None:
+        seconds = self.limits.submission - self.limits.questions
+        self.incidents.append(
+            f"the notebook took longer than {seconds:g} s; {self.names[index]} and what follows "
+            "were not run"
+        )
+        self._left_out.update(range(index, len(self.cells)))
+
+    def _drop_session(self) -> str | None:
+        """End the session; says why it had ended, as far as the sandbox knows."""
+        self._close_question()
+        session, self._session = self._session, None
+        if session is None:
+            return None
+        session.kill()
+        if session.end_reason in FROM_OUTSIDE:
+            self.ended_from_outside = True
+            self.incidents.append(
+                f"it was ended from outside ({session.end_reason}): is the machine short of memory?"
+            )
+        return session.end_reason
+
+    def _refuse(self) -> None:
+        """Give the session up: no question could be opened in it."""
+        self._drop_session()
+        self._refusals += 1
+        if self._refusals == MOST_REFUSALS:
+            self.incidents.append(
+                "once its cells had run, the notebook could not be asked anything; the other "
+                "checks were not tried"
+            )
+
+    def _close_question(self) -> Question | None:
+        question, self._question = self._question, None
+        if question is not None:
+            question.channel.close()
+        return question
+
+
+MAX_BUNDLE_BYTES = 4 << 20
+
+
+def clean_output(output: Any) -> dict[str, Any]:
+    """An output of a cell as nbformat wants it, rebuilt field by field. Raises Malformed."""
+    if not isinstance(output, dict):
+        raise Malformed("an output of a cell is no object")
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return {"output_type": "stream", "name": name, "text": text_of(output.get("text"))}
+    if kind == "error":
+        traceback = output.get("traceback")
+        lines = traceback if isinstance(traceback, list) else []
+        return {
+            "output_type": "error",
+            "ename": text_of(output.get("ename"))[:200],
+            "evalue": text_of(output.get("evalue")),
+            "traceback": [text_of(line) for line in lines[:1000]],
+        }
+    if kind not in ("display_data", "execute_result"):
+        raise Malformed("an output of a cell is of no known type")
+    cleaned = {
+        "output_type": kind,
+        "data": clean_bundle(output.get("data")),
+        "metadata": clean_metadata(output.get("metadata")),
+    }
+    if kind == "execute_result":
+        count = output.get("execution_count")
+        cleaned["execution_count"] = count if type(count) is int else None
+    return cleaned
+
+
+# What a reader may see; scripts, widgets and the like are left out. HTML and markdown are
+# sanitised where they are rendered.
+SHOWN = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg")
+
+
+def clean_bundle(data: Any) -> dict[str, str]:
+    if not isinstance(data, dict):
+        raise Malformed("an output of a cell has no data")
+    return {kind: text_of(data[kind]) for kind in SHOWN if kind in data}
+
+
+def clean_metadata(metadata: Any) -> dict[str, Any]:
+    """Only what notebooks use for figures: sizes, and the background they need."""
+    cleaned: dict[str, Any] = {}
+    if isinstance(metadata, dict):
+        if metadata.get("needs_background") in ("light", "dark"):
+            cleaned["needs_background"] = metadata["needs_background"]
+        for kind in ("image/png", "image/jpeg"):
+            sizes = metadata.get(kind)
+            if isinstance(sizes, dict):
+                cleaned[kind] = {
+                    side: sizes[side]
+                    for side in ("width", "height")
+                    if type(sizes.get(side)) is int and 0 < sizes[side] < 10_000
+                }
+    return cleaned
+
+
+def text_of(value: Any) -> str:
+    """A text within the cap, without what no file in UTF-8 can hold."""
+    if isinstance(value, list):
+        with contextlib.suppress(TypeError):
+            value = "".join(value)
+    if not isinstance(value, str):
+        raise Malformed("an output of a cell holds something other than text")
+    return value[:MAX_BUNDLE_BYTES].encode("utf-8", errors="replace").decode("utf-8")

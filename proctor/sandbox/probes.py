@@ -1,0 +1,180 @@
+"""What `proctor doctor` tries: whether the walls of a real session hold on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proctor.sandbox.bubblewrap import find_bubblewrap, is_root, visible_folders
+from proctor.sandbox.sessions import Sandbox, Session
+from proctor.sandbox.unavailable import SandboxUnavailable
+from proctor.settings import MEGABYTE, SessionLimits
+from proctor.wire import errors
+from proctor.wire.linux import calls_are_filtered
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried in a real session, and whether it went as it must."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the sandbox of this machine gives; `unavailable` says why there is none."""
+
+    findings: list[Finding]
+    protection: str | None = None
+    unavailable: SandboxUnavailable | None = None
+
+    @property
+    def sound(self) -> bool:
+        return self.unavailable is None and all(finding.holds for finding in self.findings)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{'ok  ' if finding.holds else 'BAD '} {finding.name:<22} {finding.detail}"
+            for finding in self.findings
+        ]
+        if self.unavailable is not None:
+            lines += [f"BAD  {self.unavailable.reason}", f"     {self.unavailable.remedy}"]
+        return "\n".join(lines)
+
+
+def probe() -> Diagnosis:
+    """Start a sandbox and try in real sessions whether its walls hold."""
+    sandbox = Sandbox()
+    findings: list[Finding] = []
+    try:
+        findings.append(find_program())
+        findings += probe_start(sandbox)
+        findings += probe_walls(sandbox)
+        findings += probe_limits(sandbox)
+    except SandboxUnavailable as error:
+        return Diagnosis(findings, unavailable=error)
+    finally:
+        sandbox.close()
+    return Diagnosis(findings, sandbox.protection)
+
+
+def find_program() -> Finding:
+    path = find_bubblewrap()
+    asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    by_whom = "root" if is_root() else "an ordinary user"
+    return Finding("bubblewrap", True, f"{asked.stdout.strip()}, {path}, started by {by_whom}")
+
+
+def probe_start(sandbox: Sandbox) -> list[Finding]:
+    began = time.monotonic()
+    sandbox.session("probe").kill()
+    first = time.monotonic() - began
+    began = time.monotonic()
+    with sandbox.session("probe"):
+        forked = time.monotonic() - began
+        began = time.monotonic()
+    ended = time.monotonic() - began
+    return [
+        Finding("warm start", True, f"{first:.1f} s, once"),
+        Finding("session", True, f"{forked * 1000:.0f} ms to start, {ended * 1000:.0f} ms to end"),
+    ]
+
+
+def ask(session: Session, expression: str) -> Any:
+    """The value of an expression with a function of `inside/probe.py`, from in there."""
+    deadline = time.monotonic() + 20
+    source = f"from proctor.inside import probe\nanswer = {expression}"
+    session.channel.send({"source": source}, deadline=deadline)
+    reply, _ = session.channel.receive(deadline)
+    if "answer" in reply:
+        return reply["answer"]
+    return f"{reply['error']} {reply['message']}".strip()
+
+
+def probe_walls(sandbox: Sandbox) -> list[Finding]:
+    with sandbox.session("probe") as session:
+        facts = ask(session, "probe.facts()")
+        refusal = ask(session, "probe.try_to_connect()")
+        names = set(ask(session, f"probe.names_in({str(Path.cwd())!r})"))
+        outside = user_outside(session)
+    hidden = names <= names_shown_in(Path.cwd())
+    capabilities = facts["capabilities"]
+    folders, settings = facts["writable_folders"], facts["writable_settings"]
+    alone = facts["process"] == facts["processes_seen"] == 1
+    filtered = facts["system_call_filter"]
+    return [
+        Finding(
+            "user",
+            facts["user"] != 0 and outside != 0,
+            f"{facts['user']} inside, {outside} for the machine",
+        ),
+        Finding("capabilities", not capabilities, ", ".join(capabilities) or "none"),
+        Finding("no new privileges", facts["no_new_privileges"], "set"),
+        Finding("processes", alone, f"process {facts['process']} of {facts['processes_seen']}"),
+        Finding("network", refusal is not None, refusal or "reached"),
+        Finding("files of the course", hidden, "not there" if hidden else ", ".join(sorted(names))),
+        Finding(
+            "writable folders", set(folders) == {"/dev/shm", "/home", "/tmp"}, ", ".join(folders)
+        ),
+        Finding("writable settings", not settings, ", ".join(settings) or "none"),
+        Finding(
+            "system call filter",
+            filtered or not calls_are_filtered(),
+            "on" if filtered else f"none for {os.uname().machine}",
+        ),
+    ]
+
+
+def user_outside(session: Session) -> int:
+    """The user that the session's process is for the machine."""
+    last = [session._warm._process.pid]
+    while children := Path(f"/proc/{last[0]}/task/{last[0]}/children").read_text().split():
+        last = children
+    return Path(f"/proc/{last[0]}").stat().st_uid
+
+
+def names_shown_in(folder: Path) -> set[str]:
+    """What of a folder the sandbox must show, as the virtual environment may lie in it."""
+    shown = [path for path in visible_folders() if path.is_relative_to(folder)]
+    return {path.relative_to(folder).parts[0] for path in shown}
+
+
+def probe_limits(sandbox: Sandbox) -> list[Finding]:
+    with sandbox.session("probe") as session:
+        threads = ask(session, f"probe.start_threads({sandbox.limits.processes + 20})")
+    # Small, so that reaching them costs the machine little.
+    sandbox.limits = limits = SessionLimits(
+        data_bytes=200 * MEGABYTE,
+        resident_bytes=700 * MEGABYTE,
+        temporary_bytes=8 * MEGABYTE,
+    )
+    with sandbox.session("probe") as session:
+        error = ask(session, f"len(bytearray({limits.data_bytes + 100 * MEGABYTE}))")
+        written = ask(session, f"probe.fill_a_file('/tmp', {2 * limits.temporary_bytes})")
+    with sandbox.session("probe") as session:
+        began = time.monotonic()
+        with suppress(errors.WireError):
+            ask(session, f"probe.hold_memory_in_processes(8, {limits.data_bytes // 2})")
+        session.kill()
+        seconds = time.monotonic() - began
+    return [
+        Finding("memory of a process", str(error).startswith("MemoryError"), str(error)),
+        Finding("number of processes", threads < limits.processes, f"{threads} threads, no more"),
+        Finding(
+            "temporary files",
+            written <= limits.temporary_bytes,
+            f"{written / MEGABYTE:.0f} MB in a folder, no more",
+        ),
+        Finding(
+            "memory of a session",
+            session.memory_exceeded,
+            f"ended after {seconds:.1f} s: {session.end_reason}",
+        ),
+    ]

@@ -1,0 +1,276 @@
+"""The sandbox a submission runs in, seen from the trusted side.
+
+bubblewrap holds one warm interpreter (`inside/warm.py`); `Sandbox.session()` has it fork a process
+with namespaces, folders and limits of its own, and gives out the trusted end of its socket. Where
+no sandbox can be made, `SandboxUnavailable` says why and what helps: nothing runs without one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import socket
+import subprocess
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from proctor.sandbox.bubblewrap import Command, bubblewrap_command, is_root, plain_command
+from proctor.sandbox.unavailable import SandboxUnavailable, explain
+from proctor.settings import SessionLimits
+from proctor.wire import errors, frames
+from proctor.wire.linux import calls_are_filtered
+
+START_SECONDS = 180.0
+FORK_SECONDS = 30.0
+END_SECONDS = 30.0
+
+
+class Session:
+    """One process in namespaces of its own, and the trusted end of its socket."""
+
+    def __init__(self, number: int, warm: WarmProcess, channel: frames.Channel):
+        self.channel = channel
+        self.end_reason: str | None = None
+        self._number = number
+        self._warm = warm
+        self._refusal: str | None = None
+        self._forked = threading.Event()
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.kill()
+
+    @property
+    def memory_exceeded(self) -> bool:
+        return self.end_reason == "memory"
+
+    def kill(self) -> None:
+        """End every process of the session, and wait until they are gone. May be called again."""
+        self._warm.end(self)
+        self.channel.close()
+
+
+class WarmProcess:
+    """The running warm process. A thread starts it, stays, and hands on what it reports."""
+
+    def __init__(self, command: Command):
+        self._command = command
+        self._owner = os.getpid()
+        self._sessions: dict[int, Session] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+        self._ready = threading.Event()
+        self._was_ready = False  # else it ended before it was
+        self._gone = threading.Event()
+        self._process: subprocess.Popen | None = None
+        self._control: frames.Channel | None = None
+        self._errors = ""
+        # bubblewrap's --die-with-parent means the thread that started it: this one stays.
+        threading.Thread(target=self._keep, name="sandbox", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return not self._gone.is_set()
+
+    def wait_until_ready(self) -> None:
+        """Raises SandboxUnavailable."""
+        if not self._ready.wait(START_SECONDS):
+            self.close()
+            raise SandboxUnavailable(
+                f"The sandbox did not start within {START_SECONDS:.0f} seconds",
+                "Is the machine overloaded, or its disk very slow? Try again.",
+            )
+        if not self._was_ready:
+            raise explain(self._errors)
+
+    def fork(self, limits: SessionLimits, serve: str) -> Session:
+        """A new session. Raises errors.Closed when the warm process is gone."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            session = self._add_session(ours)
+            request = {
+                "request": "fork",
+                "session": session._number,
+                "serve": serve,
+                "limits": asdict(limits),
+            }
+            self._send(request, theirs)
+        if not session._forked.wait(FORK_SECONDS):
+            self.close()
+        if session._refusal is not None:
+            ours.close()
+            raise explain(session._refusal)
+        if not self.alive:
+            ours.close()
+            raise errors.Closed("the warm process is gone")
+        return session
+
+    def end(self, session: Session) -> None:
+        if os.getpid() != self._owner:
+            return  # a fork of the process that this session belongs to
+        with suppress(errors.Closed):
+            self._send({"request": "kill", "session": session._number})
+        if not session._ended.wait(END_SECONDS):
+            self.close()
+
+    def close(self) -> None:
+        """End the warm process and with it every session."""
+        if self._control is not None:
+            with suppress(OSError):
+                self._control.connection.shutdown(socket.SHUT_RDWR)
+        if self._process is not None:
+            if not self._was_ready:  # it would go on importing
+                self._process.kill()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._gone.wait(5)
+
+    def _add_session(self, connection: socket.socket) -> Session:
+        with self._lock:
+            self._count += 1
+            session = Session(self._count, self, frames.Channel(connection))
+            self._sessions[session._number] = session
+        return session
+
+    def _send(self, message: dict[str, Any], passed: socket.socket | None = None) -> None:
+        descriptors = [passed.fileno()] if passed else []
+        with self._lock:
+            if not self.alive:
+                raise errors.Closed("the warm process is gone")
+            self._control.send(message, descriptors=descriptors)
+
+    def _keep(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._control = frames.Channel(ours)
+                self._process = self._command.start(theirs.fileno())
+            with suppress(errors.WireError):
+                while True:
+                    message, _ = self._control.receive()
+                    self._handle(message)
+            self._errors = self._read_errors()
+        except OSError as error:
+            self._errors = str(error)
+        finally:
+            self._end_all()
+            ours.close()
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        if message["event"] == "ready":
+            self._was_ready = True
+            self._ready.set()
+            return
+        session = self._sessions.get(message["session"])
+        if session is None:
+            return
+        if message["event"] == "forked":
+            session._forked.set()
+            return
+        del self._sessions[session._number]
+        if message["event"] == "refused":
+            session._refusal = message["error"]
+            session._forked.set()
+        else:
+            session.end_reason = message["reason"]
+        session._ended.set()
+
+    def _read_errors(self) -> str:
+        """The last words of bubblewrap or of the warm process."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        self._process.kill()
+        self._process.wait()
+        os.set_blocking(self._process.stderr.fileno(), False)
+        return (self._process.stderr.read() or b"").decode(errors="replace")[-4000:]
+
+    def _end_all(self) -> None:
+        with self._lock:
+            self._gone.set()
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        for session in sessions:
+            session.end_reason = "the sandbox died"
+            session._ended.set()
+            session._forked.set()
+        self._ready.set()
+
+
+class Sandbox:
+    """The sandbox of this process: started when first needed, closed when the process ends.
+
+    `unsafe` runs sessions as plain processes with all rights of this one.
+    """
+
+    def __init__(self, limits: SessionLimits | None = None, unsafe: bool = False):
+        self.limits = limits or SessionLimits()
+        self.unsafe = unsafe
+        self._warm: WarmProcess | None = None
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def start(self) -> WarmProcess:
+        """Begin to start the warm process, unless it runs: its imports take seconds.
+
+        Raises SandboxUnavailable where it is known at once; `session` says what shows later.
+        """
+        with self._lock:
+            if self._warm is None or not self._warm.alive:
+                command = plain_command() if self.unsafe else bubblewrap_command()
+                self._warm = WarmProcess(command)
+            return self._warm
+
+    def session(self, serve: str = "examinee") -> Session:
+        """A fresh session. Raises SandboxUnavailable."""
+        if os.getpid() != self._owner:
+            raise RuntimeError("a sandbox cannot be used by a fork of the process that made it")
+        for _ in range(2):
+            # A second time when the warm process has died since it was last used.
+            with suppress(errors.Closed):
+                warm = self.start()
+                warm.wait_until_ready()
+                return warm.fork(self.limits, serve)
+        raise SandboxUnavailable(
+            "The sandbox ended while it made a session, twice",
+            "Is the machine short of memory? `proctor doctor` shows what this machine gives.",
+        )
+
+    def close(self) -> None:
+        if os.getpid() != self._owner:
+            return
+        with self._lock:
+            if self._warm is not None:
+                self._warm.close()
+            self._warm = None
+
+    @property
+    def protection(self) -> str:
+        """One line: what stands between a submission and this machine."""
+        if self.unsafe:
+            return "none: submissions run with all rights of the user who grades"
+        return (
+            f"bubblewrap started by {'root' if is_root() else 'an ordinary user'}: each submission "
+            "in namespaces of its own, no capabilities, no network, no files of this machine but "
+            "programs and libraries, limits on memory, processes, files and time, "
+            + ("a system call filter" if calls_are_filtered() else "no system call filter")
+        )
+
+
+@functools.cache
+def sandbox_of_this_process(unsafe: bool, process: int) -> Sandbox:
+    return Sandbox(unsafe=unsafe)
+
+
+def shared_sandbox(unsafe: bool = False) -> Sandbox:
+    """The sandbox of this process: started when first needed, closed at exit."""
+    return sandbox_of_this_process(unsafe, os.getpid())

@@ -1,0 +1,57 @@
+"""Why there is no sandbox here, and what helps."""
+
+from __future__ import annotations
+
+
+class SandboxUnavailable(Exception):
+    """No sandbox can be made here: why, and what helps."""
+
+    def __init__(self, reason: str, remedy: str):
+        super().__init__(f"{reason}. {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+CONTAINER_REMEDY = (
+    "In a container, start it with `--security-opt seccomp=unconfined --security-opt "
+    "systempaths=unconfined --security-opt apparmor=unconfined` (podman: `--security-opt "
+    "seccomp=unconfined --security-opt unmask=ALL`). On a machine of your own an administrator "
+    "allows user namespaces with `sysctl user.max_user_namespaces=15000` (older Debian: "
+    "`sysctl kernel.unprivileged_userns_clone=1`)."
+)
+APPARMOR_REMEDY = (
+    "AppArmor here lets only named programs make user namespaces (Ubuntu 23.10 and later). "
+    "An administrator allows it with an AppArmor profile for bwrap that says `userns,`, or for all "
+    "programs with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`."
+)
+# What bubblewrap or the warm process says, and what helps there; the first that fits.
+REMEDIES = (
+    ("setting up uid map: Permission denied", APPARMOR_REMEDY),
+    ("uid_map", APPARMOR_REMEDY),
+    ("o permissions to create", CONTAINER_REMEDY),
+    ("reating new namespace failed", CONTAINER_REMEDY),
+    ("unshare: ", CONTAINER_REMEDY),
+    ("an't mount proc", CONTAINER_REMEDY),
+    ("mount proc on", CONTAINER_REMEDY),
+    ("mount: /proc", CONTAINER_REMEDY),
+    ("nknown option", "This bubblewrap is too old: version 0.5 or later is needed."),
+    (
+        "ModuleNotFoundError",
+        "A package is missing where `python` runs: `make setup` makes a virtual environment "
+        "with all of them.",
+    ),
+    (
+        "ermission denied",
+        "The sandbox's user must be able to read the virtual environment and the interpreter: "
+        "put them where all users may read them.",
+    ),
+)
+
+
+def explain(errors: str) -> SandboxUnavailable:
+    """The error for what bubblewrap or the warm process wrote before it ended."""
+    lines = [line for line in errors.splitlines() if line.strip()]
+    reason = lines[-1].strip() if lines else "it ended without a word"
+    fitting = [remedy for text, remedy in REMEDIES if text in reason]
+    remedy = fitting[0] if fitting else "`proctor doctor` shows what this machine gives."
+    return SandboxUnavailable(f"The sandbox could not be started: {reason}", remedy)

@@ -1,0 +1,1 @@
+"""What crosses the border of the sandbox, both ways, and every name that both sides use."""
