@@ -38,6 +38,7 @@ docs: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 hostile: setup
 	PYTHONPATH=tests $(BIN)/python -m hostile

@@ -8,6 +8,8 @@ probes with `call`, `loop` and `value`. What is not named here may change withou
 from __future__ import annotations
 
 from proctor.grading.assertions import (
+    FEW,
+    MANY,
     as_number,
     as_vector,
     assert_close,
@@ -29,6 +31,8 @@ from proctor.grading.student import CallFacts, Raised, Student, StudentError
 from proctor.wire.values import Foreign, Kept, Source
 
 __all__ = [
+    "FEW",
+    "MANY",
     "CallFacts",
     "Foreign",
     "Kept",

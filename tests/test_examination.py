@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from proctor import examination as examination_module
 from proctor.pages.report import time_ran_out
+from proctor.sandbox import examination as examination_module
 from proctor.sandbox.examination import Examination, QuestionLost, clean_output
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Malformed

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from hostile.faults import ASSIGNMENT, Classroom, kill_one, locked
 
-from proctor import classroom as classroom_module
 from proctor import cli
+from proctor.classroom import whole_class
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.sandbox.bubblewrap import find_bubblewrap, is_root
 
@@ -142,7 +142,7 @@ def test_a_clock_that_jumps(classroom, grade, monkeypatch):
 
 def test_a_submission_that_changes_while_it_is_read(classroom, grade, monkeypatch):
     """What was read counts for this run. The next one sees that the file is another."""
-    read = classroom_module.Classroom.read
+    read = whole_class.Classroom.read
     changed = iter([("student-02", 100)])
 
     def read_and_change(self, student):
@@ -152,7 +152,7 @@ def test_a_submission_that_changes_while_it_is_read(classroom, grade, monkeypatc
                 classroom.hand_in(name, number)
         return data
 
-    monkeypatch.setattr(classroom_module.Classroom, "read", read_and_change)
+    monkeypatch.setattr(whole_class.Classroom, "read", read_and_change)
     code, written = grade()
     assert code == 0, written
     assert_whole_after(grade, classroom)

@@ -373,8 +373,8 @@ def test_a_sandbox_that_goes_away_under_the_graders_costs_no_marks(course, sandb
 
     text = only("""
         @grades("half_values", hint="h")
-        def test_half(student, answers):
-            answers.examination.close()
+        def test_half(student, candidate):
+            candidate.examination.close()
             assert student.half(4) == 2
     """)
     graders(course, text)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from proctor import examination as examination_module
 from proctor.grading.student import (
     Connection,
     Died,
@@ -20,6 +19,7 @@ from proctor.grading.student import (
     Untrustworthy,
 )
 from proctor.pages.report import time_ran_out
+from proctor.sandbox import examination as examination_module
 from proctor.sandbox.examination import Examination
 from proctor.settings import TimeLimits
 
