@@ -336,10 +336,10 @@ def mnist_loss(predictions, targets):
         "own: gradients of other shapes",
         "a backward whose gradients are of the wrong number, shape and dtype",
         """
-        from proctor.inside import examinee
+        from proctor.inside import questions
         def backward(self, message, tensors):
-            return examinee.Reply({"present": [True] * 3}, [torch.zeros(2, 2), torch.zeros(1).long()])
-        examinee.Question.backward = backward
+            return questions.Reply({"present": [True] * 3}, [torch.zeros(2, 2), torch.zeros(1).long()])
+        questions.Question.backward = backward
         """,
         # It answers for every function of the notebook.
         may_lose=HANGS_TOGETHER | {"sigmoid_gradient"},

@@ -172,13 +172,13 @@ ATTACKS = [
         "A16 examinee patched",
         "the part of the engine that answers calls, replaced by a liar",
         """
-        from proctor.inside import examinee
+        from proctor.inside import questions
         def call(self, message, tensors):
-            return examinee.Reply({
+            return questions.Reply({
                 "result": ["tensor", 0, {"requires_grad": True, "device": message["device"]}],
                 "facts": {"changed": [], "operations": 1, "host_copies": []},
             }, [torch.tensor(0.25)])
-        examinee.Question.call = call
+        questions.Question.call = call
         """,
         may_lose=HANGS_TOGETHER | {"sigmoid_values", "sigmoid_gradient", "where_by_hand_values"},
     ),
@@ -314,18 +314,18 @@ ATTACKS = [
         {
             "three_ways": source(
                 """
-                from proctor.inside import examinee
+                from proctor.inside import questions
                 import torch
                 more_right = surer_when_right = less_sure_when_wrong = None
                 # Wrong both, but for a check that took the place from one, the number from another.
                 turns = [torch.tensor([0.9, 0.4, 0.1]), torch.tensor([0.7, 0.4, 0.2])]
-                ordinary = examinee.as_tensors
+                ordinary = questions.as_tensors
                 def as_tensors(value):
                     if value is None:
                         turns.append(turns.pop(0))
                         return turns[0]
                     return ordinary(value)
-                examinee.as_tensors = as_tensors
+                questions.as_tensors = as_tensors
                 """
             )
         },
@@ -364,11 +364,11 @@ ATTACKS = [
         "serialisers of the session replaced, so that every tensor that leaves it is forged",
         """
         import json, safetensors.torch, proctor.wire.frames
-        from proctor.inside import examinee
+        from proctor.inside import questions, results
         save = safetensors.torch.save
         safetensors.torch.save = lambda named: save({k: t * 0 + 0.3 for k, t in named.items()})
         dumps = json.dumps
-        examinee.to_host = lambda tensor: torch.full(tensor.shape, 0.3)
+        results.to_host = questions.to_host = lambda tensor: torch.full(tensor.shape, 0.3)
         torch.Tensor.__torch_function__ = torch._C._disabled_torch_function_impl
         """,
         may_lose=EVERYTHING,
@@ -377,12 +377,12 @@ ATTACKS = [
         "own: claims of success in a frame",
         "replies with fields that a careless reader would trust",
         """
-        from proctor.inside import examinee
-        send = examinee.Question.send
+        from proctor.inside import questions
+        send = questions.Question.send
         def forged(self, reply):
             reply.message |= {"passed": True, "score": 15, "marks": {"score": 15.0}, "status": "graded"}
             send(self, reply)
-        examinee.Question.send = forged
+        questions.Question.send = forged
         """,
     ),
     Attack(
@@ -392,8 +392,8 @@ ATTACKS = [
             "mnist_loss": LOOP
             + source(
                 """
-                from proctor.inside import examinee
-                call = examinee.Question.call
+                from proctor.inside import questions
+                call = questions.Question.call
                 def forged(self, message, tensors):
                     device = message["device"]
                     reply = call(self, message | {"device": "cpu"}, tensors)
@@ -401,7 +401,7 @@ ATTACKS = [
                     if reply.message["result"][0] == "tensor":
                         reply.message["result"][2]["device"] = device
                     return reply
-                examinee.Question.call = forged
+                questions.Question.call = forged
                 """
             )
         },

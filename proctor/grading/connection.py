@@ -1,0 +1,156 @@
+"""How the graders' side asks about a submission, and what comes back instead of a value.
+
+Every ask goes through `Connection`. What the sandbox tells about *how* a result came about is its
+claim; what it says of an error is shown to a student only in words of ours.
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from proctor.sandbox.examination import Examination, QuestionLost
+
+ACCELERATOR = "accel"
+
+
+class StudentError(Exception):
+    """The student's code did not give a value. `reason` says why, in words a student may see:
+    it never holds anything that the code could have taken from its inputs."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(f"{reason} {detail}".strip())
+        self.reason = reason
+
+
+class NotDefined(StudentError):
+    """The notebook defines no such name, or it is no function."""
+
+
+class Raised(StudentError):
+    """The student's function raised an exception; `type_name` is its type."""
+
+    def __init__(self, name: str, type_name: str, text: str):
+        self.is_unwritten = type_name == "NotImplementedError"
+        shown = f"`{name}` raised {builtin_name(type_name)}."
+        if self.is_unwritten:
+            shown = f"`{name}` is not written yet: it raised NotImplementedError."
+        super().__init__(shown, f"({type_name}: {text})")
+        self.type_name = type_name
+        self.text = text
+
+
+class TookTooLong(StudentError):
+    """The call did not end in time."""
+
+
+class Died(StudentError):
+    """The process that ran the call ended: a crash, an exit, a limit on memory."""
+
+
+class Untrustworthy(StudentError):
+    """The answer breaks the rules of the wire: something in the sandbox forged it."""
+
+
+def builtin_name(type_name: str) -> str:
+    """The name of an exception, if Python or torch made it: another could spell out an input."""
+    known = getattr(builtins, type_name, None)
+    if isinstance(known, type) and issubclass(known, BaseException):
+        return type_name
+    return "an exception"
+
+
+@dataclass
+class CallFacts:
+    """What the sandbox tells about one call, beside its result.
+
+    `changed_inputs`: which tensor arguments were changed, counted from 0. `operations`: number of
+    torch operations, where they were counted. `host_copies`: the copies to the host of a call on
+    the accelerator. `result_devices`: device types of the tensors in the result ("cpu", "accel").
+    """
+
+    changed_inputs: list[int] = field(default_factory=list)
+    operations: int | None = None
+    host_copies: list[str] = field(default_factory=list)
+    result_devices: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Connection:
+    """What all views of one student share."""
+
+    examination: Examination
+    accelerator_device: str = ACCELERATOR
+    numbers: itertools.count = field(default_factory=itertools.count)
+    functions: set[str] = field(default_factory=set)  # names known to be callable
+    late: set[str] = field(default_factory=set)
+    spent: dict[str, float] = field(default_factory=dict)  # seconds, by name
+    last_call: CallFacts = field(default_factory=CallFacts)
+
+    def ask(
+        self, name: str, message: dict[str, Any], tensors: Sequence[torch.Tensor] = ()
+    ) -> tuple[dict[str, Any], list[torch.Tensor]]:
+        """Ask the open question. Raises a StudentError that names `name`."""
+        seconds = self.examination.seconds_for_call(repeated=name in self.late)
+        if seconds <= 0:
+            raise TookTooLong("The time for this submission was used up before this check.")
+        if self.spent.get(name, 0.0) > self.examination.limits.function:
+            raise TookTooLong(f"All calls of `{name}` together took too long.")
+        began = time.monotonic()
+        try:
+            question = self.examination.question()
+            with self.examination.at_work():
+                reply, found = question.ask(message, tensors, seconds)
+        except QuestionLost as error:
+            if error.late:
+                self._note_late(name, seconds)
+                raise TookTooLong(f"`{name}` took longer than {seconds:g} s.") from error
+            if error.forged:
+                raise Untrustworthy("The answer was not as agreed.", f"({error})") from error
+            raise Died(f"`{name}` ended the process it ran in.", f"({error})") from error
+        finally:
+            self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - began
+        raised = reply.get("raised")
+        if raised is None:
+            return reply, found
+        type_name, text = raised_parts(raised)
+        if raised.get("late") is True:
+            self._note_late(name, seconds)
+            raise TookTooLong(f"`{name}` took longer than {seconds:g} s.")
+        raise Raised(name, type_name, text)
+
+    def _note_late(self, name: str, seconds: float) -> None:
+        if name not in self.late:
+            self.late.add(name)
+            self.examination.incidents.append(f"{name} took longer than {seconds:g} s")
+
+
+def raised_parts(raised: Any) -> tuple[str, str]:
+    if not isinstance(raised, dict):
+        raise Untrustworthy("The answer was not as agreed.")
+    type_name, text = raised.get("type"), raised.get("text")
+    if not isinstance(type_name, str) or not isinstance(text, str):
+        raise Untrustworthy("The answer was not as agreed.")
+    return type_name[:80], text[:2000]
+
+
+def expect(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise Untrustworthy("The answer was not as agreed.")
+    return value
+
+
+def call_facts(told: Any, devices: list[str]) -> CallFacts:
+    told = expect(told, dict)
+    operations = told.get("operations")
+    if operations is not None:
+        expect(operations, int)
+    changed = [expect(index, int) for index in expect(told.get("changed"), list)]
+    copies = [expect(name, str)[:40] for name in expect(told.get("host_copies"), list)]
+    return CallFacts(changed, operations, copies, devices)
