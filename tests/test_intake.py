@@ -14,7 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from proctor.course import CourseError
 from proctor.grading import intake
-from proctor.grading.intake import Rejected, read_submission, rebuild
+from proctor.grading.intake import Rejected, read_submission
+from proctor.grading.rebuilding import rebuild
 
 ANSWER = "def double(x):\n    return 2 * x"
 STUB = "def double(x):\n    raise NotImplementedError"

@@ -27,7 +27,7 @@ from traitlets.config import Config
 from proctor.classroom.ahead import MarkedAhead
 from proctor.classroom.gradebook import course_of, demand_same_cells
 from proctor.course import Course, CourseError, read_notebook
-from proctor.grading import intake
+from proctor.grading import intake, rebuilding
 from proctor.grading.marks import Marks, rejected_unread
 from proctor.grading.records import write_record
 from proctor.grading.submitted import (
@@ -102,9 +102,9 @@ def read_or_replace(path: Path, release: NotebookNode) -> tuple[NotebookNode, li
     notes = refused_side_files(path.parent)
     try:
         found = submitted_notebook(path)
-        taken = intake.rebuild(intake.read_submission(found), release)
+        taken = rebuilding.rebuild(intake.read_submission(found), release)
     except intake.Rejected as error:
-        notebook = intake.rebuild(b'{"nbformat": 4, "cells": []}', release).notebook
+        notebook = rebuilding.rebuild(b'{"nbformat": 4, "cells": []}', release).notebook
         notebook.cells.insert(0, notes_cell("This submission could not be graded", [str(error)]))
         return notebook, [*notes, str(error)]
     if found != path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from proctor.course import Course, CourseError, read_notebook
-from proctor.grading import intake
+from proctor.grading import intake, rebuilding
 from proctor.grading.desk import Candidate, CheckResult
 from proctor.grading.diagnosis import diagnose
 from proctor.grading.graders import bounded_memory, load_graders, run_graders
@@ -47,7 +47,7 @@ def mark(
     release = read_notebook(course.release(assignment))
     sha256 = hashlib.sha256(submission).hexdigest()
     try:
-        taken = intake.rebuild(submission, release)
+        taken = rebuilding.rebuild(submission, release)
     except intake.Rejected as error:
         return rejected(assignment, release, student, str(error), sha256=sha256, started=started)
     seed = seed_of(sha256) if seed is None else seed
@@ -80,7 +80,7 @@ def mark(
 
 
 def mark_candidate(
-    taken: intake.Intake, release: NotebookNode, course: Course, candidate: Candidate
+    taken: rebuilding.Intake, release: NotebookNode, course: Course, candidate: Candidate
 ) -> list[CellMarks]:
     """Run the notebook, ask what its answers do, and mark every graded cell."""
     examination, assignment = candidate.examination, candidate.assignment
@@ -256,7 +256,7 @@ def open_candidate(
     else:
         release = read_notebook(course.release(assignment))
         data = intake.read_submission(Path(submission))
-        taken = intake.rebuild(data, release)
+        taken = rebuilding.rebuild(data, release)
         notebook, sha256 = taken.notebook, taken.sha256
     examination = examine(notebook, release, shared_sandbox(unsafe), figures=False)
     examination.run_cells()
