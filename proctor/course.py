@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
+if TYPE_CHECKING:
+    import nbformat
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
@@ -54,4 +56,6 @@ class Course:
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
     """A notebook of the course itself (never a submission: those go through `intake`)."""
+    import nbformat  # a third of a second, and most commands that say what is wrong read none
+
     return nbformat.read(path, as_version=4)

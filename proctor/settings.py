@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from traitlets import Bool, Float
+from traitlets import Bool, Float, Integer
 from traitlets.config import Config, Configurable
 
 from proctor.course import Course
@@ -70,6 +70,16 @@ class Grading(Configurable):
     question_seconds = Float(
         15.0, help="The part of submission_seconds that notebook cells may not use up."
     ).tag(config=True)
+    memory_mebibytes = Integer(
+        2048, help="Most memory of all processes of a submission together."
+    ).tag(config=True)
+    process_mebibytes = Integer(
+        1536, help="Most memory of one process, beyond what an interpreter with torch takes."
+    ).tag(config=True)
+    processes = Integer(64, help="Most processes and threads of a submission.").tag(config=True)
+    file_mebibytes = Integer(
+        64, help="Largest file, and most in each of the folders, that a submission writes."
+    ).tag(config=True)
     figures = Bool(
         True,
         help="Whether the figures of a submission are drawn, for a person to look at, and cells of "
@@ -83,6 +93,15 @@ class Grading(Configurable):
             submission=self.submission_seconds,
             questions=self.question_seconds,
             function=2.5 * self.call_seconds,
+        )
+
+    def session_limits(self) -> SessionLimits:
+        return SessionLimits(
+            data_bytes=self.process_mebibytes * MEGABYTE,
+            resident_bytes=self.memory_mebibytes * MEGABYTE,
+            processes=self.processes,
+            file_bytes=self.file_mebibytes * MEGABYTE,
+            temporary_bytes=self.file_mebibytes * MEGABYTE,
         )
 
 

@@ -38,7 +38,7 @@ from playwright.sync_api import (
 from test_nbgrader import RIGHT, SmallCourse
 from traitlets.config import PyFileConfigLoader
 
-from proctor.commands.lab import Lab, Server
+from proctor.classroom.lab import Lab, Server
 from proctor.course import Course, read_notebook
 from proctor.grading.labelled import reference_answers
 

@@ -47,19 +47,7 @@ def course(tiny_course, monkeypatch):
 
 @pytest.fixture
 def proctor(course, sandbox, monkeypatch, capfd):
-    """`proctor("check", ...)`: exit code, standard output, standard error. It starts no sandbox of
-    its own: that of all tests is used."""
-
-    class Shared:
-        protection = sandbox.protection
-        limits = sandbox.limits
-        start = sandbox.start
-        session = sandbox.session
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr(cli, "Sandbox", lambda unsafe: Shared())
+    """`proctor("check", ...)`: exit code, standard output, standard error."""
 
     def run(*arguments):
         capfd.readouterr()

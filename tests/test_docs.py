@@ -17,7 +17,7 @@ from nbformat import v4
 from nbgrader.apps import NbGraderApp
 
 from proctor import cli
-from proctor.classroom import release_gate
+from proctor.commands import options
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -166,8 +166,6 @@ def example(tmp_path, sandbox, empty_gradebook, monkeypatch) -> Path:
     shutil.copy(empty_gradebook, course / "gradebook.db")
     monkeypatch.chdir(course)
     monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=":")
-    monkeypatch.setattr(release_gate, "Sandbox", lambda: sandbox)
-    monkeypatch.setattr(sandbox, "close", lambda: None)
     return course
 
 
@@ -193,6 +191,6 @@ def test_the_example_for_authors_is_released(example, capsys):
 def test_the_example_is_refused_as_the_page_says(example, capsys):
     answers = example / "tests/answers/hinge.py"
     answers.write_text(answers.read_text().replace(', "hinge_loss_gradient"]', "]"))
-    assert cli.main(["release", "hinge", "-j", "1"]) == cli.REFUSED
+    assert cli.main(["release", "hinge", "-j", "1"]) == options.REFUSED
     assert said_on_the_page(capsys.readouterr().out)
     assert not (example / "release").exists()

@@ -19,6 +19,7 @@ from hostile.faults import ASSIGNMENT, Classroom, kill_one, locked
 from proctor import cli
 from proctor.classroom import whole_class
 from proctor.classroom.preprocessors import MarkInSandbox
+from proctor.commands import options
 from proctor.sandbox.bubblewrap import find_bubblewrap, is_root
 
 
@@ -81,7 +82,7 @@ def test_a_locked_gradebook(classroom, grade):
     before = classroom.scores()
     with locked(classroom):
         code, written = grade()
-    assert code == cli.COULD_NOT_WORK
+    assert code == options.COULD_NOT_WORK
     assert_told(written, "gradebook.db", "locked", AGAIN)
     assert classroom.neither_old_nor_new(before) == []
     assert_whole_after(grade, classroom)
@@ -92,7 +93,7 @@ def test_a_corrupt_gradebook_is_left_as_it_is(classroom, grade):
     sound, broken = place.read_bytes(), b"This is no database." * 500
     place.write_bytes(broken)
     code, written = grade()
-    assert code == cli.COULD_NOT_WORK
+    assert code == options.COULD_NOT_WORK
     assert_told(written, "gradebook.db", "not a database", AGAIN)
     assert place.read_bytes() == broken
     place.write_bytes(sound)
@@ -109,7 +110,7 @@ def in_a_view(*options):
 def test_a_folder_that_cannot_be_written(classroom, grade):
     before, folder = classroom.scores(), str(classroom.root / "autograded")
     done = classroom.grade(wrapper=in_a_view("--ro-bind", folder, folder))
-    assert done.returncode == cli.COULD_NOT_WORK
+    assert done.returncode == options.COULD_NOT_WORK
     assert_told(done.stdout, "Read-only file system", "autograded", AGAIN)
     assert classroom.neither_old_nor_new(before) == []
     assert_whole_after(grade, classroom)
@@ -121,7 +122,7 @@ def test_a_full_disk(classroom, grade, folder):
     full = 'head -c 9999 /dev/zero > "$0/full" 2> /dev/null; exec "$@"'
     view = in_a_view("--size", "4096", "--tmpfs", place)
     done = classroom.grade(wrapper=(*view, "sh", "-c", full, place))
-    assert done.returncode == cli.COULD_NOT_WORK
+    assert done.returncode == options.COULD_NOT_WORK
     assert_told(done.stdout, "No space left on device", AGAIN)
     assert classroom.neither_old_nor_new(before) == []
     assert_whole_after(grade, classroom)

@@ -12,6 +12,7 @@ from traitlets.config import Config
 
 from proctor import cli
 from proctor.classroom import release_gate
+from proctor.commands import options
 from proctor.course import CourseError
 
 DOUBLE = (
@@ -51,15 +52,6 @@ ANSWERS = [
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_sandbox(sandbox):
-    """The gate starts no sandbox of its own: that of all tests is used, and stays open."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(release_gate, "Sandbox", lambda: sandbox)
-        patch.setattr(sandbox, "close", lambda: None)
-        yield
-
-
 def with_answers(course, answers=ANSWERS, assignment="tiny"):
     folder = course.root / "tests" / "answers"
     folder.mkdir(exist_ok=True)
@@ -97,7 +89,7 @@ def test_a_refusal_names_every_fault_and_releases_nothing(sound, capsys):
     leak = v4.new_markdown_cell("Think of `return sum([x, x], start=0)`.", id="leak")
     sound.add("tiny", [*CELLS, leak], GRADERS.replace("== 6", "== 9"))
     shutil.rmtree(sound.root / "release")
-    assert cli.main(["release", "tiny", "-j", "1"]) == cli.REFUSED
+    assert cli.main(["release", "tiny", "-j", "1"]) == options.REFUSED
     assert capsys.readouterr().out.splitlines() == [
         "tiny was not released:",
         "  release: leak shows the solution of double: return sum([x, x], start=0)",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from proctor.commands.lab import Lab
+from proctor.classroom.lab import Lab
 from proctor.course import CourseError
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 
-from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers, cores
+from proctor.classroom.machine import cores
+from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
 from proctor.course import Course, CourseError
 from proctor.grading.marks import Marks
 from proctor.grading.submitted import read_submitted
@@ -48,13 +49,14 @@ def marking_ahead(converter: Autograde, course: Course) -> Iterator[MarkedAhead]
     """Let workers mark what this run of nbgrader comes to, in its order, as many as there are
     cores. One submission alone is left to nbgrader's own process."""
     grading = Grading(config=converter.config)
-    settings = MarkingSettings(course.root, grading.figures, grading.time_limits())
+    settings = MarkingSettings.of(course.root, grading)
     jobs = list(jobs_of(converter))
     if len(jobs) < 2:
         yield MarkedAhead()
         return
     try:
-        workers = Workers(min(cores(), len(jobs)), shared_sandbox(), settings)
+        sandbox = shared_sandbox(settings.session_limits)
+        workers = Workers(min(cores(), len(jobs)), sandbox, settings)
     except CourseError as error:
         converter.log.warning("Submissions are marked one at a time, as %s", error)
         yield MarkedAhead()

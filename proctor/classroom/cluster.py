@@ -163,7 +163,8 @@ def mark_there(
             "same one on all, and start its workers again"
         }
     with ONE_AT_A_TIME:
-        return mark_as_json(message, Course(unpacked_course(packed)), settings, shared_sandbox())
+        sandbox = shared_sandbox(settings.session_limits)
+        return mark_as_json(message, Course(unpacked_course(packed)), settings, sandbox)
 
 
 @functools.lru_cache(maxsize=4)

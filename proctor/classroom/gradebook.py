@@ -16,7 +16,7 @@ from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake
 
 
-def course_of(coursedir: CourseDirectory) -> Course:
+def course_in(coursedir: CourseDirectory) -> Course:
     """The course whose folders nbgrader uses."""
     return Course(Path(coursedir.root))
 

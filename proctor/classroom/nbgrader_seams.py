@@ -19,7 +19,7 @@ from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
 
 from proctor.classroom.ahead import marking_ahead
-from proctor.classroom.gradebook import count_rows, course_of, keep_engines
+from proctor.classroom.gradebook import count_rows, course_in, keep_engines
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.grading import intake
 from proctor.grading.submitted import side_files
@@ -55,7 +55,7 @@ def convert_notebooks(self: BaseConverter) -> None:
         NBGRADER_CONVERT_NOTEBOOKS(self)
         return
     count_rows(self.coursedir)
-    with marking_ahead(self, course_of(self.coursedir)) as MarkInSandbox.ahead:
+    with marking_ahead(self, course_in(self.coursedir)) as MarkInSandbox.ahead:
         NBGRADER_CONVERT_NOTEBOOKS(self)
 
 
@@ -69,7 +69,7 @@ def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) ->
         NBGRADER_INIT_ASSIGNMENT(self, assignment_id, student_id)
         return
     # What is graded again has no record until it is done: a kill in between must not go unseen.
-    course_of(self.coursedir).record(student_id, assignment_id).unlink(missing_ok=True)
+    course_in(self.coursedir).record(student_id, assignment_id).unlink(missing_ok=True)
     source = Path(self._format_source(assignment_id, student_id))
     target = Path(self._format_dest(assignment_id, student_id))
     for path, data in side_files(source, self.coursedir.ignore):

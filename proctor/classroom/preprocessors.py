@@ -25,7 +25,7 @@ from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocess
 from traitlets.config import Config
 
 from proctor.classroom.ahead import MarkedAhead
-from proctor.classroom.gradebook import course_of, demand_same_cells
+from proctor.classroom.gradebook import course_in, demand_same_cells
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake, rebuilding
 from proctor.grading.marks import Marks, rejected_unread
@@ -89,7 +89,7 @@ class SubmissionExporter(NotebookExporter):
         resources = resources or ResourcesDict()
         resources["metadata"] = ResourcesDict(name=path.stem, path=str(path.parent))
         release = read_notebook(
-            course_of(converter.coursedir).release(resources["nbgrader"]["assignment"])
+            course_in(converter.coursedir).release(resources["nbgrader"]["assignment"])
         )
         notebook, notes = read_or_replace(path, release)
         for note in notes:
@@ -134,7 +134,7 @@ class MarkInSandbox(NbGraderPreprocessor):
         student = resources["nbgrader"]["student"]
         assignment = resources["nbgrader"]["assignment"]
         converter = self.parent.parent
-        course = course_of(converter.coursedir)
+        course = course_in(converter.coursedir)
         folder = Path(
             converter.coursedir.format_path(
                 converter.coursedir.submitted_directory, student, assignment
@@ -192,6 +192,7 @@ def mark_submission(
         assignment,
         course,
         student=student,
+        sandbox=shared_sandbox(grading.session_limits()),
         figures=grading.figures,
         limits=grading.time_limits(),
     )
@@ -245,12 +246,13 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
     if MarkInSandbox.ready:
         return
     assignment = converter.coursedir.assignment_id
-    course = course_of(converter.coursedir)
+    course = course_in(converter.coursedir)
     try:
         course.graders(assignment)
-        shared_sandbox().start()  # while the gradebook is opened, which takes seconds as well
+        sandbox = shared_sandbox(Grading(config=converter.config).session_limits())
+        sandbox.start()  # while the gradebook is opened, which takes seconds as well
         demand_same_cells(converter.coursedir, course.release(assignment))
-        shared_sandbox().session().kill()
+        sandbox.session().kill()
     except (CourseError, SandboxUnavailable) as error:
         kind = "There is no sandbox" if isinstance(error, SandboxUnavailable) else "It cannot start"
         message = f"Nothing was graded. {kind}: {error}"

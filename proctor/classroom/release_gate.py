@@ -6,7 +6,6 @@ notebook and every labelled answer, and refuses with all that is wrong, by name.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 import shutil
@@ -29,7 +28,7 @@ from proctor.grading.labelled import (
     with_answers,
 )
 from proctor.grading.marks import Marks
-from proctor.sandbox.sessions import Sandbox
+from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
 
 STUDENT = "student-01"  # whose own numbers the answers hold
@@ -135,9 +134,11 @@ def faults_of_marks(
         Job(STUDENT, assignment, functools.partial(as_submission, trial.notebook)): trial
         for trial in all_trials(course, assignment)
     }
-    settings = MarkingSettings(course.root, False, Grading(config=config).time_limits())
+    grading = Grading(config=config)
+    settings = MarkingSettings.of(course.root, grading, figures=False)
+    sandbox = shared_sandbox(settings.session_limits)
     found = []
-    with contextlib.closing(Sandbox()) as sandbox, Workers(workers, sandbox, settings) as pool:
+    with Workers(workers, sandbox, settings) as pool:
         try:
             for done, outcome in enumerate(pool.mark(trials), start=1):
                 trial = trials[outcome.job]

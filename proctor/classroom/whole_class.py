@@ -174,9 +174,7 @@ class Classroom:
     ) -> Generator[Outcome, None, None]:
         """The submissions of these students, marked side by side."""
         grading = Grading(config=self.config)
-        settings = MarkingSettings(
-            self.course.root, grading.figures and figures, grading.time_limits()
-        )
+        settings = MarkingSettings.of(self.course.root, grading, figures)
         jobs = [
             Job(student, self.assignment, functools.partial(self.read, student))
             for student in students
@@ -184,7 +182,9 @@ class Classroom:
         if not jobs:
             return
         if cluster is None:
-            pool = Workers(min(workers, len(jobs)), shared_sandbox(), settings)
+            pool = Workers(
+                min(workers, len(jobs)), shared_sandbox(settings.session_limits), settings
+            )
         else:
             from proctor.classroom.cluster import Cluster  # it needs Dask, which is optional
 

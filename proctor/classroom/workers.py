@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import multiprocessing
-import os
 import queue
 import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -27,7 +26,7 @@ from proctor.grading import intake
 from proctor.grading.marks import Marks, marks_as_json, marks_from_json, rejected_unread
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.sandbox.unavailable import SandboxUnavailable
-from proctor.settings import SessionLimits, TimeLimits
+from proctor.settings import Grading, SessionLimits, TimeLimits
 from proctor.wire.errors import WireError
 from proctor.wire.frames import Channel
 
@@ -61,11 +60,14 @@ class MarkingSettings:
     root: Path
     figures: bool
     limits: TimeLimits
+    session_limits: SessionLimits = field(default_factory=SessionLimits)
 
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    @classmethod
+    def of(cls, root: Path, grading: Grading, figures: bool = True) -> MarkingSettings:
+        """What the course's settings say; `figures=False` leaves them out whatever those say."""
+        return cls(
+            root, grading.figures and figures, grading.time_limits(), grading.session_limits()
+        )
 
 
 def prepare() -> ForkServerContext:

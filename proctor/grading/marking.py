@@ -258,7 +258,7 @@ def open_candidate(
         data = intake.read_submission(Path(submission))
         taken = rebuilding.rebuild(data, release)
         notebook, sha256 = taken.notebook, taken.sha256
-    examination = examine(notebook, release, shared_sandbox(unsafe), figures=False)
+    examination = examine(notebook, release, shared_sandbox(unsafe=unsafe), figures=False)
     examination.run_cells()
     seed = seed_of(sha256) if seed is None else seed
     return Candidate(examination, assignment, student, seed, accelerator_device)

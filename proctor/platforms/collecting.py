@@ -57,7 +57,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Collected:
     """What becomes of one file. `path` is below the folder of unpacked files."""
 
     path: str
@@ -98,7 +98,7 @@ class PlatformCollector(FileNameCollectorPlugin):
             if each.outcome != COLLECTED:
                 self.log.warning("%s: %s: %s", each.outcome, plain(each.path), each.reason)
         left_out = getattr(app.extractor_plugin_inst, "left_out", [])
-        outcomes += [Outcome(name, NOT_COLLECTED, reason=why) for name, why in left_out]
+        outcomes += [Collected(name, NOT_COLLECTED, reason=why) for name, why in left_out]
         self.demand_room([each.student for each in collected])
         self.write_list(outcomes, extracted.parent / "collected.csv")
         return {extracted / each.path: each.student for each in collected}
@@ -119,7 +119,7 @@ class PlatformCollector(FileNameCollectorPlugin):
                 f"{', '.join(taken)}. --force replaces them by those of the archives"
             )
 
-    def write_list(self, outcomes: Sequence[Outcome], path: Path) -> None:
+    def write_list(self, outcomes: Sequence[Collected], path: Path) -> None:
         """List every file, with what becomes of it."""
         text = io.StringIO()
         writer = csv.writer(text)
@@ -144,7 +144,7 @@ class Survey:
             self.class_list = ClassList(students_of(gradebook))
         self.words = words_of_people(extracted.parent)
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[Collected]:
         """What becomes of each file."""
         outcomes, by_student = [], defaultdict(list)
         for path in sorted(path for path in self.extracted.rglob("*") if path.is_file()):
@@ -153,7 +153,7 @@ class Survey:
                 by_student[found.student].append(found)
             except NotMatched as error:
                 name = path.relative_to(self.extracted).as_posix()
-                outcomes.append(Outcome(name, NOT_COLLECTED, reason=str(error)))
+                outcomes.append(Collected(name, NOT_COLLECTED, reason=str(error)))
         for student, files in by_student.items():
             outcomes += choose(student, files, self.extracted)
         return sorted(outcomes, key=lambda outcome: outcome.path)
@@ -228,7 +228,7 @@ def demand_assignment(path: Path, file: str, course: Course, assignment: str) ->
         raise NotMatched(f"it is a notebook of {told}, not of {assignment}")
 
 
-def choose(student: str, files: list[Found], extracted: Path) -> Iterator[Outcome]:
+def choose(student: str, files: list[Found], extracted: Path) -> Iterator[Collected]:
     """The newest file of a student is collected, unless it cannot be told which that is."""
     files = sorted(files, key=lambda found: found.newness, reverse=True)
     newest = files[0]
@@ -236,14 +236,14 @@ def choose(student: str, files: list[Found], extracted: Path) -> Iterator[Outcom
     for found in files:
         name = found.path.relative_to(extracted).as_posix()
         if reason:
-            yield Outcome(name, NOT_COLLECTED, reason=f"{student}: {reason}")
+            yield Collected(name, NOT_COLLECTED, reason=f"{student}: {reason}")
         elif found is newest:
             late = f"late, says {found.claim.platform}" if found.claim.late else ""
-            yield Outcome(name, COLLECTED, student, late)
+            yield Collected(name, COLLECTED, student, late)
         else:
             instead = plain(newest.path.relative_to(extracted).as_posix())
             how = "the same" if found.newness == newest.newness else "newer"
-            yield Outcome(name, OLDER, student, f"{instead} is {how}")
+            yield Collected(name, OLDER, student, f"{instead} is {how}")
 
 
 def doubt_about(files: Sequence[Found]) -> str:

@@ -267,10 +267,11 @@ class Sandbox:
 
 
 @functools.cache
-def sandbox_of_this_process(unsafe: bool, process: int) -> Sandbox:
-    return Sandbox(unsafe=unsafe)
+def sandbox_of_process(process: int, limits: SessionLimits, unsafe: bool) -> Sandbox:
+    return Sandbox(limits, unsafe)
 
 
-def shared_sandbox(unsafe: bool = False) -> Sandbox:
-    """The sandbox of this process: started when first needed, closed at exit."""
-    return sandbox_of_this_process(unsafe, os.getpid())
+def shared_sandbox(limits: SessionLimits | None = None, unsafe: bool = False) -> Sandbox:
+    """The one sandbox of this process with these limits, which a course's settings give
+    (`Grading.session_limits`): started when first needed, closed at exit."""
+    return sandbox_of_process(os.getpid(), limits or SessionLimits(), unsafe)

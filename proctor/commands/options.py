@@ -1,0 +1,44 @@
+"""What several commands share: options, and how a command ends."""
+
+from __future__ import annotations
+
+import argparse
+
+from proctor.classroom.machine import cores
+
+REFUSED = 1
+COULD_NOT_WORK = 2
+STOPPED = 130
+NO_FIGURES = "draw no figures, and do not run cells that only draw (faster)"
+
+
+def add_jobs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-j",
+        "--jobs",
+        type=positive,
+        default=cores(),
+        metavar="N",
+        help="submissions marked at a time (default: the cores, %(default)s here)",
+    )
+
+
+def add_cluster(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="mark on the Dask cluster of this scheduler, tcp://HOST:PORT, instead",
+    )
+
+
+def add_students(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--student", action="append", default=[], metavar="S", help="only this one; may be repeated"
+    )
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

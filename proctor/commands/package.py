@@ -1,0 +1,29 @@
+"""`proctor package`: what students without nbgrader need."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "make the zip file of an assignment for a course page"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument(
+        "--to", type=Path, metavar="FILE", help="default: packages/ASSIGNMENT.zip in the course"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write what students without nbgrader need, as one file."""
+    from proctor.platforms.package import package as zip_file_of
+    from proctor.settings import course_of, load_config
+
+    course = course_of(load_config())
+    data = zip_file_of(course, options.assignment)
+    path = options.to or course.root / "packages" / f"{options.assignment}.zip"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    print(f"for the course page: {path}")
+    return 0

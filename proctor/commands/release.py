@@ -1,0 +1,41 @@
+"""`proctor release`: through the gate, to students."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from proctor.commands.options import REFUSED, add_jobs
+from proctor.text import plain
+
+SUMMARY = "release an assignment, if its graders are proven right"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    add_jobs(command)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Release an assignment, or say everything that is wrong with it."""
+    from tqdm import tqdm
+
+    from proctor.classroom import release_gate
+    from proctor.settings import course_of, load_config
+
+    config = load_config()
+    with tqdm(unit="answer", disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        found = release_gate.release(
+            course_of(config), config, options.assignment, workers=options.jobs, progress=progress
+        )
+    if found:
+        print(f"{options.assignment} was not released:")
+        print("\n".join(f"  {plain(fault)}" for fault in found))
+        return REFUSED
+    print(f"{options.assignment} was released: release/{options.assignment}/")
+    return 0
