@@ -6,15 +6,26 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
-.PHONY: setup lab demo test e2e docs hostile faults soak mutants postgresql lint bench clean
+.PHONY: setup lock lab demo test e2e docs hostile faults soak mutants postgresql lint bench clean
 
 setup: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet --constraint constraints.txt --index-url $(TORCH_INDEX) torch)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[development]'
+	"$(PYTHON)" tools/set_up.py $(TORCH_INDEX)
 	touch $@
+
+# Pins that hold for each Python of pyproject.toml: one version of a package for all of them, and a wheel
+# for each on both kinds of machine. What torch's CUDA builds need, they name themselves. Newer versions:
+# `make lock UPGRADE=--upgrade`.
+lock: setup
+	$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --all-extras \
+		--no-annotate --no-header $(UPGRADE) --output-file constraints.txt pyproject.toml
+	sed --in-place --regexp-extended '/^(nvidia|cuda|triton)/d' constraints.txt
+	for python in 3.11 3.12 3.13 3.14; do for machine in x86_64 aarch64; do \
+		$(BIN)/uv pip compile --quiet --all-extras --constraints constraints.txt --only-binary :all: \
+			--python-version $$python --python-platform $$machine-manylinux_2_28 pyproject.toml > /dev/null \
+			|| exit 1; \
+	done; done
 
 lab: setup
 	$(BIN)/proctor lab

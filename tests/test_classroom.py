@@ -66,6 +66,25 @@ def copy_of(course: SmallCourse, name: str) -> SmallCourse:
     return copied
 
 
+def test_a_course_in_a_folder_whose_name_reads_as_a_pattern(handed_in, graded):
+    course = copy_of(handed_in, "Kurs [ü] (2026) x*")
+    # Through `..`, as one calls an environment beside the course.
+    python = Path(sys.prefix) / "lib" / ".." / "bin" / Path(sys.executable).name
+    done = subprocess.run(
+        [python, "-m", "nbgrader", "autograde", "tiny", "--student", "half"],
+        cwd=course.root,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert proctor(course, "grade", "tiny", "--student", "late").returncode == 0
+    for student in ("half", "late"):
+        assert rows_of(course)[student] == rows_of(graded)[student]
+    fed_back = course.nbgrader("generate_feedback", "tiny")
+    assert fed_back.returncode == 0, fed_back.stderr
+    assert (course.root / "feedback/half/tiny/tiny.html").exists()
+
+
 def test_it_comes_out_as_with_nbgrader_autograde(handed_in, graded):
     serial = copy_of(handed_in, "serial")
     done = serial.nbgrader("autograde", "tiny")

@@ -15,24 +15,25 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from proctor.classroom.exchange import guard_exchange
-from proctor.classroom.nbgrader_seams import guard_submissions
+from proctor.classroom.nbgrader_seams import guard_submissions, take_path_as_it_is
 from proctor.pages.formgrader import NBGRADER_TEMPLATES, TEMPLATES
 
 
 def use_proctor(c: Config, course: str | Path) -> None:
     """Let nbgrader's commands grade the course in this folder with proctor."""
     c.CourseDirectory.root = str(Path(course).resolve())
-    prepare_this_process()
+    prepare_this_process(c.CourseDirectory.root)
     release_with_named_stubs(c)
     grade_in_sandbox(c)
     collect_from_platforms(c)
     make_safe_pages(c)
 
 
-def prepare_this_process() -> None:
+def prepare_this_process(course: str) -> None:
     """Replace what nbgrader offers no hook for, and let it find its own programs."""
     guard_exchange()
     guard_submissions()
+    take_path_as_it_is(course)
     # nbgrader calls `alembic` by name; it lies beside nbgrader, in an environment that need not be
     # activated.
     scripts = sysconfig.get_path("scripts")

@@ -4,19 +4,25 @@
 * `CourseDirectory.get_existing_timestamp` follows links, too, and fails on what is no time.
 * `BaseConverter.convert_notebooks` looks at one submission at a time; ours marks those that come
   next meanwhile.
+* `glob.glob` in its modules is given the course's own path as part of a pattern, and finds nothing
+  where that has brackets in it.
 
 nbgrader ignores what a `pre_convert_hook` raises, and runs preprocessors after all that.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 from typing import Any
 
+from nbgrader import converters, utils
+from nbgrader.apps import api
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange import default
 
 from proctor.classroom.ahead import marking_ahead
 from proctor.classroom.gradebook import count_rows, course_in, keep_engines
@@ -38,6 +44,27 @@ def guard_submissions() -> None:
     BaseConverter.init_assignment = init_assignment
     CourseDirectory.get_existing_timestamp = get_existing_timestamp
     BaseConverter.convert_notebooks = convert_notebooks
+
+
+def take_path_as_it_is(course: str) -> None:
+    """Let nbgrader find its files in a course whose own path reads as a pattern: `Kurs [2026]`."""
+    if glob.has_magic(course):
+        exchange = default.fetch_feedback, default.release_feedback
+        for module in (api, converters.base, utils, *exchange):
+            module.glob = GlobBelow(course)
+
+
+class GlobBelow:
+    """The module `glob`, where a pattern begins only below this folder."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+
+    def glob(self, pattern: str) -> list[str]:
+        below = pattern.removeprefix(self.folder)
+        if below != pattern:
+            pattern = glob.escape(self.folder) + below
+        return glob.glob(pattern)  # noqa: PTH207 - as nbgrader expects it
 
 
 NBGRADER_INIT_ASSIGNMENT = BaseConverter.init_assignment

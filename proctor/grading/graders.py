@@ -141,7 +141,8 @@ class LoadedGraders:
             f"--confcutdir={self.folder}",
             f"--rootdir={self.folder}",
             f"--config-file={os.devnull}",
-            str(self.folder),
+            # In an absolute path, pytest takes the brackets of "Kurs [2026]" for parameters.
+            os.path.relpath(self.folder),
         ]
         # Values are small, and the stacks of more threads would count as memory.
         torch.set_num_threads(1)

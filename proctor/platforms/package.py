@@ -16,6 +16,8 @@ from pathlib import Path
 
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from proctor.course import Course, CourseError, read_notebook
 
@@ -26,7 +28,7 @@ OWN_FILES = ("README.md", "requirements.txt")
 README = """\
 # {title}
 
-You need Python {python} or newer. In this folder:
+You need Python {python}. In this folder:
 
     python3 -m venv .venv
     .venv/bin/pip install -r requirements.txt
@@ -57,7 +59,9 @@ def package(course: Course, assignment: str) -> bytes:
     requirements = "\n".join(requirements_of(released, versions(course.root)))
     files["requirements.txt"] = f"{requirements}\n".encode()
     files["README.md"] = README.format(
-        title=title_of(released) or assignment, python=python_needed(), assignment=assignment
+        title=title_of(released) or assignment,
+        python=f"{pythons()[0]} to {pythons()[-1]}",
+        assignment=assignment,
     ).encode()
     return zipped({f"{assignment}/{name}": data for name, data in files.items()})
 
@@ -134,7 +138,7 @@ def requirements_of(notebook: NotebookNode, pins: dict[str, str]) -> list[str]:
 
 def imported_modules(notebook: NotebookNode) -> set[str]:
     """Top-level modules that the code cells import, those of Python itself left out."""
-    found: set[str] = set()
+    found = set()
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -150,13 +154,14 @@ def versions(root: Path) -> dict[str, str]:
     """What constraints.txt of the course pins, by the name of the package; empty without one."""
     path = root / "constraints.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    pairs = (line.partition("==") for line in lines if not line.startswith("#"))
-    return {name.strip(): version.strip() for name, _, version in pairs if version}
+    pins = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    return {pin.name: str(pin.specifier).removeprefix("==") for pin in pins}
 
 
-def python_needed() -> str:
-    """The oldest Python that this project is made for; notebooks are tested with no older one."""
-    return importlib.metadata.metadata("proctor")["Requires-Python"].removeprefix(">=")
+def pythons() -> list[str]:
+    """The Pythons that this project is made for, and its pins with it, the oldest first."""
+    needed = SpecifierSet(importlib.metadata.metadata("proctor")["Requires-Python"])
+    return [f"3.{minor}" for minor in range(100) if f"3.{minor}" in needed]
 
 
 def title_of(notebook: NotebookNode) -> str | None:

@@ -68,7 +68,7 @@ class Command:
 def plain_command() -> Command:
     return Command(
         wrapper=[],
-        interpreter=[sys.executable, str(PACKAGE / "inside" / "warm.py")],
+        interpreter=[str(interpreter()), str(PACKAGE / "inside" / "warm.py")],
         environment={**os.environ, **PYTHON_ENVIRONMENT},
         options={"unsafe": True, "visible": []},
     )
@@ -84,10 +84,16 @@ def bubblewrap_command() -> Command:
     return Command(
         wrapper=wrapper,
         # -P and -s: neither the folder of the script nor one of the user on the path.
-        interpreter=[sys.executable, "-P", "-s", str(ENGINE / "proctor" / "inside" / "warm.py")],
+        interpreter=[str(interpreter()), "-P", "-s", f"{ENGINE}/proctor/inside/warm.py"],
         environment={**ENVIRONMENT, **PYTHON_ENVIRONMENT},
         options={"unsafe": False, "visible": [str(folder) for folder in folders]},
     )
+
+
+def interpreter() -> Path:
+    """The one that runs this. Called through `..`, by a path that is the same in the sandbox."""
+    path = Path(sys.executable)
+    return path.parent.resolve() / path.name if ".." in path.parts else path
 
 
 def is_root() -> bool:
@@ -146,11 +152,11 @@ BECOME_NOBODY = [
 
 def visible_folders() -> list[Path]:
     """Programs and libraries of the system, the interpreter and the virtual environment."""
-    executable = Path(sys.executable).resolve()
-    prefixes = [Path("/usr"), Path("/usr/local"), executable.parent.parent]
+    prefixes = [Path("/usr"), Path("/usr/local"), interpreter().resolve().parent.parent]
     for prefix in (sys.base_prefix, sys.prefix):
         prefixes += [Path(prefix), Path(prefix).resolve()]
-    candidates = [prefix / name for prefix in prefixes for name in PROGRAM_FOLDERS]
+    seen = [prefix for prefix in prefixes if ".." not in prefix.parts]
+    candidates = [prefix / name for prefix in seen for name in PROGRAM_FOLDERS]
     folders: list[Path] = []
     for candidate in candidates:
         covered = any(candidate.is_relative_to(folder) for folder in folders)
