@@ -12,7 +12,8 @@ import pytest
 
 from proctor.pages.report import time_ran_out
 from proctor.sandbox import examination as examination_module
-from proctor.sandbox.examination import Examination, QuestionLost, clean_output
+from proctor.sandbox.examination import Examination, QuestionLost
+from proctor.sandbox.outputs import clean_output
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Malformed
 

@@ -95,7 +95,8 @@ class Server:
 
     def url(self, page: str = "lab") -> str:
         """The address of a page, once the server is there. Raises CourseError if it is not."""
-        address = self.home / f".local/share/jupyter/runtime/jpserver-{self.process.pid}.json"
+        process = self.process.pid if self.process is not None else "none"
+        address = self.home / f".local/share/jupyter/runtime/jpserver-{process}.json"
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.is_running():
             if address.exists() and (text := address.read_text()):
@@ -114,7 +115,7 @@ class Server:
 
     def stop(self) -> None:
         """End the server; it ends its kernels itself, unless it hangs."""
-        if not self.is_running():
+        if self.process is None or not self.is_running():
             return
         self.process.terminate()
         try:

@@ -80,8 +80,8 @@ class SubmissionExporter(NotebookExporter):
             demand_that_grading_can_run(self.parent)
 
     def from_filename(
-        self, filename: str, resources: ResourcesDict | None = None, **settings: Any
-    ) -> tuple[str, ResourcesDict]:
+        self, filename: str, resources: dict[str, Any] | None = None, **settings: Any
+    ) -> tuple[NotebookNode, dict[str, Any]]:
         converter = self.parent
         if not isinstance(converter, Autograde) or not converter._sanitizing:
             return super().from_filename(filename, resources=resources, **settings)

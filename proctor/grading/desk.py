@@ -100,7 +100,7 @@ class Desk:
     unavailable: SandboxUnavailable | None = None  # no student is at fault for this
 
     def candidate_for(self, assignment: str) -> Candidate:
-        if assignment not in self.candidates:
+        if assignment not in self.candidates and self.open_candidate is not None:
             self.candidates[assignment] = self.open_candidate(assignment)
         return self.candidates[assignment]
 

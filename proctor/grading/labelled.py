@@ -72,6 +72,8 @@ def load_module(course: Course, assignment: str) -> ModuleType:
     if not path.exists():
         raise CourseError(f"tests/answers/{assignment}.py is missing in the course folder")
     spec = importlib.util.spec_from_file_location(f"answers_{assignment}", path)
+    if spec is None or spec.loader is None:
+        raise CourseError(f"tests/answers/{assignment}.py is no Python module")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

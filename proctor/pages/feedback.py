@@ -81,7 +81,7 @@ def cell_report(marks: CellMarks) -> list[NotebookNode]:
     score = f"{marks.score:g} of {marks.max_score:g} points"
     table += f"<p><strong>Score:</strong> {score}</p>"
     lines.append(f"Score: {score}")
-    return _report("\n".join(lines), table, marks.score)
+    return _report("\n".join(lines), table, marks.score or 0.0)
 
 
 def refusal_report(reason: str) -> list[NotebookNode]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import nbgrader
 from nbconvert.exporters import HTMLExporter
-from nbconvert.exporters.exporter import ResourcesDict
 from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 
@@ -39,9 +38,9 @@ class FeedbackExporter(HTMLExporter):
         # Most code is the same for all students.
         self.register_filter("highlight_code", functools.lru_cache(1000)(highlight))
 
-    def from_notebook_node(
-        self, nb: NotebookNode, resources: ResourcesDict | None = None, **settings: Any
-    ) -> tuple[str, ResourcesDict]:
+    def from_notebook_node(  # type: ignore[override]  # nbconvert's own does not fit its base, either
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **settings: Any
+    ) -> tuple[str, dict[str, Any]]:
         resources = self._init_resources(resources)
         return super(HTMLExporter, self).from_notebook_node(nb, resources, **settings)
 

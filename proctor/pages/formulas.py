@@ -83,7 +83,8 @@ def mathml(formula: str, written: str, display: str) -> list[Token]:
         return [characters(written)]
     converter = Converter(display=display)
     # Macros could double themselves without end, so that none can be defined.
-    converter.macros = MappingProxyType({})
+    macros: Any = MappingProxyType({})
+    converter.macros = macros
     try:
         return list(tokens(converter.convert_to_element(formula.strip())))
     except Exception:  # noqa: BLE001 - one student's odd formula must not keep others from theirs

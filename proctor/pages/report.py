@@ -307,6 +307,7 @@ def histogram(scores: Sequence[float], points: float) -> str:
 
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     with matplotlib.rc_context(
         {"svg.hashsalt": "proctor", "svg.fonttype": "none", "font.size": 10}
@@ -315,7 +316,7 @@ def histogram(scores: Sequence[float], points: float) -> str:
         bins = [points * step / 10 for step in range(11)]
         axes.hist(scores, bins=bins, color="#0072B2", edgecolor="white")
         axes.set(xlabel=f"score, of {points:g}", ylabel="submissions", xlim=(0, points))
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})

@@ -7,21 +7,21 @@ columns, ids and rows stay as they are. A mark is nbgrader's score without the l
 from __future__ import annotations
 
 import csv
-import html
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from nbgrader.api import Grade, Gradebook, SubmittedAssignment
+from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.plugins import ExportPlugin
 from traitlets import Bool, Unicode
 
 from proctor.course import CourseError
 from proctor.grading.records import read_record
+from proctor.platforms.given import feedback_of, grades_of, mark_of, number
 from proctor.platforms.names import (
     CANVAS_IDENTIFIERS,
     MOODLE_IDENTIFIERS,
@@ -137,12 +137,13 @@ class TableExportPlugin(MarksExportPlugin):
         else:
             downloaded = course_of(self.config).root / "downloaded"
             folders = [*(downloaded / assignment for assignment in assignments), downloaded]
-            table = downloaded_table(folders, fits, what)
-            if table is None:
+            found = downloaded_table(folders, fits, what)
+            if found is None:
                 raise CourseError(
                     f"there is no {what} in {downloaded}: download it, put it there as it is, or "
                     f"name it with --{type(self).__name__}.table=FILE"
                 )
+            table = found
         for row in table.rows:
             row += [""] * (len(table.header) - len(row))
             for name in self.foreign_words:
@@ -279,6 +280,7 @@ class MoodleExportPlugin(TableExportPlugin):
         points = gradebook.find_assignment(assignment).max_score
         course = course_of(self.config)
         grade, feedback = table.column("Grade"), table.column("Feedback comments")
+        assert grade is not None  # it is what makes a table a worksheet
         if feedback is None:
             self.log.warning(
                 "%s has no column for feedback, only marks are filled in: turn on *Feedback "
@@ -345,59 +347,3 @@ def canvas_columns(table: Table, name: str) -> list[int]:
         if found and wanted in (alike(title), alike(found["title"]), found["number"]):
             places.append(place)
     return places
-
-
-def grades_of(submission: SubmittedAssignment) -> list[Grade]:
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    return sorted(grades, key=lambda grade: grade.name)
-
-
-def mark_of(submission: SubmittedAssignment) -> float:
-    return max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
-
-
-def number(value: float) -> str:
-    """A number with at most two decimals, which is what the platforms keep."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def feedback_of(submission: SubmittedAssignment, record: Mapping[str, Any] | None) -> str:
-    """What a student may read about each exercise, as the HTML that Moodle keeps."""
-    comments = {
-        comment.name: comment.comment
-        for notebook in submission.notebooks
-        for comment in notebook.comments
-    }
-    cells = {cell["grade_id"]: cell for cell in record["cells"]} if record else {}
-    grades = {grade.name: grade for grade in grades_of(submission)}
-    names = [*(name for name in cells if name in grades), *(n for n in grades if n not in cells)]
-    parts = []
-    if record and record["status"] == "rejected":
-        parts.append(f"<p>Not graded: {escaped(record['error'])}</p>")
-    for name in names:
-        waits = grades[name].needs_manual_grade
-        given = "waits for a person, worth" if waits else f"{number(grades[name].score)} of"
-        most = number(grades[name].max_score)
-        parts.append(f"<p><strong>{escaped(name)}</strong>: {given} {most}</p>")
-        lines = [escaped(line) for line in remarks(cells.get(name))]
-        if lines:
-            parts.append(f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>")
-        if comments.get(name):
-            comment = html.escape(comments[name]).replace("\n", "<br>")
-            parts.append(f"<p>{comment}</p>")
-    if submission.late_submission_penalty:
-        parts.append(f"<p>Late: {number(submission.late_submission_penalty)} points off</p>")
-    return "".join(parts)
-
-
-def remarks(cell: Mapping[str, Any] | None) -> Iterator[str]:
-    """What a student is told about a graded cell of the record, one line each."""
-    for check in cell["checks"] if cell else ():
-        if not check["passed"]:
-            yield f"not passed: {check['title']}. {check['hint'] or ''}"
-    if cell and cell["diagnosis"]:
-        yield f"It looks like this: {cell['diagnosis']}"
-
-
-def escaped(text: str | None) -> str:
-    return html.escape(plain(text))

@@ -138,7 +138,7 @@ def requirements_of(notebook: NotebookNode, pins: dict[str, str]) -> list[str]:
 
 def imported_modules(notebook: NotebookNode) -> set[str]:
     """Top-level modules that the code cells import, those of Python itself left out."""
-    found = set()
+    found: set[str] = set()
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue

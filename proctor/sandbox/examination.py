@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from proctor.sandbox.outputs import clean_output
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Closed, Late, Malformed, WireError
@@ -341,74 +342,3 @@ class Examination:
         if question is not None:
             question.channel.close()
         return question
-
-
-MAX_BUNDLE_BYTES = 4 << 20
-
-
-def clean_output(output: Any) -> dict[str, Any]:
-    """An output of a cell as nbformat wants it, rebuilt field by field. Raises Malformed."""
-    if not isinstance(output, dict):
-        raise Malformed("an output of a cell is no object")
-    kind = output.get("output_type")
-    if kind == "stream":
-        name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return {"output_type": "stream", "name": name, "text": text_of(output.get("text"))}
-    if kind == "error":
-        traceback = output.get("traceback")
-        lines = traceback if isinstance(traceback, list) else []
-        return {
-            "output_type": "error",
-            "ename": text_of(output.get("ename"))[:200],
-            "evalue": text_of(output.get("evalue")),
-            "traceback": [text_of(line) for line in lines[:1000]],
-        }
-    if kind not in ("display_data", "execute_result"):
-        raise Malformed("an output of a cell is of no known type")
-    cleaned = {
-        "output_type": kind,
-        "data": clean_bundle(output.get("data")),
-        "metadata": clean_metadata(output.get("metadata")),
-    }
-    if kind == "execute_result":
-        count = output.get("execution_count")
-        cleaned["execution_count"] = count if type(count) is int else None
-    return cleaned
-
-
-# What a reader may see; scripts, widgets and the like are left out. HTML and markdown are
-# sanitised where they are rendered.
-SHOWN = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg")
-
-
-def clean_bundle(data: Any) -> dict[str, str]:
-    if not isinstance(data, dict):
-        raise Malformed("an output of a cell has no data")
-    return {kind: text_of(data[kind]) for kind in SHOWN if kind in data}
-
-
-def clean_metadata(metadata: Any) -> dict[str, Any]:
-    """Only what notebooks use for figures: sizes, and the background they need."""
-    cleaned: dict[str, Any] = {}
-    if isinstance(metadata, dict):
-        if metadata.get("needs_background") in ("light", "dark"):
-            cleaned["needs_background"] = metadata["needs_background"]
-        for kind in ("image/png", "image/jpeg"):
-            sizes = metadata.get(kind)
-            if isinstance(sizes, dict):
-                cleaned[kind] = {
-                    side: sizes[side]
-                    for side in ("width", "height")
-                    if type(sizes.get(side)) is int and 0 < sizes[side] < 10_000
-                }
-    return cleaned
-
-
-def text_of(value: Any) -> str:
-    """A text within the cap, without what no file in UTF-8 can hold."""
-    if isinstance(value, list):
-        with contextlib.suppress(TypeError):
-            value = "".join(value)
-    if not isinstance(value, str):
-        raise Malformed("an output of a cell holds something other than text")
-    return value[:MAX_BUNDLE_BYTES].encode("utf-8", errors="replace").decode("utf-8")

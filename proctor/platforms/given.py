@@ -1,0 +1,67 @@
+"""What the gradebook and the record say was given, as platforms keep it: numbers and short HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nbgrader.api import Grade, SubmittedAssignment
+
+from proctor.text import plain
+
+
+def grades_of(submission: SubmittedAssignment) -> list[Grade]:
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    return sorted(grades, key=lambda grade: grade.name)
+
+
+def mark_of(submission: SubmittedAssignment) -> float:
+    return max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
+
+
+def number(value: float) -> str:
+    """A number with at most two decimals, which is what the platforms keep."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def feedback_of(submission: SubmittedAssignment, record: Mapping[str, Any] | None) -> str:
+    """What a student may read about each exercise, as the HTML that Moodle keeps."""
+    comments = {
+        comment.name: comment.comment
+        for notebook in submission.notebooks
+        for comment in notebook.comments
+    }
+    cells = {cell["grade_id"]: cell for cell in record["cells"]} if record else {}
+    grades = {grade.name: grade for grade in grades_of(submission)}
+    names = [*(name for name in cells if name in grades), *(n for n in grades if n not in cells)]
+    parts = []
+    if record and record["status"] == "rejected":
+        parts.append(f"<p>Not graded: {escaped(record['error'])}</p>")
+    for name in names:
+        waits = grades[name].needs_manual_grade
+        given = "waits for a person, worth" if waits else f"{number(grades[name].score)} of"
+        most = number(grades[name].max_score)
+        parts.append(f"<p><strong>{escaped(name)}</strong>: {given} {most}</p>")
+        lines = [escaped(line) for line in remarks(cells.get(name))]
+        if lines:
+            parts.append(f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>")
+        if comments.get(name):
+            comment = html.escape(comments[name]).replace("\n", "<br>")
+            parts.append(f"<p>{comment}</p>")
+    if submission.late_submission_penalty:
+        parts.append(f"<p>Late: {number(submission.late_submission_penalty)} points off</p>")
+    return "".join(parts)
+
+
+def remarks(cell: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a student is told about a graded cell of the record, one line each."""
+    for check in cell["checks"] if cell else ():
+        if not check["passed"]:
+            yield f"not passed: {check['title']}. {check['hint'] or ''}"
+    if cell and cell["diagnosis"]:
+        yield f"It looks like this: {cell['diagnosis']}"
+
+
+def escaped(text: str | None) -> str:
+    return html.escape(plain(text))
