@@ -16,8 +16,11 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class TimeLimits:
-    """Wall time in seconds. `questions` is the part of `submission` that cells may not use up,
-    `function` what all calls of one function may take, so that it leaves time for the others."""
+    """In seconds of a submission's own time: what it may have of the processors, all its processes
+    together, and for how long it may be idle. `questions` is the part of `submission` that cells
+    may not use up, `function` what all calls of one function may take, so that it leaves time for
+    the others. `waiting` is on the clock: after that long on a machine too busy to run it, a
+    submission is tried later."""
 
     cell: float = 4.0
     call: float = 4.0
@@ -25,11 +28,12 @@ class TimeLimits:
     submission: float = 45.0
     questions: float = 15.0
     function: float = 10.0
+    waiting: float = 900.0
 
 
 @dataclass(frozen=True)
 class SessionLimits:
-    """What one session may use; times on the clock are kept by whoever asks it something.
+    """What one session may use; the time of an answer is kept by whoever asks it something.
 
     Memory of one process counts on top of what the warm interpreter holds already.
     """
@@ -60,15 +64,23 @@ class ArchiveLimits:
 
 
 class Grading(Configurable):
-    """How submissions are graded; times are wall time in seconds."""
+    """How submissions are graded. Times are in seconds of the submission's own time: processor time
+    of all its processes, or time in which it sleeps; that the machine is busy costs nothing."""
 
-    cell_seconds = Float(4.0, help="Time limit of one notebook cell.").tag(config=True)
-    call_seconds = Float(
-        4.0, help="Time limit of one call that a grader makes to a student's function."
+    cell_seconds = Float(
+        4.0, help="Processor time that one notebook cell may take, and time that it may sleep."
     ).tag(config=True)
-    submission_seconds = Float(45.0, help="Time limit of a whole submission.").tag(config=True)
+    call_seconds = Float(
+        4.0, help="The same for one call that a grader makes to a student's function."
+    ).tag(config=True)
+    submission_seconds = Float(45.0, help="The same for a whole submission.").tag(config=True)
     question_seconds = Float(
         15.0, help="The part of submission_seconds that notebook cells may not use up."
+    ).tag(config=True)
+    waiting_seconds = Float(
+        900.0,
+        help="After so long on the clock, on a machine too busy to run it, a submission is tried "
+        "again later; if that does not help, it is set aside, without a mark.",
     ).tag(config=True)
     memory_mebibytes = Integer(
         2048, help="Most memory of all processes of a submission together."
@@ -93,6 +105,7 @@ class Grading(Configurable):
             submission=self.submission_seconds,
             questions=self.question_seconds,
             function=2.5 * self.call_seconds,
+            waiting=self.waiting_seconds,
         )
 
     def session_limits(self) -> SessionLimits:

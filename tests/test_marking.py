@@ -276,7 +276,7 @@ def test_a_hang_in_one_check_costs_that_check_and_is_an_incident(marks_of):
         double="def double(x):\n    while isinstance(x, torch.Tensor): pass\n    return 2*x"
     )
     assert scores(marks) == {"double_values": 1.0, "half_values": 2.0, "explain": None}
-    assert marks.incidents == ["double took longer than 0.8 s"]
+    assert marks.incidents == ["double took longer than its 0.8 s"]
 
 
 def test_a_grader_that_stumbles_over_a_strange_value_is_a_failed_check(course, marks_of):

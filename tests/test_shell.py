@@ -8,7 +8,7 @@ from nbclient import NotebookClient
 from nbformat import v4
 
 from proctor.pages.report import time_ran_out
-from proctor.sandbox import examination
+from proctor.sandbox import patience as patience_module
 from proctor.sandbox.examination import Examination
 from proctor.settings import TimeLimits
 
@@ -67,7 +67,7 @@ STREAMS_MAY_MIX = {"stderr between", "child process", "os.write"}
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """Here code is to stop by itself, be the machine ever so busy."""
-    monkeypatch.setattr(examination, "GRACE", 10.0)
+    monkeypatch.setattr(patience_module, "GRACE", 10.0)
 
 
 @pytest.fixture(scope="module")
@@ -218,9 +218,9 @@ def test_a_cell_that_takes_too_long_is_stopped_and_says_so(examine):
     late, after = examined.runs
     assert late.status == "late"
     assert late.outputs[0]["text"] == "before\n"
-    assert late.outputs[-1]["evalue"] == "this cell took longer than 0.8 s and was stopped"
+    assert late.outputs[-1]["evalue"] == "this cell took longer than its 0.8 s and was stopped"
     assert text_of(after) == "next\n"
-    assert examined.incidents == ["cell 1 was stopped after 0.8 s"]
+    assert examined.incidents == ["cell 1 was stopped after its 0.8 s"]
     assert time_ran_out(examined.incidents[0])
 
 

@@ -29,6 +29,7 @@ from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import Grading, SessionLimits, TimeLimits
 from proctor.wire.errors import WireError
 from proctor.wire.frames import Channel
+from proctor.wire.usage import Look, UsageFile
 
 ATTEMPTS = 2
 # Between processes of ours: a submission, or marks with the notebook and its figures.
@@ -226,12 +227,17 @@ class Worker:
             session.kill()
             self.channel.send({"end_reason": session.end_reason})
             return
+        if "interrupt" in message:
+            self.sessions[message["interrupt"]].interrupt(message["process"])
+            self.channel.send({"interrupted": True})
+            return
         session = self.sandbox.session()
         number = id(session)
         self.sessions[number] = session
-        self.channel.send({"session": number}, descriptors=[session.channel.connection.fileno()])
+        passed = [session.channel.connection.fileno(), session.usage.descriptor]
+        self.channel.send({"session": number}, descriptors=passed)
         # The worker holds the socket now: the session ends for it when the process does.
-        session.channel.close()
+        session.close()
 
     def end(self) -> None:
         for session in self.sessions.values():
@@ -298,22 +304,31 @@ class SandboxByProxy:
 
     def session(self) -> SessionByProxy:
         self.channel.send({"start": True})
-        message, _, descriptors = self.channel.receive_with_descriptors()
-        channel = Channel(socket.socket(fileno=descriptors[0]))
-        return SessionByProxy(channel, message["session"], self)
+        message, _, (connection, usage) = self.channel.receive_with_descriptors(most=2)
+        channel = Channel(socket.socket(fileno=connection))
+        return SessionByProxy(channel, UsageFile(usage), message["session"], self)
 
 
 class SessionByProxy:
     """A session of the main process's sandbox, whose socket is here."""
 
-    def __init__(self, channel: Channel, number: int, sandbox: SandboxByProxy):
+    def __init__(self, channel: Channel, usage: UsageFile, number: int, sandbox: SandboxByProxy):
         self.channel = channel
+        self.usage = usage
         self.end_reason: str | None = None
         self._number = number
         self._sandbox = sandbox
+
+    def look(self) -> Look | None:
+        return self.usage.read()
+
+    def interrupt(self, process: int) -> None:
+        self._sandbox.channel.send({"interrupt": self._number, "process": process})
+        self._sandbox.channel.receive()
 
     def kill(self) -> None:
         self.channel.close()
         self._sandbox.channel.send({"end": self._number})
         message, _ = self._sandbox.channel.receive()
         self.end_reason = message["end_reason"]
+        self.usage.close()

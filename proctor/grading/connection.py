@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import itertools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,38 +96,39 @@ class Connection:
         self, name: str, message: dict[str, Any], tensors: Sequence[torch.Tensor] = ()
     ) -> tuple[dict[str, Any], list[torch.Tensor]]:
         """Ask the open question. Raises a StudentError that names `name`."""
-        seconds = self.examination.seconds_for_call(repeated=name in self.late)
+        limit = self.examination.limit_of_call(repeated=name in self.late)
+        seconds = self.examination.seconds_for_call(limit)
         if seconds <= 0:
             raise TookTooLong("The time for this submission was used up before this check.")
         if self.spent.get(name, 0.0) > self.examination.limits.function:
             raise TookTooLong(f"All calls of `{name}` together took too long.")
-        began = time.monotonic()
+        before = self.examination.spent
         try:
-            question = self.examination.question()
-            with self.examination.at_work():
-                reply, found = question.ask(message, tensors, seconds)
+            reply, found = self.examination.question().ask(message, tensors, seconds, limit)
         except QuestionLost as error:
             if error.late:
-                self._note_late(name, seconds)
-                raise TookTooLong(f"`{name}` took longer than {seconds:g} s.") from error
+                raise self._too_late(name, limit, seconds) from error
             if error.forged:
                 raise Untrustworthy("The answer was not as agreed.", f"({error})") from error
             raise Died(f"`{name}` ended the process it ran in.", f"({error})") from error
         finally:
-            self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - began
+            self.spent[name] = self.spent.get(name, 0.0) + self.examination.spent - before
         raised = reply.get("raised")
         if raised is None:
             return reply, found
         type_name, text = raised_parts(raised)
         if raised.get("late") is True:
-            self._note_late(name, seconds)
-            raise TookTooLong(f"`{name}` took longer than {seconds:g} s.")
+            raise self._too_late(name, limit, seconds)
         raise Raised(name, type_name, text)
 
-    def _note_late(self, name: str, seconds: float) -> None:
+    def _too_late(self, name: str, limit: float, seconds: float) -> TookTooLong:
+        """What is said names the limit, never a time that the submission could have chosen."""
         if name not in self.late:
             self.late.add(name)
-            self.examination.incidents.append(f"{name} took longer than {seconds:g} s")
+            self.examination.incidents.append(f"{name} took longer than its {limit:g} s")
+        if seconds < limit:
+            return TookTooLong("The time for this submission was used up in this check.")
+        return TookTooLong(f"`{name}` took longer than its {limit:g} s.")
 
 
 def raised_parts(raised: Any) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import pytest
 
 from proctor.grading.student import Connection
 from proctor.sandbox.examination import Examination
+from proctor.sandbox.patience import Starved
 from proctor.sandbox.unavailable import SandboxUnavailable
 
 
@@ -97,7 +98,7 @@ class Desk:
     candidates: dict[str, Candidate] = field(default_factory=dict)
     results: dict[str, CheckResult | None] = field(default_factory=dict)
     open_candidate: Callable[[str], Candidate] | None = None  # for runs by plain pytest
-    unavailable: SandboxUnavailable | None = None  # no student is at fault for this
+    unavailable: SandboxUnavailable | Starved | None = None  # no student is at fault for this
 
     def candidate_for(self, assignment: str) -> Candidate:
         if assignment not in self.candidates and self.open_candidate is not None:

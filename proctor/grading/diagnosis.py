@@ -212,7 +212,7 @@ def watch(
     """What the probes see after these cells, run where those before them were."""
     examination.end_question()
     connection, answered, seen = Connection(examination), None, []
-    examination.spent = 0.0  # each answer has the time of a submission
+    examination.forget_time()  # each answer has the time of a submission
     for probe in probes:
         if examination.question() is not answered:  # the first, or one after a crash
             answered = examination.question()

@@ -26,6 +26,7 @@ from proctor.grading.desk import (
 from proctor.grading.marking import open_candidate
 from proctor.grading.order import graders_named, in_random_order, name_of
 from proctor.grading.student import Raised, Student, StudentError
+from proctor.sandbox.patience import Starved
 from proctor.sandbox.unavailable import SandboxUnavailable
 
 
@@ -169,7 +170,7 @@ class NotTried(Exception):
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
     if call.excinfo is not None:
         item.stash[FAILURE] = call.excinfo.value
-        if isinstance(call.excinfo.value, SandboxUnavailable):
+        if isinstance(call.excinfo.value, SandboxUnavailable | Starved):
             item.config.stash[DESK].unavailable = call.excinfo.value
     return (yield)
 

@@ -19,7 +19,7 @@ import torch
 
 from proctor.inside.names import not_missed
 from proctor.inside.questions import Question, end_forks_of
-from proctor.inside.shell import Shell, make_shell
+from proctor.inside.shell import Shell, be_interrupted_by_nothing, make_shell
 from proctor.wire.errors import WireError
 from proctor.wire.frames import Channel
 
@@ -35,6 +35,7 @@ def serve(channel: Channel) -> None:
     """Answer the trusted side until it hangs up; never returns."""
     shell = Shell.instance()
     shell.redirect()
+    be_interrupted_by_nothing()
     seed_everything()
     process = os.getpid()
     while True:

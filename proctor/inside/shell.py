@@ -12,8 +12,8 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.compilerop import CachingCompiler
@@ -35,27 +35,35 @@ class TimeUp(BaseException):
     in a student's loop does not swallow it."""
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float, what: str) -> Iterator[None]:
-    """Raise TimeUp in the code of this block once `seconds` of wall time have passed.
+@dataclass
+class Limit:
+    reached: bool = False
 
-    The signal comes again every half second, for code that swallows the first. Code that swallows
-    them all is ended from outside.
+
+@contextlib.contextmanager
+def time_limit(seconds: float, what: str) -> Iterator[Limit]:
+    """Raise TimeUp in the code of this block when SIGALRM comes.
+
+    The trusted side has it sent once the limit of so many `seconds` is reached, and again and
+    again, for code that swallows the first. Code that swallows them all is ended from outside.
     """
 
+    limit = Limit()
+
     def interrupt(_signal: int, _frame: Any) -> None:
-        raise TimeUp(f"{what} took longer than {seconds:g} s and was stopped")
+        limit.reached = True
+        raise TimeUp(f"{what} took longer than its {seconds:g} s and was stopped")
 
     previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
     try:
-        yield
+        yield limit
     finally:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        finally:  # the signal may come just here; the next would be half a second away
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def be_interrupted_by_nothing() -> None:
+    """The signal to stop may come when there is nothing to stop any more."""
+    signal.signal(signal.SIGALRM, lambda _signal, _frame: None)
 
 
 class Outputs:
@@ -247,15 +255,15 @@ class Shell(InteractiveShell):
     def run(self, source: str, seconds: float) -> tuple[list[dict[str, Any]], str]:
         """Run one cell. Returns its outputs and "ok", "error" or "late"."""
         self.outputs = Outputs()
-        started = time.monotonic()
+        limit = Limit()
         try:
-            with time_limit(seconds, "this cell"):
+            with time_limit(seconds, "this cell") as limit:
                 result = self.run_cell(source, store_history=True)
             status = "ok" if result.success else "error"
         except BaseException as error:  # noqa: BLE001 - what the shell itself let through
             self.report(error)
             status = "error"
-        if status == "error" and time.monotonic() - started >= seconds:
+        if status == "error" and limit.reached:
             status = "late"
         self.absorb_descriptors()
         return self.outputs.finish(), status
@@ -295,7 +303,7 @@ class Shell(InteractiveShell):
         if not isinstance(error, TimeUp):
             super().showtraceback(exc_tuple, **options)
             return
-        signal.setitimer(signal.ITIMER_REAL, 0)  # not once more while this is told
+        be_interrupted_by_nothing()  # not once more while this is told
         self.absorb_descriptors()
         self.report(error)  # where the engine stopped it is of no use to a reader
 

@@ -2,8 +2,8 @@
 
 In the sandbox it is the first process of its namespaces and holds no secret. Its only way out is
 the control socket, whose number is its first argument. On it come `fork` (with the session's end of
-a socket pair) and `kill`; it says `ready`, `forked` or `refused`, and, for each session once,
-`ended` and why.
+a socket pair, and a file to tell there what the session has used), `interrupt` and `kill`; it says
+`ready`, `forked` or `refused`, `interrupted`, and, for each session once, `ended` and why.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 # The folder that holds the package `proctor`, whatever the rest of the path says.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from proctor.inside import isolation, system_calls
+from proctor.inside import isolation, meter, system_calls
 from proctor.wire.linux import calls_are_filtered, read_numbers
+from proctor.wire.usage import UsageFile
 
 if TYPE_CHECKING:
     from proctor.wire import frames
@@ -52,6 +53,8 @@ class Child:
     number: int
     process: int
     limits: dict[str, int]
+    usage: UsageFile
+    meter: meter.Meter
     # Why this side ended it; None while it lives or when it ended by itself.
     reason: str | None = None
     folder: str | None = None
@@ -74,27 +77,28 @@ class Warm:
         self.control.send({"event": "ready"})
         watched = 0.0
         while True:
-            watching = self.children and not self.unsafe
-            timeout = WATCH_SECONDS if watching else None
+            timeout = WATCH_SECONDS if self.children else None
             readable, _, _ = select.select([self.control.connection, self.wakeup], [], [], timeout)
             if self.wakeup in readable:
                 self.wakeup.recv(4096)
             self.reap()
             if self.control.connection in readable:
                 self.handle_request()
-            if watching and time.monotonic() > watched + WATCH_SECONDS:
+            if self.children and time.monotonic() > watched + WATCH_SECONDS:
                 self.watch()
                 watched = time.monotonic()
 
     def handle_request(self) -> None:
-        message, _, descriptors = self.control.receive_with_descriptors()
+        message, _, descriptors = self.control.receive_with_descriptors(most=2)
         if message["request"] == "fork":
-            self.fork(message, descriptors[0])
+            self.fork(message, *descriptors)
+        elif message["request"] == "interrupt":
+            self.interrupt(message["session"], message["process"])
         else:
             self.kill(message["session"])
 
-    def fork(self, message: dict[str, Any], descriptor: int) -> None:
-        number = message["session"]
+    def fork(self, message: dict[str, Any], descriptor: int, usage_file: int) -> None:
+        number, usage = message["session"], UsageFile(usage_file)
         folder = tempfile.mkdtemp(prefix="session-") if self.unsafe else None
         reader, writer = os.pipe()
         try:
@@ -110,15 +114,36 @@ class Warm:
         os.close(descriptor)
         error = read_report(reader)
         if error == READY:
-            self.children[number] = Child(number, process, message["limits"], folder=folder)
+            begun = meter.Meter()
+            # What making a session takes is not the submission's.
+            usage.write(begun.add([process]))
+            self.children[number] = Child(
+                number, process, message["limits"], usage, begun, folder=folder
+            )
             self.control.send({"event": "forked", "session": number})
             return
+        usage.close()
         if process:
             os.waitpid(process, 0)  # it ends itself after an error
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
         error = error or "a fork ended before it had said a word"
         self.control.send({"event": "refused", "session": number, "error": error})
+
+    def interrupt(self, number: int, process: int) -> None:
+        """Tell a process of a session, by its number in there, that its time is over."""
+        child = self.children.get(number)
+        if child is not None:
+            for one in self.processes_of(child):
+                if self.unsafe or meter.number_inside(one) == process:
+                    with suppress(ProcessLookupError):
+                        os.kill(one, signal.SIGALRM)
+        self.control.send({"event": "interrupted", "session": number})
+
+    def processes_of(self, child: Child) -> list[int]:
+        if self.unsafe:
+            return meter.processes_of(child.process)
+        return descendants(child.process, read_statuses())
 
     def kill(self, number: int, reason: str = "killed") -> None:
         child = self.children.get(number)
@@ -140,27 +165,36 @@ class Warm:
 
     def reap(self) -> None:
         for child in list(self.children.values()):
-            process, status, usage = os.wait4(child.process, os.WNOHANG)
+            process, status, used = os.wait4(child.process, os.WNOHANG)
             if process:
-                self.report_end(child, status, usage)
+                self.report_end(child, status, used)
 
-    def report_end(self, child: Child, status: int, usage: Any) -> None:
+    def report_end(self, child: Child, status: int, used: Any) -> None:
         del self.children[child.number]
         if child.folder:
             shutil.rmtree(child.folder, ignore_errors=True)
+        processor = used.ru_utime + used.ru_stime
+        child.usage.write(child.meter.finish(processor))
+        child.usage.close()
         self.control.send(
             {
                 "event": "ended",
                 "session": child.number,
-                "reason": reason_of_end(child, status, usage.ru_utime + usage.ru_stime),
+                "reason": reason_of_end(child, status, processor),
             }
         )
 
     def watch(self) -> None:
-        """End every session whose processes together hold too much memory, or are too many."""
+        """Tell what each session has used; end those whose processes together hold too much
+        memory, or are too many."""
+        if self.unsafe:
+            for child in self.children.values():
+                child.usage.write(child.meter.add(meter.processes_of(child.process)))
+            return
         statuses = read_statuses()
         for child in list(self.children.values()):
             processes = descendants(child.process, statuses)
+            child.usage.write(child.meter.add(processes))
             step_back(processes, statuses)
             if holds_more(child.limits["resident_bytes"], processes, statuses):
                 self.kill(child.number, "memory")

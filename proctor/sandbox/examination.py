@@ -6,11 +6,12 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from proctor.sandbox.outputs import clean_output
+from proctor.sandbox.patience import GRACE, PatienceWith
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Closed, Late, Malformed, WireError
@@ -18,9 +19,6 @@ from proctor.wire.frames import Channel
 
 if TYPE_CHECKING:
     import torch
-
-# The sandbox stops what is late by itself; after this many seconds more it is stopped from here.
-GRACE = 1.0
 
 # A notebook that, when it was run, lets no question be opened is not run again for each check.
 MOST_REFUSALS = 4
@@ -44,6 +42,10 @@ class OutOfTime(Late):
     """The time of the submission is used up."""
 
 
+# `with waiting(seconds, process) as patience`: patience with a session, whose idleness is noted.
+Waiting = Callable[[float, int | None], contextlib.AbstractContextManager[PatienceWith]]
+
+
 class QuestionLost(Exception):
     """The fork that answered the checks is gone; a new one can be asked."""
 
@@ -56,31 +58,38 @@ class QuestionLost(Exception):
 class Question:
     """A fork of the session, after its cells, that answers the checks of the graders."""
 
-    def __init__(self, channel: Channel, process: int):
+    def __init__(self, channel: Channel, process: int, waiting: Waiting):
         self.channel = channel
         self.process = process
+        self.waiting = waiting
         self.alive = True
 
     def ask(
-        self, message: dict[str, Any], tensors: Sequence[torch.Tensor], seconds: float
+        self,
+        message: dict[str, Any],
+        tensors: Sequence[torch.Tensor],
+        seconds: float,
+        limit: float | None = None,
     ) -> tuple[dict[str, Any], list[torch.Tensor]]:
-        """Ask, and wait `seconds` and a little for the answer.
+        """Ask, and wait while no more than `seconds` are used, and a little, for the answer. Where
+        that is less than the `limit` for all, the question hears of the limit alone.
 
-        Raises QuestionLost, or ValueError for what is too large to ask.
+        Raises QuestionLost, Starved, or ValueError for what is too large to ask.
         """
-        deadline = time.monotonic() + seconds + GRACE
-        try:
-            self.channel.send({**message, "seconds": seconds}, tensors, deadline=deadline)
-        except Malformed as error:
-            raise ValueError(f"this cannot be asked: {error}") from error
-        except WireError as error:
-            self.alive = False
-            raise QuestionLost(error) from error
-        try:
-            return self.channel.receive(deadline)
-        except WireError as error:
-            self.alive = False
-            raise QuestionLost(error) from error
+        told = {**message, "seconds": seconds if limit is None else limit}
+        with self.waiting(seconds, self.process) as patience:
+            try:
+                self.channel.send(told, tensors, deadline=patience)
+            except Malformed as error:
+                raise ValueError(f"this cannot be asked: {error}") from error
+            except WireError as error:
+                self.alive = False
+                raise QuestionLost(error) from error
+            try:
+                return self.channel.receive(patience)
+            except WireError as error:
+                self.alive = False
+                raise QuestionLost(error) from error
 
 
 class Examination:
@@ -114,7 +123,11 @@ class Examination:
         self.figures = figures
         self.incidents: list[str] = []
         self.runs = [CellRun() for _ in self.cells]
-        self.spent = 0.0  # seconds, of the limit for the submission
+        self._until = time.monotonic() + self.limits.waiting
+        self._idle = 0.0  # seconds, in all that was asked
+        self._processor = 0.0  # seconds, of sessions that have ended
+        self._made = 0.0  # seconds that making the running one has taken
+        self._forgotten = 0.0
         self.ended_from_outside = False
         self._session: Session | None = None
         self._question: Question | None = None
@@ -148,7 +161,7 @@ class Examination:
             except WireError as error:
                 self._leave_out(index, error)
             if self.runs[index].status == "late":
-                self.incidents.append(f"{name} was stopped after {self.limits.cell:g} s")
+                self.incidents.append(f"{name} was stopped after its {self.limits.cell:g} s")
         return self.runs
 
     def question(self) -> Question:
@@ -163,8 +176,7 @@ class Examination:
         for _ in range(min(2, MOST_REFUSALS - self._refusals)):
             try:
                 self._start(len(self.cells), kept_back=0.0)
-                with self.at_work():
-                    self._question = self._fork_question()
+                self._question = self._fork_question()
                 self._refusals = 0
                 return self._question
             except OutOfTime as error:
@@ -179,29 +191,40 @@ class Examination:
         question = self._close_question()
         if question is None or self._session is None:
             return
-        deadline = time.monotonic() + GRACE
         try:
-            ask = {"ask": "end", "process": question.process}
-            with self.at_work():
-                self._session.channel.send(ask, deadline=deadline)
-                self._session.channel.receive(deadline)
+            self._ask({"ask": "end", "process": question.process}, GRACE)
         except WireError:
             self._drop_session()
 
-    def seconds_for_call(self, repeated: bool) -> float:
-        """The time limit of the next call, 0 when the submission's time is used up."""
-        limit = self.limits.repeated_call if repeated else self.limits.call
+    def limit_of_call(self, repeated: bool) -> float:
+        return self.limits.repeated_call if repeated else self.limits.call
+
+    def seconds_for_call(self, limit: float) -> float:
+        """What the next call may use, 0 when the submission's time is used up."""
         return max(0.0, min(limit, self._remaining(0.0)))
 
+    @property
+    def spent(self) -> float:
+        """What of its time the submission has used, in seconds. That the machine is slow to start
+        a session, or a person looks at a check in a debugger, is not its doing."""
+        look = self._session.look() if self._session else None
+        running = look.processor - self._made if look else 0.0
+        return self._processor + running + self._idle - self._forgotten
+
+    def forget_time(self) -> None:
+        """What comes has the time of a submission for itself."""
+        self._forgotten += self.spent
+        self._until = time.monotonic() + self.limits.waiting
+
     @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        """What this block takes is the submission's time. That the machine is slow to start a
-        session, or a person looks at a check in a debugger, is not."""
-        began = time.monotonic()
+    def waiting(self, seconds: float, process: int | None = None) -> Iterator[PatienceWith]:
+        """Patience with the session, of so many seconds of its time; it is noted what it idles."""
+        assert self._session is not None
+        patience = PatienceWith(self._session, seconds, self._until, process)
         try:
-            yield
+            yield patience
         finally:
-            self.spent += time.monotonic() - began
+            self._idle += patience.idle
 
     def _remaining(self, kept_back: float) -> float:
         return self.limits.submission - kept_back - self.spent
@@ -213,6 +236,8 @@ class Examination:
         """
         while self._session is None:
             self._session = self.sandbox.session()
+            look = self._session.look()
+            self._made = look.processor if look else 0.0
             for index in range(end):
                 if index in self._left_out:
                     continue
@@ -235,10 +260,7 @@ class Examination:
         }
         try:
             self._start(0, self.limits.questions)
-            deadline = time.monotonic() + self.limits.cell
-            with self.at_work():
-                self._session.channel.send(message, deadline=deadline)
-                answer, _ = self._session.channel.receive(deadline)
+            answer = self._ask(message, self.limits.cell)
         except WireError:  # a text can crash Python's compiler: then all cells are run
             self._drop_session()
             return
@@ -251,17 +273,14 @@ class Examination:
         seconds = min(self.limits.cell, self._remaining(kept_back))
         if seconds <= 0:
             raise OutOfTime("the submission's time is used up")
-        deadline = time.monotonic() + seconds + GRACE
         message = {
             "ask": "execute",
             "number": index + 1,
             "source": self.cells[index],
-            "seconds": seconds,
+            "seconds": self.limits.cell,
             "figures": self.figures,
         }
-        with self.at_work():
-            self._session.channel.send(message, deadline=deadline)
-            answer, _ = self._session.channel.receive(deadline)
+        answer = self._ask(message, seconds, process=1)
         outputs, status = answer.get("outputs"), answer.get("status")
         if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
             raise Malformed("the answer to a cell is not as agreed")
@@ -274,26 +293,33 @@ class Examination:
         text = f"[output left out: a notebook keeps {MAX_OUTPUT_BYTES >> 20} MB of output]\n"
         return [{"output_type": "stream", "name": "stderr", "text": text}]
 
+    def _ask(
+        self, message: dict[str, Any], seconds: float, *, process: int | None = None, **passed: Any
+    ) -> dict[str, Any]:
+        """Ask the session itself, and wait while no more than `seconds` and a little are used.
+        Raises WireError and Starved."""
+        assert self._session is not None
+        with self.waiting(seconds, process) as patience:
+            self._session.channel.send(message, deadline=patience, **passed)
+            answer, _ = self._session.channel.receive(patience)
+        return answer
+
     def _fork_question(self) -> Question:
-        deadline = time.monotonic() + 2 * GRACE
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as on_failure, theirs:
             on_failure.callback(ours.close)
-            self._session.channel.send(
-                {"ask": "question"}, descriptors=[theirs.fileno()], deadline=deadline
-            )
-            answer, _ = self._session.channel.receive(deadline)
+            answer = self._ask({"ask": "question"}, 2 * GRACE, descriptors=[theirs.fileno()])
             process = answer.get("process")
             if type(process) is not int:
                 raise Malformed("the answer to a question's start is not as agreed")
             on_failure.pop_all()
-        return Question(Channel(ours), process)
+        return Question(Channel(ours), process, self.waiting)
 
     def _leave_out(self, index: int, error: WireError) -> None:
         self._left_out.add(index)
         reason = self._drop_session()
         if isinstance(error, Late):
-            what = f"did not stop after {self.limits.cell:g} s"
+            what = f"did not stop after its {self.limits.cell:g} s"
         elif isinstance(error, Closed):
             what = f"ended its process ({reason})" if reason else "ended its process"
         else:
@@ -308,8 +334,8 @@ class Examination:
     def _out_of_time(self, index: int) -> None:
         seconds = self.limits.submission - self.limits.questions
         self.incidents.append(
-            f"the notebook took longer than {seconds:g} s; {self.names[index]} and what follows "
-            "were not run"
+            f"the notebook took longer than its {seconds:g} s; {self.names[index]} and what "
+            "follows were not run"
         )
         self._left_out.update(range(index, len(self.cells)))
 
@@ -320,6 +346,8 @@ class Examination:
         if session is None:
             return None
         session.kill()
+        look = session.look()
+        self._processor += max(0.0, look.processor - self._made) if look else 0.0
         if session.end_reason in FROM_OUTSIDE:
             self.ended_from_outside = True
             self.incidents.append(

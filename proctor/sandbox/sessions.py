@@ -13,6 +13,7 @@ import os
 import socket
 import subprocess
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -22,9 +23,10 @@ from proctor.sandbox.unavailable import SandboxUnavailable, explain
 from proctor.settings import SessionLimits
 from proctor.wire import errors, frames
 from proctor.wire.linux import calls_are_filtered
+from proctor.wire.usage import Look, UsageFile
 
 START_SECONDS = 180.0
-FORK_SECONDS = 30.0
+FORK_SECONDS = 120.0
 END_SECONDS = 30.0
 
 
@@ -33,12 +35,14 @@ class Session:
 
     def __init__(self, number: int, warm: WarmProcess, channel: frames.Channel):
         self.channel = channel
+        self.usage = UsageFile.create()
         self.end_reason: str | None = None
         self._number = number
         self._warm = warm
         self._refusal: str | None = None
         self._forked = threading.Event()
         self._ended = threading.Event()
+        self._interrupted = threading.Event()
 
     def __enter__(self) -> Session:
         return self
@@ -50,10 +54,23 @@ class Session:
     def memory_exceeded(self) -> bool:
         return self.end_reason == "memory"
 
+    def look(self) -> Look | None:
+        """What the session has used, as the warm process saw it last."""
+        return self.usage.read()
+
+    def interrupt(self, process: int) -> None:
+        """Tell a process of the session, by its number in there, that its time is over."""
+        self._warm.interrupt(self, process)
+
     def kill(self) -> None:
         """End every process of the session, and wait until they are gone. May be called again."""
         self._warm.end(self)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what this process holds of it."""
         self.channel.close()
+        self.usage.close()
 
 
 class WarmProcess:
@@ -100,16 +117,24 @@ class WarmProcess:
                 "serve": serve,
                 "limits": asdict(limits),
             }
-            self._send(request, theirs)
+            self._send(request, [theirs.fileno(), session.usage.descriptor])
         if not session._forked.wait(FORK_SECONDS):
             self.close()
         if session._refusal is not None:
-            ours.close()
+            session.close()
             raise explain(session._refusal)
         if not self.alive:
-            ours.close()
+            session.close()
             raise errors.Closed("the warm process is gone")
         return session
+
+    def interrupt(self, session: Session, process: int) -> None:
+        """Returns when it was told, or has ended: a later question is not interrupted instead."""
+        session._interrupted.clear()
+        with suppress(errors.Closed):
+            number = session._number
+            self._send({"request": "interrupt", "session": number, "process": process})
+            session._interrupted.wait(END_SECONDS)
 
     def end(self, session: Session) -> None:
         if os.getpid() != self._owner:
@@ -141,8 +166,7 @@ class WarmProcess:
             self._sessions[session._number] = session
         return session
 
-    def _send(self, message: dict[str, Any], passed: socket.socket | None = None) -> None:
-        descriptors = [passed.fileno()] if passed else []
+    def _send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         with self._lock:
             if not self.alive:
                 raise errors.Closed("the warm process is gone")
@@ -176,6 +200,9 @@ class WarmProcess:
         if message["event"] == "forked":
             session._forked.set()
             return
+        if message["event"] == "interrupted":
+            session._interrupted.set()
+            return
         del self._sessions[session._number]
         if message["event"] == "refused":
             session._refusal = message["error"]
@@ -183,6 +210,7 @@ class WarmProcess:
         else:
             session.end_reason = message["reason"]
         session._ended.set()
+        session._interrupted.set()
 
     def _read_errors(self) -> str:
         """The last words of bubblewrap or of the warm process."""
@@ -201,6 +229,7 @@ class WarmProcess:
         for session in sessions:
             session.end_reason = "the sandbox died"
             session._ended.set()
+            session._interrupted.set()
             session._forked.set()
         self._ready.set()
 

@@ -7,12 +7,13 @@ side that is a fault of the submission, never a crash. Nothing is ever unpickled
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 import struct
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from proctor.wire.errors import Closed, Late, Malformed
 
@@ -24,11 +25,37 @@ MAX_MESSAGE_BYTES = 4 << 20
 MAX_TENSOR_BYTES = 64 << 20
 LENGTHS = struct.Struct(">II")
 
+Result = TypeVar("Result")
+
+
+class Patience(Protocol):
+    """How long one side waits for the other."""
+
+    def next_wait(self) -> float:
+        """Seconds to wait now, before this is asked again. After 0 no more is waited: what is
+        there is still taken. Raises Late for what goes on after that."""
+
+
+class Until:
+    """Patience until a `time.monotonic()` time."""
+
+    def __init__(self, deadline: float):
+        self.deadline = deadline
+
+    def next_wait(self) -> float:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise Late("the deadline passed")
+        return remaining
+
+
+Deadline = float | Patience | None
+
 
 class Channel:
     """One end of a socket pair that carries frames.
 
-    `deadline` is a `time.monotonic()` time in seconds; None waits for ever.
+    `deadline` is a `time.monotonic()` time in seconds, or a `Patience`; None waits for ever.
     """
 
     def __init__(self, connection: socket.socket, max_message_bytes: int = MAX_MESSAGE_BYTES):
@@ -41,7 +68,7 @@ class Channel:
         tensors: Sequence[torch.Tensor] = (),
         *,
         descriptors: Sequence[int] = (),
-        deadline: float | None = None,
+        deadline: Deadline = None,
     ) -> None:
         """Send one frame, with open file descriptors beside it where given.
 
@@ -52,26 +79,24 @@ class Channel:
         if len(header) > self.max_message_bytes or len(blob) > MAX_TENSOR_BYTES:
             raise Malformed(f"a frame of {len(header)} + {len(blob)} bytes is over the caps")
         lengths = LENGTHS.pack(len(header), len(blob))
-        try:
-            self._set_timeout(deadline)
-            if descriptors:
-                socket.send_fds(self.connection, [lengths], list(descriptors))
-                self.connection.sendall(header + blob)
-            else:
-                # In one piece: every piece wakes the other side.
-                self.connection.sendall(lengths + header + blob)
-        except TimeoutError as error:
-            raise Late("the other side did not take the frame in time") from error
-        except OSError as error:
-            raise Closed(f"the other side is gone ({error.strerror})") from error
+        patience = patience_of(deadline)
+        data = memoryview(lengths + header + blob)
+        if descriptors:
+            send = functools.partial(socket.send_fds, self.connection, [data], list(descriptors))
+            sent = self._try(send, patience)
+            data = data[sent:]
+        # In one piece, if it fits: every piece wakes the other side.
+        while data:
+            sent = self._try(functools.partial(self.connection.send, data), patience)
+            data = data[sent:]
 
-    def receive(self, deadline: float | None = None) -> tuple[dict[str, Any], list[torch.Tensor]]:
+    def receive(self, deadline: Deadline = None) -> tuple[dict[str, Any], list[torch.Tensor]]:
         """Receive one frame. Raises Closed, Late or Malformed."""
         message, tensors, _ = self.receive_with_descriptors(deadline, most=0)
         return message, tensors
 
     def receive_with_descriptors(
-        self, deadline: float | None = None, *, most: int = 1
+        self, deadline: Deadline = None, *, most: int = 1
     ) -> tuple[dict[str, Any], list[torch.Tensor], list[int]]:
         """Receive one frame and up to `most` file descriptors sent beside it.
 
@@ -84,8 +109,8 @@ class Channel:
         content = self._read(header_length + blob_length, deadline)
         try:
             message = json.loads(content[:header_length])
-        except (ValueError, RecursionError) as error:
-            raise Malformed("the frame's header is not JSON") from error
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise Malformed("the frame's header is not JSON, or too much of it") from error
         if not isinstance(message, dict):
             raise Malformed("the frame's header is not a JSON object")
         return message, unpacked(memoryview(content)[header_length:]), descriptors
@@ -93,45 +118,44 @@ class Channel:
     def close(self) -> None:
         self.connection.close()
 
-    def _set_timeout(self, deadline: float | None) -> None:
-        if deadline is None:
-            self.connection.settimeout(None)
-            return
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            raise Late("the deadline passed")
-        self.connection.settimeout(remaining)
+    def _try(self, step: Callable[[], Result], patience: Patience | None) -> Result:
+        """Do a step that may have to wait for the other side. Raises Closed or Late."""
+        while True:
+            wait = patience.next_wait() if patience else None
+            self.connection.settimeout(wait)
+            try:
+                return step()
+            except (TimeoutError, BlockingIOError) as error:
+                if wait == 0:
+                    raise Late("the other side took too long") from error
+            except OSError as error:
+                raise Closed(f"the other side is gone ({error.strerror})") from error
 
-    def _read_lengths(self, deadline: float | None, most: int) -> tuple[bytes, list[int]]:
+    def _read_lengths(self, deadline: Deadline, most: int) -> tuple[bytes, list[int]]:
         if not most:
             return bytes(self._read(LENGTHS.size, deadline)), []
-        self._set_timeout(deadline)
-        try:
-            received, descriptors, _, _ = socket.recv_fds(self.connection, LENGTHS.size, most)
-        except TimeoutError as error:
-            raise Late("no frame came in time") from error
-        except OSError as error:
-            raise Closed(f"the other side is gone ({error.strerror})") from error
+        receive = functools.partial(socket.recv_fds, self.connection, LENGTHS.size, most)
+        received, descriptors, _, _ = self._try(receive, patience_of(deadline))
         if not received:
             raise Closed("the other side is gone")
         rest = self._read(LENGTHS.size - len(received), deadline)
         return received + bytes(rest), list(descriptors)
 
-    def _read(self, size: int, deadline: float | None) -> bytearray:
+    def _read(self, size: int, deadline: Deadline) -> bytearray:
         # Grows with what really arrives: a frame that only claims to be large costs nothing.
         data = bytearray()
+        patience = patience_of(deadline)
         while len(data) < size:
-            self._set_timeout(deadline)
-            try:
-                piece = self.connection.recv(min(size - len(data), 1 << 20))
-            except TimeoutError as error:
-                raise Late("the frame did not come in time") from error
-            except OSError as error:
-                raise Closed(f"the other side is gone ({error.strerror})") from error
+            most = min(size - len(data), 1 << 20)
+            piece = self._try(functools.partial(self.connection.recv, most), patience)
             if not piece:
                 raise Closed("the other side is gone")
             data += piece
         return data
+
+
+def patience_of(deadline: Deadline) -> Patience | None:
+    return Until(deadline) if isinstance(deadline, float | int) else deadline
 
 
 def pack_message(message: dict[str, Any]) -> bytes:

@@ -1,0 +1,259 @@
+"""A busy machine costs nobody a mark: what counts is what a submission uses, not the clock."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from proctor.inside import meter as meter_module
+from proctor.inside.meter import Meter, Process, Thread
+from proctor.sandbox.examination import Examination
+from proctor.sandbox.patience import LAST_PIECES, PatienceWith, Starved
+from proctor.settings import TimeLimits
+from proctor.wire.errors import Late
+from proctor.wire.usage import Look, UsageFile
+
+# What the warm process sees of a session
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """`look(passed, processor, *threads)`: a look at a session with these, after so long."""
+    meter, clock = Meter(at=100.0), [100.0]
+    monkeypatch.setattr(meter_module.time, "monotonic", lambda: clock[0])
+
+    def look(passed, processor, *threads):
+        clock[0] += passed
+        process = Process(processor, list(threads))
+        monkeypatch.setattr(meter_module, "read_process", lambda _number: process)
+        return meter.add([1])
+
+    return look
+
+
+def total(looks):
+    return looks[-1].processor, round(looks[-1].idle, 6)
+
+
+def test_who_sleeps_is_idle(seen):
+    looks = [seen(0.05, 0.0, Thread(1, "S", 0.0, 0.0, 1)) for _ in range(20)]
+    assert total(looks) == (0.0, 1.0)
+
+
+def test_who_computes_uses_the_processor(seen):
+    looks = [seen(0.05, n * 0.05, Thread(1, "R", n * 0.05, 0.0, n)) for n in range(1, 21)]
+    assert total(looks) == (1.0, 0.0)
+
+
+def test_who_waits_for_a_processor_is_not_idle(seen):
+    """It ran for a tenth of the time, and waited for the rest."""
+    looks = [seen(0.05, n * 0.005, Thread(1, "R", n * 0.005, n * 0.045, n)) for n in range(1, 101)]
+    assert total(looks) == (0.5, 0.0)
+
+
+def test_waiting_that_is_told_at_its_end_alone_is_not_idle(seen):
+    """A quota may hold it up for long: until it runs again, /proc says nothing of it."""
+    waiting = Thread(1, "R", 0.01, 0.0, 1)
+    looks = [seen(0.05, 0.01, waiting) for _ in range(40)]
+    looks.append(seen(0.05, 0.03, Thread(1, "R", 0.03, 1.93, 2)))
+    assert total(looks)[1] < 0.1
+
+
+def test_who_waits_for_the_disk_is_not_idle_but_for_a_child_it_is(seen, monkeypatch):
+    stuck = Thread(1, "D", 0.0, 0.0, 1)
+    monkeypatch.setattr(meter_module, "waiting_for_disks", lambda: 1)
+    assert total([seen(0.05, 0.0, stuck) for _ in range(20)]) == (0.0, 0.0)
+    monkeypatch.setattr(meter_module, "waiting_for_disks", lambda: 0)
+    assert total([seen(0.05, 0.0, stuck) for _ in range(20)]) == (0.0, 1.0)
+
+
+def test_a_closed_lid_is_not_idleness(seen):
+    asleep = Thread(1, "S", 0.0, 0.0, 1)
+    looks = [seen(0.05, 0.0, asleep), seen(3600.0, 0.0, asleep), seen(0.05, 0.0, asleep)]
+    assert total(looks)[1] <= 0.3
+
+
+def test_what_vanishes_without_being_waited_for_has_used_its_time(seen):
+    asleep = Thread(1, "S", 0.0, 0.0, 1)
+    looks = [seen(0.05, seconds, asleep) for seconds in (1.0, 3.0, 0.0, 2.0)]
+    assert looks[-1].processor == 5.0
+
+
+def test_the_processor_time_of_processes_is_what_the_kernel_says():
+    spin = "import time\nwhile time.process_time() < {0}: pass\n"
+    child = (
+        f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {spin.format(0.3)!r}])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", child + spin.format(0.2) + "print(flush=True)\ntime.sleep(60)"],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        process.stdout.readline()
+        assert 0.48 < meter_module.read_process(process.pid).processor < 1.0
+        assert meter_module.number_inside(process.pid) == process.pid
+    finally:
+        process.kill()
+        process.communicate()
+    assert meter_module.read_process(process.pid) is None
+
+
+def test_a_look_that_is_half_written_is_not_read():
+    file = UsageFile.create()
+    assert file.read() is None
+    file.write(Look(1.0, 2.0, 3.0))
+    assert file.read() == Look(1.0, 2.0, 3.0)
+    os.pwrite(file.descriptor, b"half", 3)
+    assert file.read() == Look(1.0, 2.0, 3.0)
+    file.close()
+    file.close()
+    assert file.read() == Look(1.0, 2.0, 3.0)
+
+
+# How long an answer is waited for
+
+
+class Measured:
+    """A session that uses what a test says."""
+
+    def __init__(self):
+        self.told = []
+        self.processor = self.idle = 0.0
+
+    def look(self):
+        return Look(time.monotonic(), self.processor, self.idle)
+
+    def interrupt(self, process):
+        self.told.append(process)
+
+
+@pytest.fixture
+def impatience(monkeypatch):
+    monkeypatch.setattr("proctor.sandbox.patience.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("proctor.sandbox.patience.AGAIN_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("impatience")
+@pytest.mark.parametrize("kind", ["processor", "idle"])
+def test_who_has_used_the_limit_is_told_then_late(kind):
+    session = Measured()
+    patience = PatienceWith(session, 2.0, time.monotonic() + 600, process=7)
+    for used in (0.0, 1.9):
+        setattr(session, kind, used)
+        assert patience.next_wait() == 0.0
+        assert session.told == []
+    setattr(session, kind, 2.5)
+    patience.next_wait()
+    assert session.told == [7]
+    setattr(session, kind, 3.5)
+    # What is there already is still taken, but no more than an answer can be.
+    assert {patience.next_wait() for _ in range(LAST_PIECES)} == {0.0}
+    with pytest.raises(Late):
+        patience.next_wait()
+    assert session.told == [7]
+
+
+@pytest.mark.usefixtures("impatience")
+def test_what_was_used_before_the_question_does_not_count():
+    session = Measured()
+    session.processor = session.idle = 100.0
+    patience = PatienceWith(session, 2.0, time.monotonic() + 600, process=7)
+    for _ in range(5):
+        patience.next_wait()
+    assert session.told == []
+
+
+@pytest.mark.usefixtures("impatience")
+def test_a_machine_that_never_lets_it_run_is_not_its_fault():
+    patience = PatienceWith(Measured(), 2.0, time.monotonic() - 1, process=7)
+    with pytest.raises(Starved):
+        patience.next_wait()
+
+
+# Real sessions on a core that eight others want as well
+
+
+@contextlib.contextmanager
+def busy_neighbours(core, number):
+    """So many processes that do nothing but compute, on one core."""
+    spin = f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
+    found = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(number)]
+    try:
+        time.sleep(0.5)
+        yield
+    finally:
+        for one in found:
+            one.kill()
+            one.wait()
+
+
+def test_a_starved_session_is_cut_off_for_nothing_that_it_did_not_use(sandbox):
+    """Each cell has 0.5 s and needs 0.3: on a core shared with eight others that takes seconds."""
+    work = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    limits = TimeLimits(cell=0.5, call=0.5, submission=30.0, questions=10.0)
+    with Examination(sandbox, ["import os\nos.sched_setaffinity(0, {0})", work, "x = 1"]) as quiet:
+        quiet.limits = limits
+        began = time.monotonic()
+        with busy_neighbours(0, 8):
+            quiet.run_cells()
+            ask = {"ask": "run", "source": work}
+            reply, _ = quiet.question().ask(ask, [], 0.5)
+        assert time.monotonic() - began > 1.5  # else this shows nothing
+        assert [run.status for run in quiet.runs] == ["ok"] * 3
+        assert quiet.incidents == []
+        assert reply == {}
+        assert 0.5 < quiet.spent < 1.2
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import time\nwhile True:\n    time.sleep(0.01)",
+        "while True:\n    pass",
+        "import threading\nthreading.Event().wait()",
+        "import subprocess\nsubprocess.run(['sleep', '60'])",
+        "import os, time\nif os.fork() == 0:\n    while True: pass\ntime.sleep(60)",
+        "import multiprocessing\nwith multiprocessing.Pool(2) as pool:\n"
+        "    pool.map(list, [iter(int, 1)] * 2)",
+    ],
+    ids=["sleeps", "loops", "waits", "child sleeps", "child loops", "pool loops"],
+)
+def test_what_never_ends_still_ends(examine, cell):
+    began = time.monotonic()
+    examined = examine(cell, "x = 1")
+    assert [run.status for run in examined.runs] == ["late", "ok"]
+    assert examined.incidents == ["cell 1 was stopped after its 0.8 s"]
+    assert 0.7 < examined.spent < 2.5
+    assert time.monotonic() - began < 20
+
+
+def test_processes_that_nobody_waits_for_are_not_free(examine):
+    """The kernel forgets the processor time of children whose end their parent ignores."""
+    storm = (
+        "import os, signal, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "while True:\n"
+        "    if os.fork() == 0:\n"
+        "        end = time.process_time() + 0.02\n"
+        "        while time.process_time() < end: pass\n"
+        "        os._exit(0)\n"
+        "    time.sleep(0.02)"
+    )
+    began = time.monotonic()
+    examined = examine(storm, "x = 1")
+    assert examined.runs[0].status in ("late", "died")
+    assert time.monotonic() - began < 20
+
+
+def test_a_late_signal_to_stop_stops_nothing_else(examine):
+    """It may come when its cell has ended, or while a cell runs that was not told of it."""
+    examined = examine("import os, signal\nos.kill(os.getpid(), signal.SIGALRM)\nx = 1", "y = 2")
+    assert [run.status for run in examined.runs] == ["late", "ok"]
+    session = examined._session
+    for _ in range(3):
+        session.interrupt(1)
+    assert examined._execute(1, 0.0).status == "ok"
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
