@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import textwrap
@@ -20,13 +19,11 @@ from typing import Any
 
 import pytest
 
-from proctor.inside import system_calls
 from proctor.sandbox import bubblewrap, probes
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import SessionLimits
 from proctor.wire import errors
-from proctor.wire.linux import FILTERED_MACHINES, calls_are_filtered
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MEGABYTE = 1 << 20
@@ -289,120 +286,6 @@ def test_several_sessions_at_once_from_several_threads(sandbox):
     for thread in threads:
         thread.join()
     assert sorted(found) == list(range(6))
-
-
-# System calls
-
-
-@pytest.mark.skipif(not calls_are_filtered(), reason="no system call filter here")
-@pytest.mark.parametrize(
-    ("source", "number"),
-    [
-        ("libc.unshare(0x10000000)", errno.EPERM),
-        ("libc.unshare(0x00020000)", errno.EPERM),
-        ("libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)", errno.EPERM),
-        ("libc.umount2(b'/tmp', 2)", errno.EPERM),
-        ("libc.ptrace(0, 0, 0, 0)", errno.EPERM),
-        ("libc.shmget(0, 4096, 0o1600)", errno.EPERM),
-        ("libc.memfd_create(b'x', 0)", errno.ENOSYS),
-        ("libc.syscall({keyctl}, 0, -3, 0)", errno.ENOSYS),
-        ("libc.syscall({io_uring_setup}, 1, 0)", errno.ENOSYS),
-        ("libc.syscall({clone}, 0x10000011, 0, 0, 0, 0)", errno.EPERM),
-        ("libc.syscall({clone3}, 0, 0)", errno.ENOSYS),
-        ("libc.socket(16, 3, 0)", errno.EAFNOSUPPORT),
-        ("libc.socket(40, 1, 0)", errno.EAFNOSUPPORT),
-        ("libc.ioctl(0, 0x5412, b'x')", errno.EPERM),
-    ],
-)
-def test_a_dangerous_system_call_is_refused(session, source, number):
-    column = FILTERED_MACHINES.index(os.uname().machine)
-    calls = {**system_calls.FORBIDDEN, **system_calls.UNKNOWN, "clone": system_calls.CLONE}
-    source = source.format(**{name: numbers[column] for name, numbers in calls.items()})
-    setup = "import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
-    assert answer(session, f"{setup}answer = [{source}, ctypes.get_errno()]") == [-1, number]
-
-
-def verdict(program: bytes, architecture: int, number: int, *arguments: int) -> int:
-    """What the kernel would do with a system call, by reading the filter as it does."""
-    padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
-    data = struct.pack("<IIQ6Q", number, architecture, 0, *padded)
-    steps = list(struct.iter_unpack("<HBBI", program))
-    position, loaded = 0, 0
-    while True:
-        code, if_true, if_false, value = steps[position]
-        position += 1
-        if code == system_calls.RETURN:
-            return value
-        if code == system_calls.LOAD:
-            (loaded,) = struct.unpack_from("<I", data, value)
-            continue
-        holds = {
-            system_calls.JUMP_EQUAL: loaded == value,
-            system_calls.JUMP_AT_LEAST: loaded >= value,
-            system_calls.JUMP_ANY_BIT: bool(loaded & value),
-        }[code]
-        position += if_true if holds else if_false
-
-
-@pytest.mark.parametrize("machine", FILTERED_MACHINES)
-def test_the_filter_refuses_what_it_names_and_nothing_else(machine):
-    program = system_calls.build_filter(machine)
-    architecture = system_calls.AUDIT_ARCHITECTURES[machine]
-    column = FILTERED_MACHINES.index(machine)
-
-    def outcome(number: int, *arguments: int) -> int:
-        return verdict(program, architecture, number, *arguments)
-
-    refused = {}
-    for calls, error in (
-        (system_calls.FORBIDDEN, errno.EPERM),
-        (system_calls.UNKNOWN, errno.ENOSYS),
-    ):
-        refused |= {numbers[column]: system_calls.refuse(error) for numbers in calls.values()}
-    for number in range(500):
-        if number != system_calls.SOCKET[column]:
-            assert outcome(number) == refused.get(number, system_calls.ALLOW), number
-    clone = system_calls.CLONE[column]
-    assert outcome(clone, 0x11) == system_calls.ALLOW
-    assert outcome(clone, 0x3D0F00) == system_calls.ALLOW  # a thread
-    assert outcome(clone, 0x10000011) == system_calls.refuse(errno.EPERM)
-    families = {
-        family: outcome(system_calls.SOCKET[column], family) == system_calls.ALLOW
-        for family in range(46)
-    }
-    assert [family for family, allowed in families.items() if allowed] == [1, 2, 10]
-    assert verdict(program, 0x40000003, 1) == system_calls.KILL_PROCESS
-    if machine == "x86_64":
-        assert outcome(0x40000000 + 59) == system_calls.refuse(errno.ENOSYS)
-
-
-HEADERS = {
-    "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
-    "aarch64": Path("/usr/include/asm-generic/unistd.h"),
-}
-
-
-@pytest.mark.parametrize("machine", FILTERED_MACHINES)
-def test_the_numbers_are_those_of_the_kernel(machine):
-    header = HEADERS[machine]
-    if not header.exists():
-        pytest.skip(f"{header} is not installed")
-    lines = [line.split() for line in header.read_text().splitlines()]
-    known = {
-        words[1].removeprefix("__NR_").removeprefix("__NR3264_"): int(words[2])
-        for words in lines
-        if len(words) > 2 and words[1].startswith("__NR") and words[2].isdigit()
-    }
-    column = FILTERED_MACHINES.index(machine)
-    ours = {
-        **system_calls.FORBIDDEN,
-        **system_calls.UNKNOWN,
-        "clone": system_calls.CLONE,
-        "ioctl": system_calls.IOCTL,
-        "socket": system_calls.SOCKET,
-    }
-    for name, numbers in ours.items():
-        assert known.get(name) == numbers[column], name
 
 
 # SessionLimits

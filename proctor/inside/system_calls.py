@@ -1,9 +1,11 @@
-"""A second wall behind the namespaces: system calls that no notebook needs are refused.
+"""A second wall behind the namespaces: a filter that lets through the system calls notebooks need.
 
 A seccomp filter, written as the classic BPF instructions the kernel takes. It is a list of what is
-refused, not of what is allowed: torch, threads, subprocesses and asyncio go on working. What it
-closes is memory that no limit counts (memfd, System V shared memory), objects that no namespace
-separates (keyrings), ways to new namespaces, and parts of the kernel with a bad record.
+allowed: a call that is on no list, and every one that a later kernel brings, is answered as if the
+kernel did not know it. So programs do without, as they do on an older kernel. What it keeps out is
+memory that no limit counts, objects that no namespace separates, what tells whether others read a
+file, what acts on files that are shown read-only (leases), ways to new namespaces, and parts of the
+kernel with a bad record.
 """
 
 from __future__ import annotations
@@ -14,83 +16,47 @@ import os
 import struct
 from collections.abc import Sequence
 
+from proctor.inside.call_numbers import ALLOWED, CHECKED, FORBIDDEN, UNSUPPORTED
 from proctor.inside.isolation import control_process
 from proctor.wire.linux import FILTERED_MACHINES
 
-# name: (number on x86_64, number on aarch64); None where that machine has no such call.
-FORBIDDEN = {
-    "acct": (163, 89),
-    "bpf": (321, 280),
-    "chroot": (161, 51),
-    "clock_adjtime": (305, 266),
-    "clock_settime": (227, 112),
-    "delete_module": (176, 106),
-    "fanotify_init": (300, 262),
-    "finit_module": (313, 273),
-    "fsconfig": (431, 431),
-    "fsmount": (432, 432),
-    "fsopen": (430, 430),
-    "fspick": (433, 433),
-    "init_module": (175, 105),
-    "ioperm": (173, None),
-    "iopl": (172, None),
-    "kcmp": (312, 272),
-    "kexec_file_load": (320, 294),
-    "kexec_load": (246, 104),
-    "lookup_dcookie": (212, 18),
-    "modify_ldt": (154, None),
-    "mount": (165, 40),
-    "mount_setattr": (442, 442),
-    "move_mount": (429, 429),
-    "msgget": (68, 186),
-    "name_to_handle_at": (303, 264),
-    "open_by_handle_at": (304, 265),
-    "open_tree": (428, 428),
-    "perf_event_open": (298, 241),
-    "pidfd_getfd": (438, 438),
-    "pivot_root": (155, 41),
-    "process_madvise": (440, 440),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "ptrace": (101, 117),
-    "quotactl": (179, 60),
-    "quotactl_fd": (443, 443),
-    "reboot": (169, 142),
-    "semget": (64, 190),
-    "setdomainname": (171, 162),
-    "sethostname": (170, 161),
-    "setns": (308, 268),
-    "shmget": (29, 194),
-    "swapoff": (168, 225),
-    "swapon": (167, 224),
-    "syslog": (103, 116),
-    "umount2": (166, 39),
-    "unshare": (272, 97),
-    "userfaultfd": (323, 282),
-    "vhangup": (153, 58),
-}
-# Refused as if the kernel did not know them: programs then do without.
-UNKNOWN = {
-    "add_key": (248, 217),
-    # Its flags lie in memory, where a filter cannot look; the C library falls back on clone.
-    "clone3": (435, 435),
-    "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427),
-    "io_uring_setup": (425, 425),
-    "keyctl": (250, 219),
-    "memfd_create": (319, 279),
-    "memfd_secret": (447, 447),
-    "request_key": (249, 218),
-}
-CLONE = (56, 220)
-IOCTL = (16, 29)
-SOCKET = (41, 198)
-
 # CLONE_NEWTIME, NS, CGROUP, UTS, IPC, USER, PID and NET.
 NEW_NAMESPACES = 0x7E020080
-# Puts characters into a terminal's input; the other does so through the console.
-TERMINAL_INPUT = (0x5412, 0x541C)
-SOCKET_FAMILIES = (1, 2, 10)  # Unix, IPv4, IPv6
+# Duplicates, flags, locks of files, owners and signals, and the sizes of pipes. Not among them:
+# leases, news of folders, and locks that belong to no process, which none could be blamed for.
+FILE_COMMANDS = (*range(12), 1030, 1031, 1032)
+# Terminals (not: putting characters into their input), flags of descriptors, what can be read at
+# once, flags of files, and copies by reference.
+DEVICE_COMMANDS = (
+    *range(0x5401, 0x5412),
+    *(0x5413, 0x5414, 0x541B, 0x5420, 0x5421, 0x5422, 0x5429, 0x5441),
+    *(0x5450, 0x5451, 0x5452, 0x5460, 0x80045430, 0x80045432, 0x80045438, 0x80045439),
+    *(0x40045431, 0x802C542A, 0x402C542B, 0x402C542C, 0x402C542D),
+    *(0x80086601, 0x40049409, 0x4020940D),
+)
+# Not: merging equal pages (others' pages can be felt by it), and pushing pages of files out.
+MEMORY_ADVICE = (0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 16, 17, 18, 19, 22, 23, 102, 103)
+# The signal at the parent's end, names, slack of timers, large pages, orphans, no new privileges,
+# what can be read, and registers of aarch64.
+PROCESS_OPTIONS = (
+    *(1, 2, 3, 7, 15, 16, 21, 23, 27, 29, 30, 36, 37, 38, 39, 40, 41, 42, 47, 50, 51),
+    *(54, 55, 56, 63, 64),
+)
+SET_DUMPABLE = 4
+HUGE_PAGES = 0x40000  # MAP_HUGETLB: they are the machine's, and few
+KNOWN_READ_FLAGS = 0x17  # polled, synchronous, appending; not: only what is in memory already
+PROCESSOR_TIME = 0  # RLIMIT_CPU: what ends a session is for this side alone to choose
+UNIX, STREAM, DATAGRAM, SEQUENCED = 1, 1, 2, 5
+INTERNET_FAMILIES = (2, 10)
+SOCKET_KINDS = 0xF  # the rest of a socket's type are flags
+# None, TCP and UDP; the kernel would load a module for others.
+PROTOCOLS = (0, 6, 17)
+# By level, as asyncio and http.server set them. Not: filters, and memory that is pinned.
+SOCKET_OPTIONS = {
+    1: (2, 5, 6, 7, 8, 9, 10, 13, 15, 16, 18, 19, 20, 21, 29, 66, 67),
+    6: (1, 4, 5, 6, 9, 18),
+    41: (26, 27),
+}
 
 AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
@@ -109,6 +75,7 @@ LOAD = 0x20
 JUMP_EQUAL = 0x15
 JUMP_AT_LEAST = 0x35
 JUMP_ANY_BIT = 0x45
+AND = 0x54
 RETURN = 0x06
 
 ALLOW = 0x7FFF0000
@@ -131,43 +98,136 @@ def build_filter(machine: str) -> bytes:
     program = [
         instruction(LOAD, ARCHITECTURE),
         instruction(JUMP_EQUAL, AUDIT_ARCHITECTURES[machine], if_true=1),
-        instruction(RETURN, KILL_PROCESS),
+        *end(KILL_PROCESS),
         instruction(LOAD, NUMBER),
     ]
     if machine == "x86_64":
-        program += when(JUMP_AT_LEAST, [X32_BIT], refuse(errno.ENOSYS))
-    program += when(JUMP_EQUAL, numbers_of(FORBIDDEN, column), refuse(errno.EPERM))
-    program += when(JUMP_EQUAL, numbers_of(UNKNOWN, column), refuse(errno.ENOSYS))
-    no_namespaces = when(JUMP_ANY_BIT, [NEW_NAMESPACES], refuse(errno.EPERM))
-    program += check_argument(CLONE[column], 0, no_namespaces)
-    no_input = when(JUMP_EQUAL, TERMINAL_INPUT, refuse(errno.EPERM))
-    program += check_argument(IOCTL[column], 1, no_input)
-    families = when(JUMP_EQUAL, SOCKET_FAMILIES, ALLOW)
-    families.append(instruction(RETURN, refuse(errno.EAFNOSUPPORT)))
-    program += check_argument(SOCKET[column], 0, families)
-    program.append(instruction(RETURN, ALLOW))
+        program += when(JUMP_AT_LEAST, [X32_BIT], end(refuse(errno.ENOSYS)))
+    for name, steps in argument_checks().items():
+        if (number := CHECKED[name][column]) is not None:
+            program += when(JUMP_EQUAL, [number], steps)
+    program += by_number(verdicts(column))
     return b"".join(program)
 
 
-def numbers_of(calls: dict[str, tuple[int | None, ...]], column: int) -> list[int]:
-    return [numbers[column] for numbers in calls.values() if numbers[column] is not None]
+def verdicts(column: int) -> dict[int, int]:
+    """The verdict on each call whose arguments are not looked at; on all others it is ENOSYS."""
+    found = {}
+    for calls, verdict in (
+        (ALLOWED, ALLOW),
+        (FORBIDDEN, refuse(errno.EPERM)),
+        (UNSUPPORTED, refuse(errno.ENOTSUP)),
+    ):
+        found |= {numbers[column]: verdict for numbers in calls.values()}
+    found.pop(None, None)
+    return found
 
 
-def when(jump: int, values: Sequence[int], verdict: int) -> list[bytes]:
-    """The verdict, where what is loaded is (or holds) one of the values."""
+def by_number(found: dict[int, int]) -> list[bytes]:
+    """Steps that return the verdict on the number that is loaded: one pair for each run of them."""
+    unknown = refuse(errno.ENOSYS)
     steps = []
-    for value in values:
-        steps += [instruction(jump, value, if_false=1), instruction(RETURN, verdict)]
-    return steps
+    verdict = found.get(0, unknown)
+    for number in range(1, max(found) + 2):
+        following = found.get(number, unknown)
+        if following != verdict:
+            steps += [instruction(JUMP_AT_LEAST, number, if_true=1), *end(verdict)]
+            verdict = following
+    return [*steps, *end(verdict)]
 
 
-def check_argument(call: int, index: int, steps: list[bytes]) -> list[bytes]:
-    """`steps`, with the argument loaded, for that call alone; the call's number is loaded again."""
+def argument_checks() -> dict[str, list[bytes]]:
+    """By call, steps that end in a verdict on its arguments."""
+    in_memory = 0xFFFFFFFF ^ KNOWN_READ_FLAGS
+    only_known_flags = [*load(5), *refuse_bits(in_memory, errno.EOPNOTSUPP)]
+    no_new_limit = [*load(2), *when(JUMP_EQUAL, [0], only(argument(2) + 4, [0], errno.EPERM))]
+    return {
+        "clone": [*load(0), *refuse_bits(NEW_NAMESPACES, errno.EPERM)],
+        "fcntl": only(argument(1), FILE_COMMANDS, errno.EPERM),
+        "ioctl": only(argument(1), DEVICE_COMMANDS, errno.ENOTTY),
+        "madvise": only(argument(2), MEMORY_ADVICE, errno.EINVAL),
+        "mmap": [*load(3), *refuse_bits(HUGE_PAGES, errno.ENOMEM)],
+        "prctl": [
+            *load(0),
+            # Who hides its memory cannot be measured by the watchdog.
+            *when(JUMP_EQUAL, [SET_DUMPABLE], only(argument(1), [1], errno.EPERM)),
+            *only(argument(0), PROCESS_OPTIONS, errno.EINVAL),
+        ],
+        "preadv2": only_known_flags,
+        "pwritev2": only_known_flags,
+        "prlimit64": [
+            *load(1),
+            *when(JUMP_EQUAL, [PROCESSOR_TIME], [*no_new_limit, *end(refuse(errno.EPERM))]),
+            *end(ALLOW),
+        ],
+        "setrlimit": [
+            *load(0),
+            *when(JUMP_EQUAL, [PROCESSOR_TIME], end(refuse(errno.EPERM))),
+            *end(ALLOW),
+        ],
+        "setsockopt": check_socket_option(),
+        "socket": check_socket(),
+        "socketpair": only(argument(0), [UNIX], errno.EAFNOSUPPORT),
+    }
+
+
+def check_socket_option() -> list[bytes]:
+    steps = load(1)
+    for level, options in SOCKET_OPTIONS.items():
+        steps += when(JUMP_EQUAL, [level], only(argument(2), options, errno.ENOPROTOOPT))
+    return [*steps, *end(refuse(errno.ENOPROTOOPT))]
+
+
+def check_socket() -> list[bytes]:
+    """Unix sockets; TCP and UDP, which reach nobody but work as on a machine without a network."""
+    internet = [
+        *load(2),
+        *when(JUMP_EQUAL, PROTOCOLS, of_kind(STREAM, DATAGRAM)),
+        *end(refuse(errno.EPROTONOSUPPORT)),
+    ]
     return [
-        instruction(JUMP_EQUAL, call, if_false=len(steps) + 2),
-        instruction(LOAD, argument(index)),
-        *steps,
-        instruction(LOAD, NUMBER),
+        *load(0),
+        *when(JUMP_EQUAL, [UNIX], of_kind(STREAM, DATAGRAM, SEQUENCED)),
+        *when(JUMP_EQUAL, INTERNET_FAMILIES, internet),
+        *end(refuse(errno.EAFNOSUPPORT)),
+    ]
+
+
+def of_kind(*kinds: int) -> list[bytes]:
+    return [
+        *load(1),
+        instruction(AND, SOCKET_KINDS),
+        *when(JUMP_EQUAL, kinds, end(ALLOW)),
+        *end(refuse(errno.ESOCKTNOSUPPORT)),
+    ]
+
+
+def only(place: int, values: Sequence[int], error: int) -> list[bytes]:
+    """Allowed with these values at that place, refused with others."""
+    return [
+        instruction(LOAD, place),
+        *when(JUMP_EQUAL, values, end(ALLOW)),
+        *end(refuse(error)),
+    ]
+
+
+def refuse_bits(bits: int, error: int) -> list[bytes]:
+    """Refused where what is loaded has one of the bits, else allowed."""
+    return [*when(JUMP_ANY_BIT, [bits], end(refuse(error))), *end(ALLOW)]
+
+
+def load(index: int) -> list[bytes]:
+    return [instruction(LOAD, argument(index))]
+
+
+def end(verdict: int) -> list[bytes]:
+    return [instruction(RETURN, verdict)]
+
+
+def when(jump: int, values: Sequence[int], steps: list[bytes]) -> list[bytes]:
+    """The steps, which end in a verdict, where what is loaded is (or holds) one of the values."""
+    return [
+        step for value in values for step in (instruction(jump, value, if_false=len(steps)), *steps)
     ]
 
 
