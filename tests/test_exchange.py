@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from nbgrader.exchange.default import (
 )
 from nbgrader.utils import capture_log
 from traitlets.config import Config, PyFileConfigLoader
+
+from proctor.classroom.exchange import Room, copy_carefully
 
 REPOSITORY = Path(__file__).parent.parent
 GRADERS = '''
@@ -242,6 +245,76 @@ def test_links_and_pipes_in_a_submission_are_not_collected(small_class):
         "timestamp.txt",
         "tiny.ipynb",
     ]
+
+
+def test_a_file_that_becomes_a_link_while_it_is_copied_is_not_followed(small_class, monkeypatch):
+    """Whoever handed it in swaps it between the look and the copy."""
+    secret = small_class.course / "source/tiny/tiny.ipynb"
+    (submission,) = small_class.inbound()
+    notebook = submission / "tiny.ipynb"
+    seen = os.stat
+
+    def swap(path, **options):
+        status = seen(path, **options)
+        if path == "tiny.ipynb" and not notebook.is_symlink():
+            notebook.unlink()
+            notebook.symlink_to(secret)
+        return status
+
+    monkeypatch.setattr(os, "stat", swap)
+    said = "".join(copy_carefully(submission, fresh(small_class.folder / "copy"), Room()))
+    assert notebook.is_symlink()
+    assert "as it is no file: 'tiny.ipynb'" in said
+    assert not (small_class.folder / "copy/tiny.ipynb").exists()
+
+
+def test_a_folder_that_becomes_a_link_while_it_is_copied_is_not_followed(tmp_path, monkeypatch):
+    secrets, submission = fresh(tmp_path / "secrets"), fresh(tmp_path / "submission")
+    (secrets / "solution.py").write_text("secret")
+    (submission / "data").mkdir()
+    opened = os.open
+
+    def swap(path, *arguments, **options):
+        if path == "data" and not (submission / "data").is_symlink():
+            (submission / "data").rmdir()
+            (submission / "data").symlink_to(secrets)
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", swap)
+    with contextlib.suppress(OSError):
+        list(copy_carefully(submission, fresh(tmp_path / "copy"), Room()))
+    assert (submission / "data").is_symlink()
+    assert "secret" not in "".join(read_all(tmp_path / "copy"))
+
+
+def test_what_is_collected_is_bounded(tmp_path):
+    submission, room = fresh(tmp_path / "submission"), Room(6, 1000, 1)
+    with (submission / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    for name in ("a", "b", "c"):
+        (submission / name).write_bytes(bytes(400))
+    (submission / "d/e").mkdir(parents=True)
+    (submission / "d/e/deep").touch()
+    said = list(copy_carefully(submission, fresh(tmp_path / "copy"), room))
+    assert said == [
+        "as it has 400 bytes, and there is room for 200 more: 'c'",
+        "as it has 1,099,511,627,776 bytes, and there is room for 200 more: 'sparse'",
+        "as it lies more than 1 folders deep: what is in 'd'",
+    ]
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["a", "b", "d"]
+    for number in range(9):
+        (submission / "d" / str(number)).touch()
+    said = list(copy_carefully(submission, fresh(tmp_path / "again"), room))
+    assert said[-1] == "as there are more than 6 files: what is in 'd'"
+
+
+def fresh(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def read_all(folder: Path) -> list[str]:
+    return [path.read_text() for path in folder.rglob("*") if path.is_file()]
 
 
 def test_stock_collect_would_have_followed_the_link(small_class, monkeypatch):

@@ -91,14 +91,17 @@ def collect_from_platforms(c: Config) -> None:
 
 
 def make_safe_pages(c: Config) -> None:
-    """Feedback and Formgrader show text and outputs of students: cleaned after they became HTML.
+    """Feedback and Formgrader show text and outputs of students: cleaned after they became HTML,
+    within bounds for each page.
     Both work without the internet; the rubric of a written answer is on Formgrader's page alone."""
     c.GenerateFeedback.preprocessors = ["proctor.classroom.preprocessors.GetGradesGiven"]
     c.GenerateFeedback.exporter_class = "proctor.pages.formgrader.FeedbackExporter"
     c.HTMLExporter.sanitize_html = True
+    c.HTMLExporter.preprocessors = ["proctor.pages.bounded.NewPage"]
     c.HTMLExporter.filters = {
-        "markdown2html": "proctor.pages.feedback.markdown_to_html",
-        "clean_html": "proctor.pages.feedback.clean_html",
+        "markdown2html": "proctor.pages.bounded.markdown_to_html",
+        "clean_html": "proctor.pages.bounded.clean_html",
+        "highlight_code": "proctor.pages.bounded.highlight_code",
         "exercises": "proctor.pages.formgrader.exercises",
         "rubric": "proctor.pages.formgrader.rubric",
     }

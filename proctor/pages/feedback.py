@@ -6,7 +6,6 @@ that came from a submission is cut down to an allow-list, and cleaned again when
 
 from __future__ import annotations
 
-import functools
 import html
 import re
 from collections.abc import Iterable
@@ -224,7 +223,7 @@ def _text(value: Any) -> str:
     return text[:MAX_TEXT_CHARACTERS] + "\n... the rest was cut ..."
 
 
-# HTML of feedback and Formgrader: nbgrader_config.py names these two as filters of HTMLExporter
+# HTML of feedback and Formgrader; `bounded.py` calls these two within bounds
 
 
 def clean_html(markup: str) -> str:
@@ -247,7 +246,6 @@ def is_costly(markup: str) -> bool:
     return False
 
 
-@functools.lru_cache(1000)  # most text is the same for all students
 def markdown_to_html(source: str) -> str:
     """Markdown as nbconvert renders it, cleaned after rendering so that text stays whole."""
     source = ATTACHED_PICTURE.sub("*(attached picture, left out)*", PRIVATE.sub("", source))

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import functools
 import html
 from pathlib import Path
 from typing import Any
 
 import nbgrader
 from nbconvert.exporters import HTMLExporter
-from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 
 from proctor.course import CourseError, read_notebook
@@ -31,12 +29,6 @@ class FeedbackExporter(HTMLExporter):
     That step reads the finished page once more, to describe pictures that our template describes
     itself; it takes longer than making the page.
     """
-
-    def __init__(self, **settings: Any):
-        super().__init__(**settings)
-        highlight = Highlight2HTML(pygments_lexer="ipython3", parent=self)
-        # Most code is the same for all students.
-        self.register_filter("highlight_code", functools.lru_cache(1000)(highlight))
 
     def from_notebook_node(  # type: ignore[override]  # nbconvert's own does not fit its base, either
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **settings: Any
