@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 MAX_CHARACTERS = 2000
-# A spreadsheet would run a cell that starts with one of these, unless it is a number.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet would run a cell that starts with one of these, full-width ones too, unless it is a
+# number. A cell starts after a separator as well: which signs separate is a matter of country.
+FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r")
+FORMULA_WITHIN = re.compile('([,;|\t]"*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])')
 NUMBER = re.compile(r"[+-]?[0-9.,]*%?")
 
 
@@ -30,6 +32,7 @@ def row_of(values: Sequence[Any]) -> list[Any]:
 
 def defused(text: str) -> str:
     """Text that no spreadsheet takes for a formula. A number stays one, and so does a lone "-"."""
-    if text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    if NUMBER.fullmatch(text):
+        return text
+    text = FORMULA_WITHIN.sub(r"\1'", text)
+    return f"'{text}" if text.lstrip('"').startswith(FORMULA_STARTS) else text

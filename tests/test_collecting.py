@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps.zipcollectapp import ZipCollectApp
 
 from proctor.platforms.collecting import copies_of
-from proctor.platforms.names import claim_of
+from proctor.platforms.names import NotMatched, claim_of
 
 REPOSITORY = Path(__file__).parent.parent
 CANVAS_GRADEBOOK = """\
@@ -226,6 +226,18 @@ def test_copies_and_claims():
     claim = claim_of(["A B_7001_assignsubmission_file_", "C D_7002_assignsubmission_file_t.ipynb"])
     assert claim.number == "7001"
     assert claim_of(["course_2026_1_all", "tiny.ipynb"]) is None
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "Jane_77_assignsubmission_file_x_7001_assignsubmission_file_",
+        "Jane_77_assignsubmission_file__7001_assignsubmission_file_tiny.ipynb",
+    ],
+)
+def test_a_display_name_does_not_pose_as_another_participant(part):
+    with pytest.raises(NotMatched, match="numbers of two participants"):
+        claim_of([part, "tiny.ipynb"])
 
 
 # Whose they are

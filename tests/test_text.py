@@ -39,7 +39,21 @@ def test_a_formula_is_text_in_a_spreadsheet(text):
     assert cell.endswith(plain(text))
 
 
-@pytest.mark.parametrize("text", ["-1.5", "+3", "2,5", "-12%", "-", "student-01", ""])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("sign", "=+-@\uff1d\uff0b\uff0d\uff20")
+@pytest.mark.parametrize(
+    "text", ["{}1+1", "x;{}cmd|'/c calc'!A1;.ipynb", "x,{}1", 'x;"{}1', '"{}1']
+)
+def test_no_cell_is_a_formula_whatever_separates_cells_here(text, sign, separator):
+    written = io.StringIO()
+    csv.writer(written).writerow(row_of(["a", text.format(sign), "b"]))
+    [cells] = csv.reader(io.StringIO(written.getvalue()), delimiter=separator)
+    assert not [cell for cell in cells if cell.lstrip('"')[:1] == sign]
+
+
+@pytest.mark.parametrize(
+    "text", ["-1.5", "+3", "2,5", "-12%", "-", "student-01", "", "a - b; c", "e-mail"]
+)
 def test_a_number_stays_a_number(text):
     assert defused(text) == text
     assert row_of([text, -1.5, None]) == [text, -1.5, None]

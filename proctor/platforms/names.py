@@ -29,6 +29,8 @@ CANVAS_FILE = re.compile(
 MOODLE_FILE = re.compile(
     r"(?P<name>[^_]*)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<file>.*)", re.DOTALL
 )
+# Twice in one name, it may be somebody's display name that poses as another participant.
+MOODLE_NUMBER = re.compile(r"_\d+_assignsubmission_")
 # The columns that name a person in other ways than by number
 CANVAS_IDENTIFIERS = ("SIS User ID", "SIS Login ID", "Integration ID")
 MOODLE_IDENTIFIERS = ("Email address", "Username", "ID number")
@@ -50,9 +52,15 @@ def claim_of(parts: Sequence[str]) -> Claim | None:
     """What the parts of an unpacked file's path say, or None where they fit neither platform.
 
     The outermost name that fits is the platform's; what lies within is the student's to name.
+    Raises NotMatched for a name that says so of two participants.
     """
     for place, part in enumerate(parts):
         is_last = place == len(parts) - 1
+        if len(MOODLE_NUMBER.findall(part)) > 1:
+            raise NotMatched(
+                "its name has the numbers of two participants in it, and nothing tells which is "
+                "Moodle's: collect it by hand once you know whose it is"
+            )
         if found := MOODLE_FILE.fullmatch(part):
             file = found["file"] if is_last else parts[-1]
             return Claim("Moodle", found["number"], found["name"], file)
