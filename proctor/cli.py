@@ -10,7 +10,18 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from proctor.commands import check, doctor, explain, grade, lab, package, regrade, release, report
+from proctor.commands import (
+    check,
+    doctor,
+    explain,
+    grade,
+    lab,
+    package,
+    regrade,
+    release,
+    report,
+    similar,
+)
 from proctor.commands.options import COULD_NOT_WORK
 from proctor.course import CourseError
 from proctor.sandbox.unavailable import SandboxUnavailable
@@ -21,6 +32,7 @@ COMMANDS = {
     "regrade": regrade,
     "explain": explain,
     "report": report,
+    "similar": similar,
     "release": release,
     "package": package,
     "lab": lab,

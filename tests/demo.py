@@ -15,7 +15,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,22 +107,34 @@ def samples(count: int) -> Iterator[Sample]:
         yield Sample(what, answered({**reference, "mnist_loss": source}))
     yield Sample("not a notebook", b"I could not open the file, sorry")
     choose = random.Random(0)
+    right, wrong = Deck(right, choose), Deck(wrong, choose)
     for number in range(count - 8):
         if number % 3 == 0:
-            chosen = one_for_each_cell(choose, right)
+            chosen = right.one_for_each_cell()
             what = "right, in other ways"
         else:
-            chosen = choose.sample(wrong, 1 + number % 2)
+            chosen = wrong.some(1 + number % 2)
             what = "; ".join(f"{answer.cell}: {answer.name}" for answer in chosen)
         sources = {answer.cell: answer.source for answer in chosen}
         yield Sample(what, answered({**reference, **sources}, written=number % 4 > 0))
 
 
-def one_for_each_cell(choose: random.Random, answers: list[Answer]) -> list[Answer]:
-    by_cell: dict[str, list[Answer]] = {}
-    for answer in answers:
-        by_cell.setdefault(answer.cell, []).append(answer)
-    return [choose.choice(found) for found in by_cell.values()]
+class Deck:
+    """Labelled answers to deal out: no two students have the same one, as long as there are any."""
+
+    def __init__(self, answers: list[Answer], choose: random.Random):
+        self.left = choose.sample(answers, len(answers))
+
+    def one_for_each_cell(self) -> list[Answer]:
+        return self._take({answer.cell: answer for answer in self.left}.values())
+
+    def some(self, count: int) -> list[Answer]:
+        return self._take(self.left[-count:])
+
+    def _take(self, dealt: Iterable[Answer]) -> list[Answer]:
+        taken = list(dealt)
+        self.left = [answer for answer in self.left if answer not in taken]
+        return taken
 
 
 def submitted_files() -> dict[str, str]:
