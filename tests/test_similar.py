@@ -31,9 +31,9 @@ HONEST = 32
 WORDS = """I think that the loss moves although nothing is decided anew, wheras accuracy is blind to
 it. Imagine a thermometer with two marks only: that is accuracy. You could heat the
 soup for an hour and it would definately still say cold."""
-PARAPHRASE = """The loss moves, I believe, although nothing is decided anew; accuracy, wheras, is blind
-to it. Imagine some thermometer with two marks only, this is what accuracy is. You could be heating
-soup for an hour and it would definately go on to say cold."""
+PARAPHRASE = """The loss moves, I believe, although nothing is decided anew; accuracy, wheras, is
+blind to it. Imagine some thermometer with two marks only, this is what accuracy is. You could be
+heating soup for an hour and it would definately go on to say cold."""
 
 
 @pytest.fixture(scope="module")
