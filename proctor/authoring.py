@@ -24,18 +24,33 @@ from proctor.grading.assertions import (
     result_if_any,
     tolerance,
 )
+from proctor.grading.connection import CallFacts, Raised, StudentError
 from proctor.grading.desk import grades
 from proctor.grading.diagnosis import call, describe, loop, observe, value
+from proctor.grading.handles import (
+    Handle,
+    equals,
+    fields_of,
+    is_instance,
+    text_of,
+    train,
+    type_name_of,
+)
 from proctor.grading.labelled import right, wrong
-from proctor.grading.student import CallFacts, Raised, Student, StudentError
-from proctor.wire.values import Foreign, Kept, Source
+from proctor.grading.student import Student
+from proctor.wire.values import Foreign, Member, NamedTuple, Source
+
+Kept = Handle  # what `student.keep` gives
 
 __all__ = [
     "FEW",
     "MANY",
     "CallFacts",
     "Foreign",
+    "Handle",
     "Kept",
+    "Member",
+    "NamedTuple",
     "Raised",
     "Source",
     "Student",
@@ -51,14 +66,20 @@ __all__ = [
     "assert_same_on_device",
     "call",
     "describe",
+    "equals",
+    "fields_of",
     "grades",
     "gradient_if_any",
     "gradient_of",
+    "is_instance",
     "loop",
     "observe",
     "result_if_any",
     "right",
+    "text_of",
     "tolerance",
+    "train",
+    "type_name_of",
     "value",
     "wrong",
 ]

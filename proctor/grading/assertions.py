@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from proctor.grading.student import CallFacts, Student, StudentError
+from proctor.grading.connection import CallFacts, StudentError
+from proctor.grading.student import Student
 
 # By the dtype of the inputs: an absolute difference, and one per size of the largest input.
 TOLERANCES = {torch.float32: (1e-5, 1e-6), torch.float64: (1e-9, 1e-12)}

@@ -7,6 +7,7 @@ claim; what it says of an error is shown to a student only in words of ours.
 from __future__ import annotations
 
 import builtins
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,16 +34,69 @@ class NotDefined(StudentError):
 
 
 class Raised(StudentError):
-    """The student's function raised an exception; `type_name` is its type."""
+    """The student's function raised an exception; `type_name` is its type.
 
-    def __init__(self, name: str, type_name: str, text: str):
-        self.is_unwritten = type_name == "NotImplementedError"
-        shown = f"`{name}` raised {builtin_name(type_name)}."
+    `kinds` are the types that it derives from, its own first. Where one of them is Python's, this
+    is one, too: `pytest.raises(KeyError)` sees a KeyError.
+    """
+
+    def __new__(cls, name: str, told: Told) -> Raised:
+        return super().__new__(raised_as(told.kinds))
+
+    def __init__(self, name: str, told: Told):
+        self.is_unwritten = told.type_name == "NotImplementedError" and told.in_notebook
+        shown = f"`{name}` raised {builtin_name(told.type_name)}."
         if self.is_unwritten:
             shown = f"`{name}` is not written yet: it raised NotImplementedError."
-        super().__init__(shown, f"({type_name}: {text})")
-        self.type_name = type_name
-        self.text = text
+        elif told.is_beyond_accelerator:
+            shown = (
+                f"`{name}` uses an operation that the pretend accelerator does not have: a limit "
+                "of the grading, not an error of yours. Tell your instructor."
+            )
+        super().__init__(shown, f"({told.type_name}: {told.text})")
+        self.type_name = told.type_name
+        self.kinds = told.kinds
+        self.text = told.text
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would show its repr
+
+
+@functools.cache
+def raised_as(kinds: tuple[str, ...]) -> type[Raised]:
+    """Raised, as the nearest exception of Python's among these as well."""
+    for kind in kinds:
+        python = getattr(builtins, kind, None)
+        if not (isinstance(python, type) and issubclass(python, Exception)):
+            continue
+        if python is Exception or issubclass(python, NOT_SEEN_AS):
+            break
+        return type("Raised", (Raised, python), {"__module__": __name__})
+    return Raised
+
+
+# A grader's own loop, or pytest, would take these for its own.
+NOT_SEEN_AS = (StopIteration, StopAsyncIteration, AssertionError, RecursionError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the sandbox says of an exception."""
+
+    type_name: str
+    kinds: tuple[str, ...]
+    text: str
+    in_notebook: bool
+
+    @property
+    def is_beyond_accelerator(self) -> bool:
+        """torch's own words for an operation that a device lacks."""
+        lacks = self.type_name == "NotImplementedError" and not self.in_notebook
+        return lacks and "aten::" in self.text
+
+
+class TooMuch(StudentError):
+    """What the student's function gave is over the caps."""
 
 
 class TookTooLong(StudentError):
@@ -91,11 +145,20 @@ class Connection:
     late: set[str] = field(default_factory=set)
     spent: dict[str, float] = field(default_factory=dict)  # seconds, by name
     last_call: CallFacts = field(default_factory=CallFacts)
+    question: object | None = None  # the one asked last
 
     def ask(
-        self, name: str, message: dict[str, Any], tensors: Sequence[torch.Tensor] = ()
+        self,
+        name: str,
+        message: dict[str, Any],
+        tensors: Sequence[torch.Tensor] = (),
+        *,
+        needs: Sequence[object] = (),
     ) -> tuple[dict[str, Any], list[torch.Tensor]]:
-        """Ask the open question. Raises a StudentError that names `name`."""
+        """Ask the open question, which must be the one that the objects asked about live in.
+
+        Raises a StudentError that names `name`, or TypeError for a grader's bad argument.
+        """
         limit = self.examination.limit_of_call(repeated=name in self.late)
         seconds = self.examination.seconds_for_call(limit)
         if seconds <= 0:
@@ -104,7 +167,10 @@ class Connection:
             raise TookTooLong(f"All calls of `{name}` together took too long.")
         before = self.examination.spent
         try:
-            reply, found = self.examination.question().ask(message, tensors, seconds, limit)
+            self.question = question = self.examination.question()
+            if any(needed is not question for needed in needs):
+                raise Died(f"`{name}` ended with the process it lived in.")
+            reply, found = question.ask(message, tensors, seconds, limit)
         except QuestionLost as error:
             if error.late:
                 raise self._too_late(name, limit, seconds) from error
@@ -113,13 +179,17 @@ class Connection:
             raise Died(f"`{name}` ended the process it ran in.", f"({error})") from error
         finally:
             self.spent[name] = self.spent.get(name, 0.0) + self.examination.spent - before
+        if "not_an_argument" in reply:
+            raise TypeError(f"a grader's argument does not arrive: {reply['not_an_argument']}")
+        if "too_large" in reply:
+            raise TooMuch(f"What `{name}` gave is too large to look at.", f"({reply['too_large']})")
         raised = reply.get("raised")
         if raised is None:
             return reply, found
-        type_name, text = raised_parts(raised)
+        told = told_of(raised)
         if raised.get("late") is True:
             raise self._too_late(name, limit, seconds)
-        raise Raised(name, type_name, text)
+        raise Raised(name, told)
 
     def _too_late(self, name: str, limit: float, seconds: float) -> TookTooLong:
         """What is said names the limit, never a time that the submission could have chosen."""
@@ -131,13 +201,17 @@ class Connection:
         return TookTooLong(f"`{name}` took longer than its {limit:g} s.")
 
 
-def raised_parts(raised: Any) -> tuple[str, str]:
+def told_of(raised: Any) -> Told:
     if not isinstance(raised, dict):
         raise Untrustworthy("The answer was not as agreed.")
     type_name, text = raised.get("type"), raised.get("text")
     if not isinstance(type_name, str) or not isinstance(text, str):
         raise Untrustworthy("The answer was not as agreed.")
-    return type_name[:80], text[:2000]
+    kinds = raised.get("kinds")
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        kinds = [type_name]
+    named = tuple(kind[:80] for kind in kinds[:20])
+    return Told(type_name[:80], named, text[:2000], raised.get("own") is True)
 
 
 def expect(value: Any, kind: type) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proctor.grading.student import Connection
+from proctor.grading.connection import Connection
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.unavailable import SandboxUnavailable

@@ -19,15 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy
 import platformdirs
 import torch
 from nbformat import NotebookNode
 
 from proctor.course import Course, read_notebook
+from proctor.grading.connection import Connection, Raised, StudentError
+from proctor.grading.handles import Handle, type_name_of
 from proctor.grading.labelled import answers_file, load_answers, load_probes
-from proctor.grading.student import Connection, Raised, Student, StudentError
+from proctor.grading.student import Student
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.sessions import Sandbox
+from proctor.wire.values import Member
 
 # Two ways to compute the same number differ by less than this, two mistakes by more.
 TOLERANCE = 1e-5
@@ -107,6 +111,8 @@ def gradients_of(result: Any, inputs: Sequence[Any]) -> list[torch.Tensor | None
 
 def describe(found: Any) -> Behaviour:
     """A value as JSON that says all that tells it from others."""
+    if isinstance(found, numpy.ndarray):
+        return {"array": describe(torch.from_numpy(found))}
     if isinstance(found, torch.Tensor):
         small = found.numel() <= MAX_NUMBERS
         numbers = found.detach().double().flatten().tolist() if small else "many"
@@ -121,6 +127,12 @@ def describe(found: Any) -> Behaviour:
         return {str(key): describe(item) for key, item in found.items()}
     if found is None or isinstance(found, bool | int | float):
         return found
+    if isinstance(found, Handle):
+        return {"type": type_name_of(found)}
+    if isinstance(found, bytes | complex | Member):
+        return repr(found)[:MAX_CHARACTERS]
+    if isinstance(found, set | frozenset):
+        return sorted(repr(item)[:MAX_CHARACTERS] for item in found)
     return {"type": getattr(found, "type_name", type(found).__name__)}
 
 
@@ -180,7 +192,10 @@ def cache_file(course: Course, assignment: str) -> Path:
         answers_file(course, assignment),
         *sorted(engine.glob("inside/*.py")),
         *sorted(engine.glob("wire/*.py")),
-        *(engine / "grading" / name for name in ("diagnosis.py", "student.py")),
+        *(
+            engine / "grading" / name
+            for name in ("diagnosis.py", "calls.py", "handles.py", "student.py")
+        ),
     ]
     version = hashlib.sha256(torch.__version__.encode())
     for part in parts:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from _pytest.runner import runtestprotocol
 
+from proctor.grading.connection import Raised, StudentError
 from proctor.grading.desk import (
     DESK,
     Candidate,
@@ -25,7 +26,7 @@ from proctor.grading.desk import (
 )
 from proctor.grading.marking import open_candidate
 from proctor.grading.order import graders_named, in_random_order, name_of
-from proctor.grading.student import Raised, Student, StudentError
+from proctor.grading.student import Student
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.unavailable import SandboxUnavailable
 
@@ -79,7 +80,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def title_of(item: pytest.Item) -> str:
     text = (item.obj.__doc__ or "").strip()
-    return text.splitlines()[0].rstrip(".") if text else item.name
+    if not text:
+        return item.name
+    line = text.splitlines()[0]
+    return line if line.endswith("..") else line.removesuffix(".")
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,11 +12,12 @@ from typing import Any
 import torch
 
 from proctor.inside import accelerator
-from proctor.inside.results import Results, as_tensors, describe_error, plain_numbers, to_host
+from proctor.inside.operations import OPERATIONS
+from proctor.inside.results import Objects, Results, as_tensors, describe_error, to_host
 from proctor.inside.shell import Outputs, Shell, time_limit
 from proctor.wire.errors import Malformed, WireError
 from proctor.wire.frames import Channel
-from proctor.wire.values import Encoded, Kept, Source, decode
+from proctor.wire.values import Encoded, TooLarge, decode
 
 
 def end_forks_of(process: int) -> None:
@@ -24,11 +26,18 @@ def end_forks_of(process: int) -> None:
         os._exit(0)
 
 
+class NotAnArgument(Exception):
+    """What the grader passes cannot be had here: not the student's fault."""
+
+
 @dataclass
 class Call:
-    """A finished call whose graph is kept for `backward`."""
+    """A finished call whose graph is kept for `backward`.
 
-    arguments: list[torch.Tensor]
+    `wanted` are the arguments whose gradients the grader may ask for.
+    """
+
+    wanted: list[torch.Tensor]
     results: list[torch.Tensor]
 
 
@@ -45,9 +54,12 @@ class Question:
         self.shell = shell
         self.channel = channel
         self.calls: dict[int, Call] = {}
-        self.kept: list[torch.Tensor] = []
+        self.objects = Objects()
 
     def serve(self) -> None:
+        # Not only where a tensor moves there: what a right answer sees of the machine would depend
+        # on which check was first.
+        accelerator.register()
         answers: dict[str, Callable[[dict, list[torch.Tensor]], Reply]] = {
             "run": self.run,
             "get": self.get,
@@ -66,6 +78,10 @@ class Question:
             try:
                 with time_limit(message["seconds"], "the call"):
                     reply = answers[message["ask"]](message, tensors)
+            except NotAnArgument as error:
+                reply = Reply({"not_an_argument": str(error)[:500]})
+            except TooLarge as error:
+                reply = Reply({"too_large": str(error)[:500]})
             except BaseException as error:  # noqa: BLE001 - whatever the student's code raises
                 reply = Reply({"raised": describe_error(error)})
             end_forks_of(process)
@@ -78,7 +94,7 @@ class Question:
         try:
             self.channel.send(reply.message, reply.tensors)
         except Malformed as error:  # too large, or a tensor that is none
-            self.channel.send({"raised": describe_error(error)})
+            self.channel.send({"too_large": str(error)[:500]})
 
     def run(self, message: dict, _tensors: list[torch.Tensor]) -> Reply:
         """Run one more cell, in this question alone."""
@@ -89,24 +105,24 @@ class Question:
         if message["name"] not in self.shell.user_ns:
             return Reply({"found": False})
         value = self.shell.user_ns[message["name"]]
-        results = Results()
-        encoded = results.encode(as_tensors(value))
+        results = Results(self.objects)
+        encoded = ["plain", None] if callable(value) else results.encode(as_tensors(value))
         return Reply(
             {"found": True, "callable": callable(value), "value": encoded}, results.on_host()
         )
 
     def call(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
-        arguments = Arguments(tensors, message["device"], self.kept, self.shell.user_ns)
-        positional = arguments.decode(message["positional"])
-        keywords = arguments.decode(message["keywords"])
+        arguments = Arguments(tensors, message["device"], self.objects, self.shell.user_ns)
+        function, positional, keywords = arguments.of_call(message)
+        wanted = [tensor for tensor in arguments.tensors if tensor.requires_grad]
         before = [snapshot(tensor) for tensor in arguments.tensors]
-        function = self.shell.user_ns[message["name"]]
-        with measured(message["count_operations"], message["device"]) as measures:
+        in_graph = contextlib.nullcontext() if message["grad"] else torch.no_grad()
+        with in_graph, measured(message["count_operations"], message["device"]) as measures:
             for _ in range(message["times"]):
                 result = function(*positional, **keywords)
-        results = Results()
-        encoded = results.encode(plain_numbers(result))
-        self.calls[message["number"]] = Call(arguments.tensors, results.tensors)
+        results = Results(self.objects, arguments.tensors)
+        encoded = results.encode(result)
+        self.calls[message["number"]] = Call(wanted, results.tensors)
         changed = [
             index
             for index, (tensor, old) in enumerate(zip(arguments.tensors, before, strict=True))
@@ -116,27 +132,27 @@ class Question:
         return Reply({"result": encoded, "facts": facts}, results.on_host())
 
     def backward(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
+        """The gradients of a call's arguments; with `accumulate` the parameters that the call used
+        have theirs afterwards, as after `loss.backward()`."""
         call = self.calls[message["number"]]
-        results = [tensor for tensor in call.results if tensor.requires_grad]
+        results = [call.results[index] for index in message["results"]]
         upstream = [
             on_device(gradient, str(result.device))
             for gradient, result in zip(tensors, results, strict=True)
         ]
-        wanted = [tensor for tensor in call.arguments if tensor.requires_grad]
-        gradients = torch.autograd.grad(
-            results, wanted, upstream, retain_graph=True, allow_unused=True
-        )
+        ask = gradients_and_accumulate if message["accumulate"] else gradients_alone
+        gradients = ask(results, upstream, call.wanted)
         present = [gradient is not None for gradient in gradients]
         found = [to_host(gradient) for gradient in gradients if gradient is not None]
         return Reply({"present": present}, found)
 
     def keep(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
         tensor = on_device(tensors[0], message["device"])
-        self.kept.append(tensor.requires_grad_(message["requires_grad"]))
-        return Reply({"kept": len(self.kept) - 1})
+        kept = tensor.requires_grad_(message["requires_grad"])
+        return Reply({"kept": self.objects.number(kept)})
 
     def read(self, message: dict, _tensors: list[torch.Tensor]) -> Reply:
-        tensor = self.kept[message["kept"]]
+        tensor = self.objects[message["kept"]]
         facts = {
             "requires_grad": tensor.requires_grad,
             "is_leaf": tensor.is_leaf,
@@ -146,24 +162,74 @@ class Question:
         return Reply(facts, [snapshot(tensor), *gradients])
 
 
+def gradients_alone(
+    results: list[torch.Tensor], upstream: list[torch.Tensor], wanted: list[torch.Tensor]
+) -> list[torch.Tensor | None]:
+    if not wanted:
+        return []
+    still = [tensor for tensor in wanted if tensor.requires_grad]
+    found = torch.autograd.grad(results, still, upstream, retain_graph=True, allow_unused=True)
+    by_tensor = {id(tensor): gradient for tensor, gradient in zip(still, found, strict=True)}
+    return [by_tensor.get(id(tensor)) for tensor in wanted]
+
+
+def gradients_and_accumulate(
+    results: list[torch.Tensor], upstream: list[torch.Tensor], wanted: list[torch.Tensor]
+) -> list[torch.Tensor | None]:
+    before = [tensor.grad for tensor in wanted]
+    for tensor in wanted:
+        tensor.grad = None
+    try:
+        torch.autograd.backward(results, upstream, retain_graph=True)
+        return [tensor.grad for tensor in wanted]
+    finally:
+        for tensor, gradient in zip(wanted, before, strict=True):
+            tensor.grad = gradient
+
+
 class Arguments:
-    """Decodes what a grader passes: tensors on the asked device, kept tensors, functions."""
+    """Decodes what a grader passes: data, tensors on the asked device, what stays in here, and what
+    is passed by its name."""
 
     def __init__(
         self,
         tensors: list[torch.Tensor],
         device: str,
-        kept: list[torch.Tensor],
+        objects: Objects,
         namespace: dict[str, Any],
     ):
         self.received = tensors
         self.device = device
-        self.kept = kept
         self.namespace = namespace
         self.tensors: list[torch.Tensor] = []
+        self.kinds: dict[str, Callable[[list], Any]] = {
+            "tensor": self._tensor,
+            "array": lambda encoded: tensors[encoded[1]].numpy().copy(),
+            "object": lambda encoded: objects[encoded[1]],
+            "name": lambda encoded: namespace[encoded[1]],
+            "operation": lambda encoded: OPERATIONS[encoded[1]],
+            "import": lambda encoded: imported(encoded[1], encoded[2]),
+            "source": lambda encoded: eval(encoded[1], {"torch": torch}),  # noqa: S307 - the grader's
+            "device": lambda _: torch.device(device),
+            "dtype": lambda encoded: getattr(torch, encoded[1]),
+            "generator": self._generator,
+            "slice": lambda encoded: slice(*self.decode(encoded[1])),
+            "ellipsis": lambda _: ...,
+        }
+
+    def of_call(self, message: dict) -> tuple[Callable, list, dict[str, Any]]:
+        """The function of a call and its arguments. Raises NotAnArgument."""
+        try:
+            return (
+                self.decode(message["function"]),
+                self.decode(message["positional"]),
+                self.decode(message["keywords"]),
+            )
+        except Exception as error:
+            raise NotAnArgument(f"{type(error).__name__}: {error}") from error
 
     def decode(self, encoded: Encoded) -> Any:
-        return self._resolve(decode(encoded, self._tensor))
+        return decode(encoded, self.kinds)
 
     def _tensor(self, encoded: Encoded) -> torch.Tensor:
         _, index, requires_grad = encoded
@@ -171,16 +237,18 @@ class Arguments:
         self.tensors.append(tensor)
         return tensor
 
-    def _resolve(self, value: Any) -> Any:
-        if isinstance(value, Kept):
-            return self.kept[value.number]
-        if isinstance(value, Source):
-            return eval(value.text, {"torch": torch})  # noqa: S307 - the grader wrote it
-        if isinstance(value, list | tuple):
-            return type(value)(self._resolve(item) for item in value)
-        if isinstance(value, dict):
-            return {key: self._resolve(item) for key, item in value.items()}
-        return value
+    def _generator(self, encoded: Encoded) -> torch.Generator:
+        generator = torch.Generator()
+        generator.set_state(self.received[encoded[1]])
+        return generator
+
+
+def imported(module: str, name: str) -> Any:
+    """What a library has by this name, such as ("torch.optim", "SGD")."""
+    found = importlib.import_module(module)
+    for part in name.split(".") if name else ():
+        found = getattr(found, part)
+    return found
 
 
 def on_device(tensor: torch.Tensor, device: str) -> torch.Tensor:
