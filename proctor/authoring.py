@@ -27,6 +27,15 @@ from proctor.grading.assertions import (
 from proctor.grading.connection import CallFacts, Raised, StudentError
 from proctor.grading.desk import grades
 from proctor.grading.diagnosis import call, describe, loop, observe, value
+from proctor.grading.figures import (
+    assert_bars,
+    assert_labelled,
+    assert_line,
+    assert_points,
+    figure_of,
+    table_of,
+    the_axes,
+)
 from proctor.grading.handles import (
     Handle,
     equals,
@@ -57,17 +66,22 @@ __all__ = [
     "StudentError",
     "as_number",
     "as_vector",
+    "assert_bars",
     "assert_close",
     "assert_dtype",
     "assert_inputs_unchanged",
+    "assert_labelled",
+    "assert_line",
     "assert_no_host_copies",
     "assert_no_loop",
+    "assert_points",
     "assert_same_gradient_on_device",
     "assert_same_on_device",
     "call",
     "describe",
     "equals",
     "fields_of",
+    "figure_of",
     "grades",
     "gradient_if_any",
     "gradient_of",
@@ -76,7 +90,9 @@ __all__ = [
     "observe",
     "result_if_any",
     "right",
+    "table_of",
     "text_of",
+    "the_axes",
     "tolerance",
     "train",
     "type_name_of",

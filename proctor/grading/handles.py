@@ -82,7 +82,7 @@ class Handle(Reference):
 
     def __exit__(self, kind: type | None, error: BaseException | None, _traceback: Any) -> bool:
         name = None if kind is None else kind.__name__
-        told = "" if error is None else str(error)
+        told = str(error.args[0]) if error is not None and error.args else ""
         return operate(self, "leave", name, told, path=f"with {path_of(self)}", kind=bool)
 
     def __bool__(self) -> bool:

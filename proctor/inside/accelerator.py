@@ -27,6 +27,8 @@ from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from proctor.inside.recurrent import STEPS
+
 DEVICE_TYPE = "accel"
 
 aten = torch.ops.aten
@@ -281,7 +283,8 @@ def _compute(operation: OpOverload, arguments: tuple, keywords: dict[str, Any]) 
             return entered[id(tensor)]
         return AcceleratorTensor(tensor) if on_accelerator else tensor
 
-    result = operation(*_map_tensors(enter, arguments), **_map_tensors(enter, keywords))
+    on_host = STEPS.get(operation, operation)
+    result = on_host(*_map_tensors(enter, arguments), **_map_tensors(enter, keywords))
     for tensor in written:
         if isinstance(tensor, AcceleratorTensor):
             _follow_shape(tensor)
