@@ -12,6 +12,7 @@ from hostile.trial import ATTACKS, MODULES, REPOSITORY, Trial, changes, live_par
 from soak import Footprint, grown
 
 CROSS_SECTION = (
+    "A01 an object that answers everything",
     "A01 equal to everything",
     "A03 assert dropped",
     "A07 partial credit nan",
@@ -32,7 +33,7 @@ CROSS_SECTION = (
 
 def test_no_attack_gains_leaks_or_harms():
     chosen = [attack for attack in ATTACKS if attack.name in CROSS_SECTION]
-    assert len(chosen) == len(CROSS_SECTION) == 15
+    assert len(chosen) == len(CROSS_SECTION) == 16
     assert all(any(attack in chosen for attack in module.ATTACKS) for module in MODULES)
     # Sockets lie in its folder for temporary files, and may not lie as deep as those of pytest.
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:

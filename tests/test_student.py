@@ -671,6 +671,7 @@ def lie(*frames):
 
 facts = {"changed": [], "operations": None, "host_copies": []}
 described = {"requires_grad": True, "device": "cpu"}
+leaf = {**described, "leaf": True, "has_gradient": True}
 
 def answer(result, tensors=(), facts=facts):
     return {"result": result, "facts": facts}, tensors
@@ -704,6 +705,16 @@ LIES = [
     answer(["plain", 1], facts={"changed": [True], "host_copies": []}),
     answer(["plain", 1], facts={"changed": [], "host_copies": [1]}),
     answer(["plain", 1], facts={"changed": [], "host_copies": [], "operations": "few"}),
+    answer(["object", "0", "X"]),
+    answer(["object", True, "X"]),
+    answer(["object", 0]),
+    answer(["dtype", "load"]),
+    answer(["array", 0, {}]),
+    answer(["array", 0, {}], [torch.ones(1, dtype=torch.bfloat16)]),
+    answer(["set", [["tensor", 0, described]]], [torch.ones(1)]),
+    answer(["tensor", 0, leaf], [torch.ones(1)]),
+    answer(["tensor", 0, leaf], [torch.ones(1), torch.ones(2)]),
+    answer(["tensor", 0, {**described, "has_gradient": True}], [torch.ones(1), torch.ones(1)]),
     ({"raised": "ValueError"}, []),
     ({"raised": {"type": 1, "text": ""}}, []),
     ({"raised": {"type": "E"}}, []),

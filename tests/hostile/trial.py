@@ -30,7 +30,7 @@ import nbformat
 import psutil
 from nbgrader.api import Gradebook
 
-from hostile import breaking, engine, files, forging, spying
+from hostile import breaking, engine, files, forging, objects, spying
 from hostile.attack import ASSIGNMENT, EVERYTHING, MARK, Attack, unique, with_sources
 from proctor.course import Course, read_notebook
 from proctor.grading.labelled import reference_answers
@@ -38,7 +38,7 @@ from proctor.text import plain
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = Path(sys.executable).parent
-MODULES = (forging, spying, breaking, engine, files)
+MODULES = (forging, objects, spying, breaking, engine, files)
 ATTACKS = unique(attack for module in MODULES for attack in module.ATTACKS)
 
 MAX_GRADER_BYTES = 600 << 20
