@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import itertools
 import math
 import re
 import shutil
@@ -53,9 +54,9 @@ CONTRACT = {
         "cross_entropy": ("solution", None),
         "cross_entropy_values": ("graded", 2),
         "cross_entropy_gradient": ("graded", 2),
-        "cross_entropy_device": ("graded", 2),
+        "cross_entropy_device": ("graded", 1),
         "logit_for_loss": ("solution", None),
-        "logit_for_loss_values": ("graded", 1),
+        "logit_for_loss_values": ("graded", 2),
         "explain_not_zero": ("written", 4),
     },
     "loss_zoo": {
@@ -106,7 +107,10 @@ def accuracy_numbers(notebook):
     stays = ((places + 0.25).floor() == places.floor()).float()
     broken, images = notebook["BROKEN_WEIGHT"], len(notebook["digit_targets"])
     accuracy_with, distance_with = notebook["accuracy_with"], notebook["distance_with"]
-    mended = notebook["weight_after_20_steps"](notebook["mean_distance"], 1)
+    after, measure = notebook["weight_after_20_steps"], notebook["mean_distance"]
+    mended, surer = after(measure, 1), after(measure, 10)
+    slope_with = functools.partial(notebook["slope"], accuracy_with, broken)
+    third_at_045 = torch.tensor([0.9, 0.4, 0.45])
     return {
         # the three images, and mistakes that the hints know by their number
         "0.9": predictions[0],
@@ -139,6 +143,16 @@ def accuracy_numbers(notebook):
         "-0.10": (distance_with(broken + 0.001) - distance_with(broken)) / 0.001,
         "0.95": notebook["flat_in_accuracy"][2],
         "-0.47": mended,
+        "2.53": surer,
+        "0.05": distance_with(surer),
+        "0.2750": slope_with(broken + 1),
+        "0.2500": slope_with(broken + 0.1),
+        "0.025": 1 / images,  # one image that changes sides
+        "10": notebook["ten_weights"].shape[0],
+        # the questions at the end
+        "0.45": third_at_045[2],
+        "0.4333": distances.mean(),
+        "0.35": (third_at_045 - targets).abs().mean(),
         "40": images * accuracy_with(mended),
     }
 
@@ -166,12 +180,13 @@ def mnist_loss_numbers(notebook):
         "0.2333": (improved - targets).abs().mean(),
         "0.3667": (slightly_improved - targets).abs().mean(),
         "0.37": (slightly_improved - targets).abs().mean(),
-        "0.67": ((predictions > 0.5) == (targets == 1)).float().mean(),
         # mistakes that the hints know by their number
         "0.5667": torch.where(targets == 1, predictions, 1 - predictions).mean(),
         "1.3": distances.sum(),
         "0.27": mse_loss(predictions, targets),
         "-0.1667": (predictions - targets).mean(),
+        "0.1667": (targets - predictions).mean(),
+        "0.4460": (predictions.sigmoid() - targets).abs().mean(),
         # two images, and what a nudge of 0.01 does
         "0.7": 1 - two_distances[0],
         "0.3": two_distances[0],
@@ -194,6 +209,12 @@ def mnist_loss_numbers(notebook):
         "2.4": 3 - 0.1 * 2 * 3,
         "20": stands_still.index(False),
         "0.42": misjudged[0],
+        "27": notebook["accuracies"].index(max(notebook["accuracies"])),
+        "0.973": max(notebook["accuracies"]),
+        "0.946": notebook["accuracies"][-1],
+        # the questions at the end
+        "0.3333": (torch.tensor([0.9, 0.1, 0.2]) - targets).abs().mean(),
+        "-0.02": -1 / 50,
     }
 
 
@@ -210,6 +231,7 @@ def cross_entropy_numbers(notebook):
     (wrong_score.logsumexp(0) - wrong_score[0]).backward()
     wrong_probability = torch.sigmoid(torch.tensor(-6.0))
     shifted = torch.tensor([0.0, -1.0, -1.0]).exp()
+    smoothed = 0.9 + 0.1 / 3
 
     def floor(classes):
         """The loss of a perfect probability vector that is taken for logits."""
@@ -247,6 +269,7 @@ def cross_entropy_numbers(notebook):
         "0.00009": math.log(1 + 2 * math.exp(-10)),
         # mistakes that the hints know by their number
         "-0.5514": -loss,
+        "-0.0000": -first.detach()[None].log_softmax(0)[0, 0],
         "1.5514": logits.logsumexp(0),
         "0.5447": -math.log(0.58),
         "0.5108": -math.log(0.6),
@@ -269,6 +292,10 @@ def cross_entropy_numbers(notebook):
         "0.7437": floor(4),
         "1.4612": floor(10),
         "500": len(notebook["digit_labels"]),
+        # the challenge
+        "0.9": 1 - 0.1,
+        "3.3322": math.log(smoothed / (0.1 / 3)),
+        "0.2911": -smoothed * math.log(smoothed) - 2 * (0.1 / 3) * math.log(0.1 / 3),
     }
 
 
@@ -305,8 +332,13 @@ def loss_zoo_numbers(notebook):
         "0.7638": squares.sum().sqrt() / 3,
         "1.1502": root.sqrt(),
         # the mistyped price
-        "14": notebook["mistyped"].max(),
-        "11": notebook["mistyped"].max() - notebook["as_sold"].mean(),
+        "14": 10 + notebook["as_sold"].max(),
+        "14.0": 10 + notebook["as_sold"].max(),
+        "11": 10 + notebook["as_sold"].max() - notebook["as_sold"].mean(),
+        # merged in November 2020, taken out again in April 2022
+        "2020": 2020,
+        "2022": 2022,
+        "17": 12 * (2022 - 2020) + 4 - 11,
         # the three images
         "2.2": scores[0],
         "-0.4": scores[1],
@@ -340,7 +372,7 @@ def loss_zoo_numbers(notebook):
         "-0.0025": slope_of_distance,
         # the model that starts on the wrong foot
         "112": len(notebook["digit_targets"][250:]),
-        "0.964": notebook["learned"]["BCE"][-1],
+        "0.964": notebook["learned"]["BCE, lr 0.1"][-1],
     }
 
 
@@ -353,7 +385,7 @@ NUMBERS = {
 
 # Numbers that a text sets rather than works out: inputs, limits, tolerances.
 GIVEN = {
-    "accuracy": {"-4", "0.00001", "0.01", "0.3", "0.6", "1.5", "3.1", "20", "200"},
+    "accuracy": {"-4", "0.00001", "0.01", "0.3", "0.6", "1.5", "3.1", "20", "200", "1000"},
     "cross_entropy": {
         "00",
         "-1",
@@ -372,11 +404,14 @@ GIVEN = {
         "0.002",
         "0.0005",
         "0.0001",
+        "0.0002",
         "0.00001",
         "0.000000001",
     },
     "loss_zoo": {
         "-6",
+        "50",
+        "0.1",
         "200",
         "250",
         "10000",
@@ -386,12 +421,15 @@ GIVEN = {
         "0.0002",
         "0.00001",
         "0.000000001",
+        "-3",
     },
     "mnist_loss": {
         "0.01",
         "-6",
         "-80",
         "-200",
+        "10",
+        "50",
         "200",
         "28",
         "1.0",
@@ -474,8 +512,10 @@ def test_source_is_clean(assignment):
         if kind(cell) == "solution":
             imports = (ast.Import, ast.ImportFrom)
             assert not any(isinstance(node, imports) for node in ast.walk(ast.parse(cell.source)))
-        if kind(cell) == "graded":  # nbgrader would read a last expression as a score
-            assert not isinstance(ast.parse(cell.source).body[-1], ast.Expr), cell.id
+        if kind(cell) == "graded":  # nbgrader would read the value of a last line as a score
+            last = ast.parse(cell.source).body[-1]
+            assert isinstance(last, ast.Expr), f"{cell.id} does not say that its checks pass"
+            assert isinstance(last.value, ast.Call) and last.value.func.id == "print"
 
 
 @every_assignment
@@ -493,7 +533,7 @@ def test_headers_state_the_points(assignment):
             earned[exercise] += cell.metadata.nbgrader.points
     assert stated == earned
 
-    contents = read("source", assignment).cells[0].source
+    [contents] = [cell.source for cell in read("source", assignment).cells if cell.id == "plan"]
     assert dict(re.findall(r"`(\w+)` \| (\d+) \|", contents)) == {
         name: str(points) for name, points in earned.items()
     }
@@ -504,7 +544,8 @@ def test_solved_notebook_runs(assignment):
     notebook = run("source", assignment)
     assert [(cell.id, output.evalue) for cell, output in errors_of(notebook)] == []
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
-    assert "waits for your" not in str([cell.get("outputs") for cell in notebook.cells])
+    waiting = [cell.id for cell in notebook.cells if "waits for your" in str(cell.get("outputs"))]
+    assert waiting == ["challenge-check"], "the challenge is the student's alone"
 
 
 @every_assignment
@@ -521,7 +562,11 @@ def test_solved_notebook_draws_at_most_five_figures(assignment):
 @every_assignment
 def test_what_only_draws_is_left_out_without_figures(assignment, sandbox):
     cells = read("source", assignment).cells
-    drawing = {cell.id for cell in cells if "plt.show()" in cell.source}
+    drawing = {
+        cell.id
+        for cell in cells
+        if cell.id != "setup" and re.search(r"plt\.show\(\)|^ *movable\(", cell.source, re.M)
+    }
     tagged = {cell.id for cell in cells if "figure" in cell.metadata.get("tags", [])}
     assert drawing == tagged
     submission = (COURSE / f"source/{assignment}/{assignment}.ipynb").read_bytes()
@@ -594,7 +639,14 @@ def numbers_in_prose(notebook):
     found = set()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            prose = re.sub(r"\]\(\S+\)|\*\*Difficulty.*", "", cell.source)  # no links, no headers
+            # No links; no times and points, which other tests compare.
+            prose = re.sub(
+                r"\]\(\S+\)|\*\*Difficulty.*|exercises take about.*"
+                r"|^\* -?[\d.]+:|\*\*A \w+ answer \(.*?\)",
+                "",
+                cell.source,
+                flags=re.M,
+            )
             found.update(re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)", prose))
     return {number for number in found if not re.fullmatch(r"\d", number)}
 
@@ -618,6 +670,19 @@ def test_figures_of_accuracy_show_what_is_said():
     assert (rises == 0).double().mean() > 0.75, "a staircase: flat, but for some jumps"
     assert (rises >= 0).all() and (rises > 0).sum() > 10
     assert (falls < 0).all(), "a slope, everywhere"
+    near = notebook["BROKEN_WEIGHT"] + torch.linspace(-0.03, 0.03, 25)
+    assert len({float(notebook["accuracy_with"](weight)) for weight in near}) == 1, "flat, close by"
+
+    jump, across = notebook["middle"], []
+    for step in (0.1, 0.01, 0.001, 0.0001):
+        ends = jump - step / 2, jump + step / 2
+        across.append(float(notebook["slope"](notebook["accuracy_with"], *ends)))
+    assert across == sorted(across) and across[-1] > 200, "at a jump the slope grows and grows"
+
+    for k in (1, 3):
+        shares = [notebook["share_in_the_top"](k, weight) for weight in notebook["shown_weights"]]
+        changes = torch.stack(shares).diff()
+        assert 5 < (changes != 0).sum() < 0.25 * len(changes), "top 3 is a staircase, too"
 
     flat_in_accuracy = notebook["flat_in_accuracy"]
     assert flat_in_accuracy == sorted(flat_in_accuracy) and flat_in_accuracy[-1] > 0.99
@@ -634,7 +699,7 @@ def test_figures_of_mnist_loss_show_what_is_said():
     by_hand, by_torch = notebook["milliseconds"].values()
     assert by_hand[-1] > 100 * by_torch[-1], "faster by a factor of hundreds"
 
-    models = notebook["models"].values()
+    models = [notebook["three_predictions"], *notebook["models"].values()]
     old, *new = [notebook["mnist_loss"](model, notebook["three_targets"]) for model in models]
     assert max(new) < old
     old, *new = [notebook["accuracy"](model, notebook["three_targets"]) for model in models]
@@ -647,7 +712,8 @@ def test_figures_of_mnist_loss_show_what_is_said():
     losses, accuracies = torch.tensor(notebook["losses"]), notebook["accuracies"]
     assert (losses.diff() < 0).all(), "the loss falls from the first step to the last"
     assert accuracies[19] < 0.51 and accuracies[26] > 0.94, "accuracy stands still, then jumps"
-    assert max(accuracies[30:]) - min(accuracies[30:]) < 0.02, "then accuracy rests again"
+    assert accuracies[27] == max(accuracies) and accuracies[-1] < accuracies[27]
+    assert round(112 * (accuracies[27] - accuracies[-1])) == 3, "three images changed sides"
     ends = notebook["order"][[0, 1, 2, -3, -2, -1]]
     assert notebook["valid_y"][ends].tolist() == [0, 0, 0, 1, 1, 1], "sure at both ends, and right"
 
@@ -673,14 +739,336 @@ def test_figures_of_cross_entropy_show_what_is_said():
 
 def test_figures_of_loss_zoo_show_what_is_said():
     notebook = variables("loss_zoo")
-    for name, as_sold, mistyped in [("mse", 3, 5), ("mae", 3, 3)]:
-        for prices, foot in [(notebook["as_sold"], as_sold), (notebook["mistyped"], mistyped)]:
-            losses = [notebook[name](torch.full((5,), c), prices) for c in notebook["candidates"]]
-            assert notebook["candidates"][losses.index(min(losses))] == foot
+    as_sold, candidates = notebook["as_sold"], notebook["candidates"]
+    mistyped = torch.cat([as_sold[:4], torch.tensor([14.0])])
+    for name, prices, foot in [("mse", as_sold, 3), ("mse", mistyped, 5)] + [
+        ("mae", prices, 3) for prices in (as_sold, mistyped)
+    ]:
+        losses = notebook["losses_of"](notebook[name], prices)
+        assert abs(candidates[losses.index(min(losses))] - foot) < 1e-6
 
-    bce, mnist_loss = notebook["learned"]["BCE"], notebook["learned"]["mnist_loss"]
-    assert set(mnist_loss) == {mnist_loss[0]}, "with mnist_loss the model stands still"
-    assert bce[-1] > bce[0] + 0.4
+    learned = notebook["learned"]
+    assert set(learned["mnist_loss, lr 0.1"]) == {0.5}, "with mnist_loss the model stands still"
+    assert learned["BCE, lr 0.1"][0] < 0.6
+
+    def ends(loss, lr):
+        return notebook["accuracies_while_learning"](notebook[loss], lr=lr)[-1]
+
+    for lr in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20):
+        assert ends("bce_with_logits", lr) > 0.96, "BCE is content with anything from 0.1 to 20"
+    bought_off = {lr: ends("mnist_loss_of_scores", lr) for lr in (1, 5, 10, 20, 50)}
+    assert {lr for lr, share in bought_off.items() if share > 0.96} == {5, 10, 20}
+    assert bought_off[1] == bought_off[50] == 0.5, "too slow at 1, thrown too far at 50"
+
+
+def test_at_50_the_first_long_step_leads_to_the_flat_ground_at_the_other_end():
+    notebook = variables("loss_zoo")
+    images, targets = notebook["digit_images"][:250], notebook["digit_targets"][:250]
+    weights, bias = torch.zeros(64, requires_grad=True), torch.tensor(-6.0, requires_grad=True)
+    sharpest = 0.0
+    for _ in range(40):
+        scores = images @ weights + bias
+        notebook["mnist_loss_of_scores"](scores, targets).backward()
+        with torch.no_grad():
+            for parameter in (weights, bias):
+                sharpest = max(sharpest, float(parameter.grad.abs().max()))
+                parameter -= 50 * parameter.grad
+                parameter.grad = None
+    assert (scores > 6).all(), "every image is now taken for a 3, and surely"
+
+
+FIRST_ANSWERS = {
+    "accuracy": "accuracy",
+    "cross_entropy": "derivation",
+    "loss_zoo": "mse",
+    "mnist_loss": "where_by_hand",
+}
+
+
+@every_assignment
+def test_something_of_the_students_own_works_after_a_page_of_reading(assignment):
+    words = 0
+    for cell in read("source", assignment).cells:
+        if kind(cell) == "solution":
+            break
+        if cell.cell_type == "markdown":
+            words += len(re.findall(r"[\w`'][^\s|]*", cell.source))
+    assert cell.id == FIRST_ANSWERS[assignment]
+    assert words < 350
+
+
+@every_assignment
+def test_title_states_minutes_and_points(assignment):
+    cells = read("source", assignment).cells
+    text = "\n".join(cell.source for cell in cells)
+    times = re.findall(r"\*\*Difficulty [●○]{3}, (\d+) minutes, (\d+) points?\*\*", text)
+    count = ["one", "two", "three", "four", "five", "six", "seven"][len(times) - 1]
+    minutes, points = (sum(map(int, column)) for column in zip(*times, strict=True))
+    stated = f"{count} exercises take about {minutes} minutes and are worth {points} points"
+    assert stated in cells[0].source
+
+
+@every_assignment
+def test_headings_are_in_order(assignment):
+    levels = []
+    for cell in read("source", assignment).cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"```.*?```", "", cell.source, flags=re.S)
+            levels += [len(heading) for heading in re.findall(r"^(#+) ", text, re.M)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+@every_assignment
+def test_every_figure_has_a_text_that_says_what_it_shows(assignment):
+    """nbconvert and the feedback page take it from the cell's metadata."""
+    cells = read("source", assignment).cells
+    for place, cell in enumerate(cells):
+        if "figure" in cell.metadata.get("tags", []):
+            assert len(cell.metadata.alt.split()) >= 10, cell.id
+            after = next(one for one in cells[place + 1 :] if one.cell_type == "markdown")
+            assert after.source.startswith("*What to see:*"), cell.id
+
+
+@every_assignment
+def test_hints_stand_between_an_answer_and_its_checks(assignment):
+    """So that nobody scrolls past the longest code of the notebook to reach help."""
+    cells = read("source", assignment).cells
+    for place, cell in enumerate(cells):
+        if kind(cell) == "solution":
+            before_checks = []
+            for after in cells[place + 1 :]:
+                if kind(after) == "graded":
+                    break
+                before_checks.append(after.source)
+            assert "<details><summary>Hint: " in "".join(before_checks), cell.id
+
+
+def assert_statements(nodes, helpers):
+    """How many asserts are in the code, those of helpers that it calls included."""
+    asserts, called = 0, set()
+    for node in nodes:
+        for one in ast.walk(node):
+            asserts += isinstance(one, ast.Assert)
+            if isinstance(one, ast.Call) and isinstance(one.func, ast.Name):
+                called.add(one.func.id)
+    found = [helpers.pop(name) for name in called if name in helpers]
+    return asserts + (assert_statements(found, helpers) if found else 0)
+
+
+@every_assignment
+def test_passing_checks_say_how_many_they_are(assignment):
+    notebook = run("source", assignment)
+    helpers = {
+        node.name: node
+        for cell in notebook.cells
+        if kind(cell) == "locked" and cell.cell_type == "code"
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    for cell in notebook.cells:
+        if kind(cell) == "graded":
+            number = assert_statements([ast.parse(cell.source)], dict(helpers))
+            words = {1: "the check passes", 2: "both checks pass"}
+            words = words.get(number, f"all {number} checks pass")
+            [output] = cell.outputs
+            assert output.text.strip() == f"{grade_id(cell)}: {words}"
+
+
+def message_of(provoke):
+    """What Python or torch says about a mistake."""
+    try:
+        provoke()
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        return str(error)
+    raise AssertionError("nothing was raised")
+
+
+def leaf():
+    return torch.tensor([1.0, 2.0], requires_grad=True)
+
+
+# What hints quote from Python and torch, provoked.
+MISTAKES = [
+    lambda: torch.tensor(1.0)(),
+    lambda: torch.tensor([True]).mean(),
+    lambda: bool(torch.tensor([True, False])),
+    lambda: torch.zeros(64).__setitem__(53, torch.zeros(41)),
+    lambda: torch.where(torch.tensor([1, 0]), 1.0, 2.0),
+    lambda: leaf().backward(),
+    lambda: leaf().numpy(),
+    lambda: leaf().add_(1),
+    lambda: math.exp(torch.tensor([1.0, 2.0])),
+    lambda: 0.1 * leaf().grad,
+    lambda: torch.zeros(4, 3) - torch.zeros(4, 5).sum(dim=1),
+    lambda: torch.zeros(4, 3)[torch.arange(4), torch.tensor([0, 1, 2, 3])],
+    lambda: torch.exp(1.0),
+    lambda: binary_cross_entropy_with_logits(torch.zeros(2), torch.tensor([0, 1])),
+]
+
+
+def messages_of_checks(notebook):
+    """All texts in the code of the notebook, {} in the place of a value."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.JoinedStr):
+                parts = [getattr(part, "value", None) for part in node.values]
+                yield "".join(part if isinstance(part, str) else "{}" for part in parts)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def pattern_of(quote):
+    """What a quoted message looks like in the code, where values are placeholders."""
+    parts = re.split(r"(\[[^]]*\]|-?\d+(?:\.\d+)?|\bNoneType|\bNone|\bfloat|\blist|\.\.\.)", quote)
+    pattern = ""
+    for place, part in enumerate(parts):
+        if place % 2 == 0:
+            pattern += re.escape(part)
+        elif part.startswith("["):
+            pattern += rf"(?:\[{pattern_of(part[1:-1])}\]|\{{\}})"
+        else:
+            pattern += ".*" if part == "..." else rf"(?:{re.escape(part)}|\{{\}})"
+    return pattern
+
+
+@every_assignment
+def test_messages_that_hints_quote_are_the_real_ones(assignment):
+    notebook = read("source", assignment)
+    texts = {*messages_of_checks(notebook), *map(message_of, MISTAKES)}
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for summary in re.findall(r"<summary>Hint: (.*?)</summary>", prose):
+        for quote in re.findall(r'"([^"]+)"', summary):
+            assert any(re.search(pattern_of(quote), text) for text in texts), quote
+
+
+def challenge_of(assignment):
+    """The names in which the challenge is tried, its check, and the folded solution."""
+    cells = {cell.id: cell.source for cell in read("source", assignment).cells}
+    solution = re.search(r"```python\n(.*?)```", cells["challenge-solution"], re.S)[1]
+    namespace = dict(variables(assignment))
+    exec(cells["challenge-answer"], namespace)  # noqa: S102
+    return namespace, cells["challenge-check"], solution
+
+
+@every_assignment
+def test_challenge_is_checked(assignment, capsys):
+    namespace, check, solution = challenge_of(assignment)
+    exec(check, namespace)  # noqa: S102
+    assert "waits for your" in capsys.readouterr().out
+    exec(solution, namespace)  # noqa: S102
+    exec(check, namespace)  # noqa: S102
+    assert "challenge solved" in capsys.readouterr().out
+
+
+WRONG_CHALLENGES = {
+    "accuracy": [("k, dim=1", "1, dim=1"), (".mean()", ".sum()")],
+    "cross_entropy": [("classes - 1", "classes"), ("1 - smoothing + other", "1 - smoothing")],
+    "loss_zoo": [("-3 * errors", "-errors"), ("errors > 0", "errors < 0")],
+    "mnist_loss": [(".clamp(min=0)", ""), ("1 + scores", "-scores")],
+}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "right", "wrong"),
+    [(name, *change) for name, changes in WRONG_CHALLENGES.items() for change in changes],
+)
+def test_a_wrong_answer_to_the_challenge_is_refused(assignment, right, wrong):
+    namespace, check, solution = challenge_of(assignment)
+    assert right in solution
+    exec(solution.replace(right, wrong), namespace)  # noqa: S102
+    with pytest.raises(AssertionError):
+        exec(check, namespace)  # noqa: S102
+
+
+@every_assignment
+def test_five_questions_to_check_oneself(assignment):
+    [quiz] = [cell.source for cell in read("source", assignment).cells if cell.id == "quiz"]
+    answers = re.findall(r"<details><summary>(\d)\. .*?</summary>\n\n(.*?)\n</details>", quiz, re.S)
+    assert [number for number, _ in answers] == ["1", "2", "3", "4", "5"]
+    assert all(len(answer.split()) > 4 for _, answer in answers)
+
+
+@every_assignment
+def test_rubrics_are_short_items_that_add_up(assignment):
+    """`* points: what the answer says`; notes begin with >; one good and one thin answer."""
+    for cell in read("source", assignment).cells:
+        if kind(cell) != "written":
+            continue
+        items = re.findall(r"^\* (-?\d+(?:\.\d+)?): (.+)$", cell.source, re.M)
+        assert 4 <= len(items) <= 6
+        assert sum(float(points) for points, _ in items if float(points) > 0) == (
+            cell.metadata.nbgrader.points
+        )
+        assert max(len(item.split()) for _, item in items) <= 30
+        assert re.search(r"^> ", cell.source, re.M)
+        assert "**A good answer (" in cell.source and "**A thin answer (" in cell.source
+
+
+@every_assignment
+def test_a_slip_in_an_answer_is_not_told_as_a_missing_one(assignment, capsys):
+    once_solved = variables(assignment)["once_solved"]
+    with once_solved("mine"):
+        raise NotImplementedError("exercise mine is not solved yet")
+    with once_solved("mine"):
+        raise NameError("name 'mine' is not defined", name="mine")
+    assert capsys.readouterr().out.count("waits for your mine") == 2
+    with pytest.raises(NameError, match="tagrets"), once_solved("mine"):
+        raise NameError("name 'tagrets' is not defined", name="tagrets")
+
+
+@every_assignment
+def test_sliders_are_offered_under_a_figure_that_stays(assignment):
+    movable = [cell for cell in run("source", assignment).cells if "    movable(" in cell.source]
+    assert movable
+    for cell in movable:
+        kinds = [set(output.data) for output in cell.outputs if "data" in output]
+        assert "image/png" in kinds[0], "the figure is there for a page without sliders"
+        assert "application/vnd.jupyter.widget-view+json" in kinds[1]
+
+
+def test_without_ipywidgets_or_a_kernel_there_is_the_figure_alone(monkeypatch):
+    shown = []
+    monkeypatch.setattr(matplotlib.pyplot, "show", lambda: shown.append("plain"))
+    movable = variables("accuracy")["movable"]
+    movable(lambda **values: shown.append(values), height=(3, 0, 5, 1))
+    assert shown == [{"height": 3}, "plain"], "no kernel, as in grading"
+
+    monkeypatch.setitem(movable.__globals__, "get_ipython", lambda: Path)
+    monkeypatch.setattr(Path, "kernel", "a kernel", raising=False)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    movable(lambda **values: shown.append(values), height=(3, 0, 5, 1))
+    assert shown[2:] == [{"height": 3}, "plain"], "a kernel, but no ipywidgets"
+
+
+def test_a_slider_draws_its_figure_again(monkeypatch):
+    ipywidgets = pytest.importorskip("ipywidgets")
+    drawn, shown = [], []
+
+    class Handle:
+        def update(self, figure):
+            shown.append(figure)
+
+    def display(what, display_id=False):
+        shown.append(what)
+        return Handle() if display_id else None
+
+    def draw(height):
+        drawn.append(height)
+        return matplotlib.pyplot.figure()
+
+    movable = variables("accuracy")["movable"]
+    monkeypatch.setitem(movable.__globals__, "get_ipython", lambda: Path)
+    monkeypatch.setattr(Path, "kernel", "a kernel", raising=False)
+    monkeypatch.setitem(movable.__globals__, "display", display)
+    movable(draw, height=(3, 0, 5, 1))
+    [knob] = shown[1].children
+    assert isinstance(knob, ipywidgets.FloatSlider) and (knob.min, knob.max) == (0, 5)
+    knob.value = 4
+    assert drawn == [3, 4] and len(shown) == 3
+    assert not matplotlib.pyplot.get_fignums(), "figures are closed"
 
 
 def test_optional_passage_reads_the_original_mnist_files(tmp_path, monkeypatch, capsys):
