@@ -21,6 +21,7 @@ from proctor.commands import (
     release,
     report,
     similar,
+    solutions,
 )
 from proctor.commands.options import COULD_NOT_WORK
 from proctor.course import CourseError
@@ -35,6 +36,7 @@ COMMANDS = {
     "similar": similar,
     "release": release,
     "package": package,
+    "solutions": solutions,
     "lab": lab,
     "doctor": doctor,
 }

@@ -1,0 +1,115 @@
+"""`proctor solutions`: the solved notebook, for students, once nobody can hand in any more."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proctor.course import CourseError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+    from traitlets.config import Config
+
+SUMMARY = "give out the solved notebook, with the rubrics' good answers, after the deadline"
+
+HIDDEN = re.compile(
+    r"[^\n]*### BEGIN (HIDDEN TESTS|MARK SCHEME).*?### END \1[^\n]*\n?", re.DOTALL | re.IGNORECASE
+)
+SOLUTION_MARK = re.compile(r"[ \t]*### (?:BEGIN|END) SOLUTION[ \t]*\n?", re.IGNORECASE)
+# What a rubric has besides the model answer: items with points, and notes for those who grade.
+FOR_GRADERS = re.compile(r"[*+-] +[+-]?\d+(?:[.,]\d+)?:|>")
+LABEL = re.compile(r"\*\*\s*(?:a\s+)?(good|thin)\b[^*]*\*\*:?\s*", re.IGNORECASE)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument(
+        "--to", type=Path, metavar="FILE", help="default: solutions/ASSIGNMENT.ipynb in the course"
+    )
+    command.add_argument(
+        "--before-deadline", action="store_true", help="even if somebody can still hand in"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the solved notebook; refuse while the due date, or an extension, is ahead."""
+    import nbformat
+
+    from proctor.course import read_notebook
+    from proctor.settings import course_of, load_config
+
+    config = load_config()
+    course, assignment = course_of(config), options.assignment
+    reference = read_notebook(course.reference(assignment))
+    deadline = last_deadline(config, assignment)
+    if deadline is not None and deadline > datetime.now(UTC) and not options.before_deadline:
+        raise CourseError(
+            f"{assignment} can be handed in until {deadline:%Y-%m-%d %H:%M} UTC (the due date, or "
+            "the last extension): run this again after that, or add --before-deadline"
+        )
+    path = options.to or course.root / "solutions" / f"{assignment}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(nbformat.writes(solved(reference)) + "\n", encoding="utf-8")
+    known = f"due {deadline:%Y-%m-%d %H:%M} UTC" if deadline else "it has no due date"
+    print(f"for students, once nobody can hand in any more ({known}): {path}")
+    return 0
+
+
+def last_deadline(config: Config, assignment: str) -> datetime | None:
+    """When the last student's time is over; None where the gradebook has no due date."""
+    from nbgrader.api import Gradebook, MissingEntry
+    from nbgrader.coursedir import CourseDirectory
+    from sqlalchemy.exc import DatabaseError
+
+    from proctor.classroom.gradebook import unusable
+
+    coursedir = CourseDirectory(config=config)
+    file = coursedir.db_url.removeprefix("sqlite:///")
+    if file != coursedir.db_url and not Path(file).exists():
+        return None  # opening it would make an empty one
+    try:
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+            found = gradebook.find_assignment(assignment)
+            if found.duedate is None:
+                return None
+            extensions = [one.extension for one in found.submissions if one.extension]
+            due: datetime = found.duedate.replace(tzinfo=UTC)
+            return due + max(extensions) if extensions else due
+    except MissingEntry:
+        return None
+    except DatabaseError as error:
+        raise unusable(error) from error
+
+
+def solved(reference: NotebookNode) -> NotebookNode:
+    """The instructor's notebook as students may see it: no hidden tests, no notes for graders."""
+    from nbformat import from_dict
+
+    notebook: NotebookNode = from_dict(reference)
+    for cell in notebook.cells:
+        labels = cell.metadata.pop("nbgrader", {})
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        elif labels.get("grade") and labels.get("solution"):
+            cell.source = good_answer(cell.source)
+        cell.source = SOLUTION_MARK.sub("", HIDDEN.sub("", cell.source)).rstrip("\n")
+    return notebook
+
+
+def good_answer(rubric: str) -> str:
+    """The model answer in the cell of a written answer; a thin one, shown to graders, is not."""
+    kept: list[str] = []
+    label = "good"
+    for paragraph in re.split(r"\n\s*\n", rubric.strip()):
+        lines = [line for line in paragraph.split("\n") if not FOR_GRADERS.match(line.lstrip())]
+        text = "\n".join(lines).strip()
+        found = LABEL.match(text)
+        if found:
+            label, text = found[1].lower(), text[found.end() :]
+        if text and label == "good":
+            kept.append(text)
+    return "\n\n".join(kept) or "*(There is no model answer to this question.)*"
