@@ -37,11 +37,12 @@ def serve(channel: Channel) -> None:
     shell.redirect()
     be_interrupted_by_nothing()
     seed_everything()
+    watch = Watch(shell.user_ns)
     process = os.getpid()
     while True:
         try:
             message, _, descriptors = channel.receive_with_descriptors()
-            answer = answer_session(shell, channel, message, descriptors)
+            answer = answer_session(shell, watch, channel, message, descriptors)
             end_forks_of(process)
             channel.send(answer)
         except WireError:
@@ -66,7 +67,7 @@ def seed_everything() -> None:
 
 
 def answer_session(
-    shell: Shell, channel: Channel, message: dict[str, Any], descriptors: list[int]
+    shell: Shell, watch: Watch, channel: Channel, message: dict[str, Any], descriptors: list[int]
 ) -> dict[str, Any]:
     ask = message["ask"]
     if ask == "execute":
@@ -74,7 +75,8 @@ def answer_session(
             shell.leave_out_figures()
         shell.execution_count = message["number"]  # cells may have been left out
         outputs, status = shell.run(message["source"], message["seconds"])
-        return {"outputs": outputs, "status": status}
+        changes = watch.look(ground=message["of_student"])
+        return {"outputs": outputs, "status": status, "changes": changes}
     if ask == "not missed":
         cells = message["sources"], message["candidates"], message["students"]
         return {"cells": not_missed(*cells, shell.transform_cell)}

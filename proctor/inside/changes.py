@@ -1,0 +1,197 @@
+"""What each cell of a notebook changes that functions stand on: names, and the ground under them.
+
+A function looks its names up when it is called, so a cell further down can change what it does:
+by giving a name to something else, by a switch of torch, by exchanging a function of a library.
+What is found here is told to the trusted side, which believes it only as far as it does a
+submission no good to lie.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import functools
+import math
+import operator
+import os
+import random
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy
+import torch
+
+from proctor.inside.names import LOADING, names_of
+
+# IPython's own names: what was typed and what came of it.
+OF_THE_SHELL = re.compile(r"_+|_i+|_[ido]h|_i?\d+|_exit_code|In|Out|get_ipython|exit|quit|open")
+DEEPEST = 4  # functions within functions, classes and instances that are looked into
+MOST_ITEMS = 200  # of a list, dict or set that are compared
+
+# Read whenever a student's cell has run.
+SWITCHES: dict[str, Callable[[], Any]] = {
+    "whether torch records gradients": torch.is_grad_enabled,
+    "torch's inference mode": torch.is_inference_mode_enabled,
+    "torch's default dtype": torch.get_default_dtype,
+    "torch's default device": lambda: str(torch.get_default_device()),
+    "torch's deterministic algorithms": torch.are_deterministic_algorithms_enabled,
+    "torch's anomaly detection": torch.is_anomaly_enabled,
+    "torch's precision of products": torch.get_float32_matmul_precision,
+    "torch's modes": lambda: (
+        torch._C._len_torch_function_stack(),
+        torch._C._len_torch_dispatch_stack(),
+    ),
+    "numpy's error handling": lambda: tuple(numpy.geterr().values()),
+    "warnings as errors": lambda: sum(entry[0] == "error" for entry in warnings.filters),
+    "the working folder": os.getcwd,
+    "the recursion limit": sys.getrecursionlimit,
+}
+# What answers take from libraries: these and everything in them should stay as they were.
+LIBRARIES = (
+    *(builtins, math, operator, functools, random, numpy, torch, torch.nn, torch.nn.functional),
+    *(torch.optim, torch.autograd, torch.linalg, torch.special, torch.distributions),
+)
+CLASSES = {"torch.Tensor": torch.Tensor, "torch.nn.Module": torch.nn.Module}
+MISSING = object()
+
+
+class Watch:
+    """Looks at a notebook's names after each cell, and tells what the cell changed."""
+
+    def __init__(self, namespace: dict[str, Any]):
+        self.namespace = namespace
+        self.names = marks_of(namespace)
+        self.ground = Ground()
+
+    def look(self, ground: bool) -> dict[str, Any]:
+        """What changed since the last look: `names`, each with the names that its code loads
+        (None for a name that is gone), and, if asked for, `ground`, in a few words each."""
+        try:
+            now = marks_of(self.namespace)
+            before, self.names = self.names, now
+            names: dict[str, list[str] | None] = {
+                name: None for name in before.keys() - now.keys()
+            }
+            for name, mark in now.items():
+                if not same(before.get(name), mark):
+                    names[name] = sorted(needs_of(self.namespace.get(name)))
+            return {"names": names, "ground": self.ground.look() if ground else []}
+        except Exception:  # noqa: BLE001 - names may stand for anything, and change meanwhile
+            return {"names": {}, "ground": []}
+
+
+def marks_of(namespace: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """For each name something that is another when the name stands for something else."""
+    return {
+        name: mark_of(value)
+        for name, value in list(namespace.items())
+        if type(name) is str and not OF_THE_SHELL.fullmatch(name)
+    }
+
+
+def mark_of(value: Any) -> tuple[Any, Any]:
+    """What tells a value from others. It holds on to nothing large."""
+    kind = type(value)
+    if kind is FunctionType:
+        return value, id(value.__code__)
+    if kind is ModuleType or is_class(value):
+        return value, None
+    content = None
+    if kind in (torch.Tensor, torch.nn.Parameter):
+        with contextlib.suppress(RuntimeError):  # made in inference mode
+            content = value._version
+    elif kind in (list, dict, set) and len(value) <= MOST_ITEMS:
+        items = value.items() if kind is dict else value
+        content = [(id(item[0]), id(item[1])) if kind is dict else id(item) for item in items]
+    return (kind, id(value)), content
+
+
+def same(before: tuple[Any, Any] | None, now: tuple[Any, Any]) -> bool:
+    if before is None:
+        return False
+    alike = before[0] is now[0]
+    if not alike and type(before[0]) is tuple and type(now[0]) is tuple:
+        alike = before[0][0] is now[0][0] and before[0][1] == now[0][1]
+    return alike and before[1] == now[1]
+
+
+def needs_of(value: Any) -> set[str]:
+    """The global names that a function, class or instance loads when it is used."""
+    return {name for code in codes_in(value, DEEPEST) for name in names_of(code, LOADING)}
+
+
+def codes_in(value: Any, depth: int) -> Iterator[CodeType]:
+    kind = type(value)
+    if depth == 0:
+        return
+    if kind is FunctionType:
+        yield value.__code__
+        for cell in value.__closure__ or ():
+            with contextlib.suppress(ValueError):  # not filled yet
+                yield from codes_in(cell.cell_contents, depth - 1)
+    elif kind in (classmethod, staticmethod):
+        yield from codes_in(value.__func__, depth - 1)
+    elif kind is property:
+        yield from codes_in(value.fget, depth - 1)
+    elif kind is functools.partial:
+        yield from codes_in(value.func, depth - 1)
+    elif is_class(value) and of_notebook(value):
+        for item in list(type.__dict__["__dict__"].__get__(value).values()):
+            yield from codes_in(item, depth - 1)
+    elif not is_class(value) and of_notebook(kind):
+        yield from codes_in(kind, depth)
+
+
+def is_class(value: Any) -> bool:
+    return issubclass(type(value), type)
+
+
+def of_notebook(kind: type) -> bool:
+    return type.__dict__["__dict__"].__get__(kind).get("__module__") == "__main__"
+
+
+class Ground:
+    """Switches, and what libraries hold: the same for all functions of a notebook."""
+
+    def __init__(self) -> None:
+        self.switches = read_switches()
+        self.held = {name: dict(found) for name, found in self._libraries().items()}
+
+    def look(self) -> list[str]:
+        """What is not as it was, in a few words each."""
+        switches = read_switches()
+        changed = [what for what, value in switches.items() if value != self.switches[what]]
+        self.switches = switches
+        for place, found in self._libraries().items():
+            held = self.held[place]
+            if all(map(operator.is_, map(functools.partial(getter, found), held), held.values())):
+                if place not in CLASSES or len(found) == len(held):
+                    continue
+            names = [n for n, value in held.items() if found.get(n, MISSING) is not value]
+            if place in CLASSES:  # where a new one hides what a class inherits
+                names += found.keys() - held.keys()
+            changed.extend(f"{place}.{name}"[:80] for name in names[:5])
+            self.held[place] = dict(found)
+        return changed
+
+    @staticmethod
+    def _libraries() -> dict[str, Any]:
+        held: dict[str, Any] = {library.__name__: vars(library) for library in LIBRARIES}
+        held |= {name: vars(kind) for name, kind in CLASSES.items()}
+        return held | {"sys.modules": sys.modules}
+
+
+def getter(found: Any, name: str) -> Any:
+    return found.get(name, MISSING)
+
+
+def read_switches() -> dict[str, Any]:
+    found = {}
+    for what, read in SWITCHES.items():
+        with contextlib.suppress(Exception):
+            found[what] = read()
+    return found
