@@ -68,20 +68,45 @@ class Watch:
         self.ground = Ground()
 
     def look(self, ground: bool) -> dict[str, Any]:
-        """What changed since the last look: `names`, each with the names that its code loads
-        (None for a name that is gone), and, if asked for, `ground`, in a few words each."""
+        """What changed since the last look: `names`, each with the names that its code loads now,
+        and, if asked for, `ground`, in a few words each."""
         try:
             now = marks_of(self.namespace)
             before, self.names = self.names, now
-            names: dict[str, list[str] | None] = {
-                name: None for name in before.keys() - now.keys()
-            }
+            names: dict[str, list[str]] = {name: [] for name in before.keys() - now.keys()}
             for name, mark in now.items():
                 if not same(before.get(name), mark):
-                    names[name] = sorted(needs_of(self.namespace.get(name)))
+                    names[name] = sorted(self._needs_of(self.namespace.get(name)))
             return {"names": names, "ground": self.ground.look() if ground else []}
         except Exception:  # noqa: BLE001 - names may stand for anything, and change meanwhile
             return {"names": {}, "ground": []}
+
+    def _needs_of(self, value: Any) -> set[str]:
+        """The global names that a function, class or instance loads when it is used."""
+        codes = self._codes_in(value, DEEPEST)
+        return {name for code in codes for name in names_of(code, LOADING)}
+
+    def _codes_in(self, value: Any, depth: int) -> Iterator[CodeType]:
+        kind = type(value)
+        if depth == 0:
+            return
+        if kind is FunctionType:
+            if value.__globals__ is self.namespace:
+                yield value.__code__
+            for cell in value.__closure__ or ():  # of a decorated function, the function itself
+                with contextlib.suppress(ValueError):  # not filled yet
+                    yield from self._codes_in(cell.cell_contents, depth - 1)
+        elif kind in (classmethod, staticmethod):
+            yield from self._codes_in(value.__func__, depth - 1)
+        elif kind is property:
+            yield from self._codes_in(value.fget, depth - 1)
+        elif kind is functools.partial:
+            yield from self._codes_in(value.func, depth - 1)
+        elif is_class(value) and is_of_notebook(value):
+            for item in list(contents_of(value).values()):
+                yield from self._codes_in(item, depth - 1)
+        elif not is_class(value) and is_of_notebook(kind):
+            yield from self._codes_in(kind, depth)
 
 
 def marks_of(namespace: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -119,39 +144,17 @@ def same(before: tuple[Any, Any] | None, now: tuple[Any, Any]) -> bool:
     return alike and before[1] == now[1]
 
 
-def needs_of(value: Any) -> set[str]:
-    """The global names that a function, class or instance loads when it is used."""
-    return {name for code in codes_in(value, DEEPEST) for name in names_of(code, LOADING)}
-
-
-def codes_in(value: Any, depth: int) -> Iterator[CodeType]:
-    kind = type(value)
-    if depth == 0:
-        return
-    if kind is FunctionType:
-        yield value.__code__
-        for cell in value.__closure__ or ():
-            with contextlib.suppress(ValueError):  # not filled yet
-                yield from codes_in(cell.cell_contents, depth - 1)
-    elif kind in (classmethod, staticmethod):
-        yield from codes_in(value.__func__, depth - 1)
-    elif kind is property:
-        yield from codes_in(value.fget, depth - 1)
-    elif kind is functools.partial:
-        yield from codes_in(value.func, depth - 1)
-    elif is_class(value) and of_notebook(value):
-        for item in list(type.__dict__["__dict__"].__get__(value).values()):
-            yield from codes_in(item, depth - 1)
-    elif not is_class(value) and of_notebook(kind):
-        yield from codes_in(kind, depth)
-
-
 def is_class(value: Any) -> bool:
     return issubclass(type(value), type)
 
 
-def of_notebook(kind: type) -> bool:
-    return type.__dict__["__dict__"].__get__(kind).get("__module__") == "__main__"
+def is_of_notebook(kind: type) -> bool:
+    return contents_of(kind).get("__module__") == "__main__"
+
+
+def contents_of(kind: type) -> Any:
+    """What a class defines, whatever its metaclass says."""
+    return type.__dict__["__dict__"].__get__(kind)
 
 
 class Ground:
@@ -168,11 +171,14 @@ class Ground:
         self.switches = switches
         for place, found in self._libraries().items():
             held = self.held[place]
-            if all(map(operator.is_, map(functools.partial(getter, found), held), held.values())):
-                if place not in CLASSES or len(found) == len(held):
-                    continue
+            same = all(
+                map(operator.is_, map(functools.partial(getter, found), held), held.values())
+            )
+            # What is new in a class hides what it inherits; in a module it changes nothing.
+            if same and (place not in CLASSES or len(found) == len(held)):
+                continue
             names = [n for n, value in held.items() if found.get(n, MISSING) is not value]
-            if place in CLASSES:  # where a new one hides what a class inherits
+            if place in CLASSES:
                 names += found.keys() - held.keys()
             changed.extend(f"{place}.{name}"[:80] for name in names[:5])
             self.held[place] = dict(found)

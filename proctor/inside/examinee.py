@@ -17,6 +17,7 @@ from typing import Any
 import numpy
 import torch
 
+from proctor.inside.changes import Watch
 from proctor.inside.names import not_missed
 from proctor.inside.questions import Question, end_forks_of
 from proctor.inside.shell import Shell, be_interrupted_by_nothing, make_shell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import socket
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from proctor.sandbox.changes import Changes, read_changes
 from proctor.sandbox.outputs import clean_output
 from proctor.sandbox.patience import GRACE, PatienceWith
 from proctor.sandbox.sessions import Sandbox, Session
@@ -36,6 +38,7 @@ class CellRun:
 
     outputs: list[dict[str, Any]] = field(default_factory=list)
     status: str = "skipped"
+    changes: Changes = field(default_factory=Changes)
 
 
 class OutOfTime(Late):
@@ -154,7 +157,7 @@ class Examination:
             try:
                 self._start(index, self.limits.questions)
                 run = self._execute(index, self.limits.questions)
-                self.runs[index] = CellRun(self._admit(run.outputs), run.status)
+                self.runs[index] = dataclasses.replace(run, outputs=self._admit(run.outputs))
             except OutOfTime:
                 self._out_of_time(index)
                 break
@@ -279,12 +282,14 @@ class Examination:
             "source": self.cells[index],
             "seconds": self.limits.cell,
             "figures": self.figures,
+            "of_student": index in self.student_cells,
         }
         answer = self._ask(message, seconds, process=1)
         outputs, status = answer.get("outputs"), answer.get("status")
         if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
             raise Malformed("the answer to a cell is not as agreed")
-        return CellRun([clean_output(output) for output in outputs], status)
+        cleaned = [clean_output(output) for output in outputs]
+        return CellRun(cleaned, status, read_changes(answer.get("changes")))
 
     def _admit(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self._output_bytes += len(json.dumps(outputs))
