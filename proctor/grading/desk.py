@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from proctor.grading.connection import Connection
+from proctor.grading.standing import Standings
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.unavailable import SandboxUnavailable
@@ -64,27 +65,59 @@ class CheckResult:
 
 @dataclass
 class Candidate:
-    """One notebook under examination, for the graders of its assignment."""
+    """One notebook under examination, for the graders of its assignment.
+
+    `examination` is that of the whole notebook, `connection` goes where the current check asks.
+    """
 
     examination: Examination
     assignment: str
     student_id: str | None
     seed: int
     accelerator_device: str = "accel"
+    standings: Standings | None = None  # without, all exercises are asked about at the end
     connection: Connection = field(init=False)
     file: Path | None = None  # whose graders the open question answers
     failed: bool = False  # whether a check failed in the open question
+    _connections: dict[int, Connection] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.connection = Connection(self.examination, self.accelerator_device)
+        self._ask_in(self.examination)
 
-    def begin(self, file: Path) -> None:
-        """A check of `file` begins. What a wrong answer changed, where it ran, is no burden to
-        another file's checks: they start from the notebook's own state."""
+    def begin(self, file: Path, cell: str) -> None:
+        """A check of `file`, which grades `cell`, begins. What a wrong answer changed, where it
+        ran, is no burden to another file's checks: they start from the notebook's own state."""
+        before = self.connection.examination
         if file != self.file and self.failed:
-            self.examination.end_question()
+            before.end_question()
             self.failed = False
         self.file = file
+        if self.standings is not None:
+            self._ask_in(self.standings.examination(cell, file))
+        if self.connection.examination is not before:
+            before.end_question()
+            self.connection.examination.go_on_from(before)
+
+    def note_on(self, exercise: str) -> str | None:
+        """What the student of this exercise is told about where in the notebook it was marked."""
+        return self.standings and self.standings.notes.get(exercise)
+
+    def examination_of_answer(self, exercise: str) -> Examination:
+        """Where this exercise was asked about."""
+        if self.standings is None:
+            return self.examination
+        return self.standings.examination_of_answer(exercise)
+
+    def examinations(self) -> list[Examination]:
+        return [self.examination] if self.standings is None else self.standings.examinations()
+
+    def close(self) -> None:
+        for examination in self.examinations():
+            examination.close()
+
+    def _ask_in(self, examination: Examination) -> None:
+        new = Connection(examination, self.accelerator_device)
+        self.connection = self._connections.setdefault(id(examination), new)
 
 
 @dataclass
@@ -114,7 +147,7 @@ class Desk:
     def close(self) -> None:
         """Close what was opened here; who handed one in may still have a use for them."""
         for candidate in self.candidates.values() if self.open_candidate else ():
-            candidate.examination.close()
+            candidate.close()
 
 
 # pytest's own place for what belongs to a run.

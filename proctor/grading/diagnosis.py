@@ -252,13 +252,14 @@ def diagnose(
     sources: Mapping[str, str],
     course: Course,
     assignment: str,
-    examination: Examination,
+    examination_of: Callable[[str], Examination],
     sandbox: Sandbox,
 ) -> dict[str, str]:
     """What to say about wrong answers: solution cell to text, for those that are recognised.
 
     `failed` are the solution cells whose graded cells lost marks, `sources` what the student wrote
-    in each. An answer that uses another wrong one is left alone: its behaviour is not its own.
+    in each, `examination_of` where each is asked about. An answer that uses another wrong one is
+    left alone: its behaviour is not its own.
     """
     failed = list(failed)
     alone = [cell for cell in failed if not uses_any(sources.get(cell, ""), set(failed) - {cell})]
@@ -269,10 +270,11 @@ def diagnose(
     if not to_probe:
         return {}
     mistakes = known_mistakes(course, assignment, sandbox)
-    examination.end_question()
-    student = Student(Connection(examination))
+    for examination in map(examination_of, to_probe):
+        examination.end_question()
     texts = {}
     for cell in to_probe:
+        student = Student(Connection(examination_of(cell)))
         seen = [observe(probe, student) for probe in probes[cell]]
         text = text_for([known for known in mistakes if known.cell == cell], seen)
         if text is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -16,6 +17,7 @@ from proctor.grading.desk import Candidate, CheckResult
 from proctor.grading.diagnosis import diagnose
 from proctor.grading.graders import bounded_memory, load_graders, run_graders
 from proctor.grading.marks import CellMarks, Check, Marks, automatic_points, rejected
+from proctor.grading.standing import is_run, standings_of
 from proctor.sandbox.examination import CellRun, Examination
 from proctor.sandbox.sessions import Sandbox, shared_sandbox
 from proctor.settings import TimeLimits
@@ -58,8 +60,9 @@ def mark(
             taken.notebook, release, sandbox, limits=limits, figures=figures
         ) as examination:
             candidate = Candidate(examination, assignment, student, seed)
-            cells = mark_candidate(taken, release, course, candidate)
-        if not examination.ended_from_outside:
+            with contextlib.closing(candidate):
+                cells = mark_candidate(taken, release, course, candidate)
+        if not any(each.ended_from_outside for each in candidate.examinations()):
             break
     return Marks(
         assignment=assignment,
@@ -85,22 +88,20 @@ def mark_candidate(
     """Run the notebook, ask what its answers do, and mark every graded cell."""
     examination, assignment = candidate.examination, candidate.assignment
     show_runs(taken.notebook, examination.run_cells())
+    known = intake.graded_cells(release)
+    candidate.standings = standings_of(examination, taken.notebook, known, taken.unanswered)
     with bounded_memory():
         results = run_graders(course.graders(assignment), candidate)
-        cells = mark_cells(assignment, release, results, taken.unanswered)
+        cells = mark_cells(assignment, release, results, taken.unanswered, candidate.note_on)
         failed = failed_answers(release, cells)
         sources = sources_of(taken.notebook)
-        diagnoses = diagnose(failed, sources, course, assignment, examination, examination.sandbox)
+        where = candidate.examination_of_answer
+        diagnoses = diagnose(failed, sources, course, assignment, where, examination.sandbox)
     return with_diagnoses(release, cells, diagnoses)
 
 
 def seed_of(sha256: str) -> int:
     return int(sha256[:12], 16)
-
-
-def is_run(cell: NotebookNode) -> bool:
-    """Whether grading runs this cell: graders take the place of graded code cells."""
-    return cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade", False)
 
 
 def examine(
@@ -149,10 +150,12 @@ def mark_cells(
     release: NotebookNode,
     results: Sequence[CheckResult],
     unanswered: Container[str],
+    note_on: Callable[[str], str | None] = lambda exercise: None,
 ) -> list[CellMarks]:
     """The marks of every graded cell, in the notebook's order.
 
-    `unanswered` are the grade ids of answers that are as they were released.
+    `unanswered` are the grade ids of answers that are as they were released, `note_on` gives what a
+    student is told of an exercise beside its checks.
     """
     known = intake.graded_cells(release)
     automatic = {name for name, cell in known.items() if cell.kind == "graded"}
@@ -174,7 +177,10 @@ def mark_cells(
         found = [result for result in results if result.grades.cell == graded.grade_id]
         checks = checks_of(found)
         score = score_of(graded.points, checks)
-        cells.append(CellMarks(graded.grade_id, score, graded.points, False, blank, None, checks))
+        note = note_on(graded.answer or graded.grade_id)
+        cells.append(
+            CellMarks(graded.grade_id, score, graded.points, False, blank, None, checks, note)
+        )
     return cells
 
 
@@ -252,13 +258,15 @@ def open_candidate(
     course = Course(root)
     if submission is None:
         notebook = release = read_notebook(course.reference(assignment))
-        sha256 = "0" * 64
+        sha256, unanswered = "0" * 64, frozenset()
     else:
         release = read_notebook(course.release(assignment))
         data = intake.read_submission(Path(submission))
         taken = rebuilding.rebuild(data, release)
-        notebook, sha256 = taken.notebook, taken.sha256
+        notebook, sha256, unanswered = taken.notebook, taken.sha256, taken.unanswered
     examination = examine(notebook, release, shared_sandbox(unsafe=unsafe), figures=False)
     examination.run_cells()
     seed = seed_of(sha256) if seed is None else seed
-    return Candidate(examination, assignment, student, seed, accelerator_device)
+    known = intake.graded_cells(release)
+    standings = standings_of(examination, notebook, known, unanswered)
+    return Candidate(examination, assignment, student, seed, accelerator_device, standings)

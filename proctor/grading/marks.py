@@ -39,6 +39,7 @@ class CellMarks:
     unanswered: bool = False
     diagnosis: str | None = None
     checks: list[Check] = field(default_factory=list)
+    note: str | None = None  # for the student, where a later cell changed what the answer needs
 
 
 @dataclass(frozen=True)

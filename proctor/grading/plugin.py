@@ -198,7 +198,7 @@ def candidate(request: pytest.FixtureRequest) -> Candidate:
 @pytest.fixture
 def student(request: pytest.FixtureRequest, candidate: Candidate) -> Student:
     """The student's functions and variables, to be called as if they were here."""
-    candidate.begin(request.node.path)
+    candidate.begin(request.node.path, grades_of(request.node).cell)
     return Student(candidate.connection)
 
 

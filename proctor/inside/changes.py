@@ -180,7 +180,10 @@ class Ground:
             names = [n for n, value in held.items() if found.get(n, MISSING) is not value]
             if place in CLASSES:
                 names += found.keys() - held.keys()
-            changed.extend(f"{place}.{name}"[:80] for name in names[:5])
+            changed.extend(
+                f'{place}["{name}"]' if found is sys.modules else f"{place}.{name}"
+                for name in names[:5]
+            )
             self.held[place] = dict(found)
         return changed
 

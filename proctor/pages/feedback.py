@@ -77,6 +77,9 @@ def cell_report(marks: CellMarks) -> list[NotebookNode]:
     if marks.diagnosis:
         table += f"<p><strong>It looks like this:</strong> {_with_code(marks.diagnosis)}</p>"
         lines.append(f"It looks like this: {marks.diagnosis}")
+    if marks.note:
+        table += f"<p>{_with_code(marks.note)}</p>"
+        lines.append(marks.note)
     score = f"{marks.score:g} of {marks.max_score:g} points"
     table += f"<p><strong>Score:</strong> {score}</p>"
     lines.append(f"Score: {score}")

@@ -132,6 +132,7 @@ class Examination:
         self._made = 0.0  # seconds that making the running one has taken
         self._forgotten = 0.0
         self.ended_from_outside = False
+        self.out_of_time = False  # before all cells were run
         self._session: Session | None = None
         self._question: Question | None = None
         self._left_out: set[int] = set()
@@ -146,6 +147,25 @@ class Examination:
 
     def close(self) -> None:
         self._drop_session()
+
+    def of_first_cells(self, end: int) -> Examination:
+        """Another one, of the cells before `end`: to ask about the notebook as it stood there. What
+        ended its session here is left out there, and no figure is drawn again."""
+        examination = Examination(
+            self.sandbox,
+            self.cells[:end],
+            names=self.names[:end],
+            limits=self.limits,
+            figures=False,
+            figure_cells=[index for index in self.figure_cells if index < end],
+            student_cells=[index for index in self.student_cells if index < end],
+        )
+        examination._left_out = {index for index in self._left_out if index < end}
+        return examination
+
+    def go_on_from(self, other: Examination) -> None:
+        """Use what time `other` has left: both are one submission's."""
+        self.spent = other.spent
 
     def run_cells(self) -> list[CellRun]:
         """Run every cell, in order, each once unless its session dies."""
@@ -337,6 +357,7 @@ class Examination:
         )
 
     def _out_of_time(self, index: int) -> None:
+        self.out_of_time = True
         seconds = self.limits.submission - self.limits.questions
         self.incidents.append(
             f"the notebook took longer than its {seconds:g} s; {self.names[index]} and what "
