@@ -165,7 +165,7 @@ class Examination:
 
     def go_on_from(self, other: Examination) -> None:
         """Use what time `other` has left: both are one submission's."""
-        self.spent = other.spent
+        self._forgotten += self.spent - other.spent
 
     def run_cells(self) -> list[CellRun]:
         """Run every cell, in order, each once unless its session dies."""
