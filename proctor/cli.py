@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib.metadata import version
+from types import ModuleType
 
+from proctor.classroom.stopping import stop_as_by_ctrl_c
 from proctor.commands import (
     check,
     doctor,
@@ -23,7 +26,7 @@ from proctor.commands import (
     similar,
     solutions,
 )
-from proctor.commands.options import COULD_NOT_WORK
+from proctor.commands.options import COULD_NOT_WORK, STOPPED, USUAL_EXIT_CODES
 from proctor.course import CourseError
 from proctor.sandbox.unavailable import SandboxUnavailable
 
@@ -44,13 +47,24 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    stop_as_by_ctrl_c()
     try:
         return options.run(options)
+    except KeyboardInterrupt:
+        print("\nproctor: stopped", file=sys.stderr)
+        return STOPPED
     except SandboxUnavailable as error:
         print(f"proctor: no sandbox, so nothing is graded. {error}", file=sys.stderr)
     except CourseError as error:
         print(f"proctor: {error}", file=sys.stderr)
     return COULD_NOT_WORK
+
+
+def more_help(verb: ModuleType) -> str:
+    """Examples, and how the command ends, below the options."""
+    codes = getattr(verb, "EXIT_CODES", USUAL_EXIT_CODES)
+    parts = (("examples:", getattr(verb, "EXAMPLES", "")), ("exit codes:", codes))
+    return "\n\n".join(f"{title}\n{textwrap.indent(text.strip(), '  ')}" for title, text in parts)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,7 +75,11 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, verb in COMMANDS.items():
         command = verbs.add_parser(
-            name, help=verb.SUMMARY, description=verb.SUMMARY.capitalize() + "."
+            name,
+            help=verb.SUMMARY,
+            description=verb.SUMMARY.capitalize() + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=more_help(verb),
         )
         verb.add_arguments(command)
         command.set_defaults(run=verb.run)

@@ -194,7 +194,7 @@ def hand_in(count: int) -> list[tuple[str, str]]:
     return made
 
 
-def run(*command: str) -> None:
+def run(*command: str, well: tuple[int, ...] = (0,)) -> None:
     """What an instructor types; its output is shown when it fails."""
     print(f"$ {' '.join(command)}", flush=True)
     done = subprocess.run(
@@ -205,7 +205,7 @@ def run(*command: str) -> None:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    if done.returncode:
+    if done.returncode not in well:
         raise SystemExit(f"{done.stdout[-3000:]}\nmake demo: `{' '.join(command)}` failed")
 
 
@@ -234,7 +234,7 @@ def main() -> None:
     run("nbgrader", "generate_assignment", ASSIGNMENT)
     made = hand_in(max(8, options.students))
     print(f"  {len(made)} sample students handed in submitted/*/{ASSIGNMENT}/{ASSIGNMENT}.ipynb")
-    run("proctor", "grade", ASSIGNMENT)
+    run("proctor", "grade", ASSIGNMENT, well=(0, 1))  # 1: some are worth a look
     run("nbgrader", "generate_feedback", ASSIGNMENT)
     run("proctor", "report", ASSIGNMENT)
     print_class(made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 from test_nbgrader import GRADERS, RIGHT, SmallCourse
 
@@ -53,8 +55,11 @@ def handed_in(tmp_path_factory) -> SmallCourse:
 def graded(handed_in) -> SmallCourse:
     """The same class, graded by `proctor grade`."""
     course = copy_of(handed_in, "graded")
-    done = proctor(course, "grade", "tiny", "-j", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
+    log, figures = course.root.with_name("grading.log"), course.root.with_name("figures.prom")
+    done = proctor(
+        *(course, "grade", "tiny", "-j", "2", "--log", str(log), "--metrics", str(figures))
+    )
+    assert done.returncode == 1, done.stdout + done.stderr  # one was rejected
     assert "4 graded, 1 rejected, 0 set aside" in done.stdout
     return course
 
@@ -77,7 +82,11 @@ def test_a_course_in_a_folder_whose_name_reads_as_a_pattern(handed_in, graded):
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr
-    assert proctor(course, "grade", "tiny", "--student", "late").returncode == 0
+    done = proctor(course, "grade", "tiny", "--student", "late", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["assignment"], summary["total"], summary["graded"]) == ("tiny", 1, 1)
+    assert summary["look_at"] == []
     for student in ("half", "late"):
         assert rows_of(course)[student] == rows_of(graded)[student]
     fed_back = course.nbgrader("generate_feedback", "tiny")
@@ -147,7 +156,7 @@ def test_only_what_is_new_or_changed_is_graded_again(graded):
     course.submit("half", {"double": RIGHT})
     course.submit("new", {"double": RIGHT})
     done = proctor(course, "grade", "tiny", "-j", "2")
-    assert "6 submissions, 4 of them unchanged since they were graded; now 2 graded" in done.stdout
+    assert "6 submissions: 4 unchanged, 2 graded" in done.stdout
     assert course.scores("half")["double_values"] == (2, False)
 
 
@@ -238,3 +247,22 @@ def test_nobody_of_that_name(graded):
     done = proctor(graded, "grade", "tiny", "--student", "nobody")
     assert done.returncode == 2
     assert "nobody have no submission" in done.stderr
+
+
+def test_a_run_leaves_a_log_and_figures_for_who_watches(graded):
+    log = graded.root.with_name("grading.log").read_text().splitlines()
+    assert len(log) == len(STUDENTS)
+    (half,) = [line for line in log if "half" in line]
+    assert re.fullmatch(r"2\d\d\d-.* INFO tiny: half graded, 1 of 3 in [\d.]+ s", half)
+    (broken,) = [line for line in log if "broken" in line]
+    assert "broken rejected: the file is not valid JSON" in broken
+    figures = graded.root.with_name("figures.prom").read_text()
+    values = {
+        sample.labels.get("state", family.name): sample.value
+        for family in text_string_to_metric_families(figures)
+        for sample in family.samples
+    }
+    expected = {"unchanged": 0, "graded": 4, "rejected": 1, "set_aside": 0, "waiting": 0}
+    assert {state: values[state] for state in expected} == expected
+    assert (values["proctor_exit_code"], values["proctor_running"]) == (1, 0)
+    assert values["proctor_need_look"] == 1

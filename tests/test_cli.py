@@ -73,7 +73,7 @@ def run_command(course, *arguments, **environment):
 def test_the_command_prints_one_json_object_for_each_notebook(course):
     names = ["tiny.ipynb", "wrong.ipynb", "tiny-broken.ipynb", "tiny/missing.ipynb"]
     done = run_command(course, "check", "--json", "--student", "student-01", *names)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 2, done.stderr  # as one is missing
     right, wrong, broken, missing = (json.loads(line) for line in done.stdout.splitlines())
     assert [found["notebook"] for found in (right, wrong, broken, missing)] == names
     for found in (right, wrong, broken, missing):
@@ -125,7 +125,7 @@ def test_a_failed_check_is_told_with_its_hint(course, proctor):
     (course.root / "tiny.ipynb").write_bytes(course.submission(double="def double(x): return 0"))
     status, output, _ = proctor("check", "--json", "tiny.ipynb")
     found = json.loads(output)
-    assert status == 0
+    assert status == 1
     assert found["student"] is None
     assert found["score"] == 2.0
     assert found["cells"][0]["checks"][0] == {
@@ -141,16 +141,16 @@ def test_the_table_tells_scores_failures_and_reasons(course, proctor):
     status, output, _ = proctor(
         "check", "--student", "student-01", "tiny.ipynb", "tiny-broken.ipynb"
     )
-    assert status == 0
+    assert status == 1
     for text in (
         "tiny.ipynb  (tiny, student-01)",
-        "2 of 3",
-        "failed: Doubles numbers",
+        "\n✗ double_values                  2.00 of 3",
+        "\n✗     failed: Doubles numbers",
         "Try a few numbers by hand.",
-        "waits for a person, of 4",
-        "score 2 of 3 in",
-        "rejected: the file is not valid JSON",
-        "score 0 of 3 in",
+        "explain                      needs manual grading (4 points)",
+        "score 2.00 of 3 in",
+        "\n✗ rejected: the file is not valid JSON",
+        "score 0.00 of 3 in",
     ):
         assert text in output
 
@@ -162,14 +162,14 @@ def test_the_assignment_is_told_by_its_name_its_grade_ids_or_the_option(course, 
         assert (status, json.loads(output)["score"]) == (0, 3.0)
     (course.root / "empty.ipynb").write_bytes(b"")
     status, output, _ = proctor("check", "--json", "--assignment", "tiny", "empty.ipynb")
-    assert (status, json.loads(output)["status"]) == (0, "rejected")
+    assert (status, json.loads(output)["status"]) == (1, "rejected")
     assert "0 bytes" in json.loads(output)["error"]
 
 
 def test_results_for_gradescope_share_the_points_among_the_checks(course, proctor):
     (course.root / "tiny.ipynb").write_bytes(course.submission(double="def double(x): return 0"))
     status, output, _ = proctor("check", "--gradescope", "results.json", "tiny.ipynb")
-    assert (status, "score 2 of 3" in output) == (0, True)
+    assert (status, "score 2.00 of 3" in output) == (0, True)
     results = json.loads((course.root / "results.json").read_text())
     assert results["score"] == 2.0 == sum(test["score"] for test in results["tests"])
     assert results["stdout_visibility"] == "hidden"
@@ -237,10 +237,12 @@ def test_what_a_terminal_would_obey_is_not_printed(course, proctor):
     (course.root / name).write_bytes(course.submission())
     failing = course.submission(double="while True: break\nimport os; os._exit(1)")
     (course.root / "other.ipynb").write_bytes(failing)
-    status, output, _ = proctor(
+    status, output, error = proctor(
         "check", name, "other.ipynb", f"missing-{name}", "--assignment", "tiny"
     )
-    assert status == 0
+    assert status == 2
+    assert "does not exist" in error
+    output += error
     assert not set(output) & set("\x1b\r\u202e\x07\x9b")
     assert "incident: double ended its process (exit 1)" in output
 
@@ -289,7 +291,25 @@ def test_arguments_that_make_no_sense_are_explained(arguments, capfd):
 
 def test_nothing_is_left_in_the_course(course, proctor):
     before = sorted(path for path in course.root.rglob("*") if "__pycache__" not in path.parts)
-    status, _, _ = proctor("check", "--json", "tiny.ipynb", "wrong.ipynb")
+    status, _, _ = proctor("check", "--json", "tiny.ipynb", "tiny.ipynb")
     after = sorted(path for path in course.root.rglob("*") if "__pycache__" not in path.parts)
     assert status == 0
     assert before == after
+
+
+def test_a_file_that_is_not_there_is_said_and_the_others_are_marked(course, proctor):
+    status, output, error = proctor("check", "nothere.ipynb", "tiny.ipynb", "release")
+    assert status == 2
+    assert error == "proctor: nothere.ipynb does not exist\nproctor: release is no file\n"
+    assert output.startswith("tiny.ipynb  (tiny)")
+    assert "score 3.00 of 3" in output
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_of_each_command_has_examples_and_exit_codes(command, capfd):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    assert caught.value.code == 0
+    help_text = capfd.readouterr().out
+    assert f"examples:\n  proctor {command}" in help_text
+    assert "exit codes:\n  0    " in help_text

@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
+import signal
+import sqlite3
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +20,7 @@ import pytest
 from hostile.faults import ASSIGNMENT, Classroom, kill_one, locked
 
 from proctor import cli
-from proctor.classroom import whole_class
+from proctor.classroom import gradebook, whole_class
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.commands import options
 from proctor.sandbox.bubblewrap import find_bubblewrap, is_root
@@ -75,10 +78,81 @@ def assert_whole_after(grade, classroom):
 AGAIN = "the same command goes on with what is not graded yet"
 
 
-def test_a_locked_gradebook(classroom, grade):
-    impatient = "c.CourseDirectory.db_url = 'sqlite:///gradebook.db?timeout=0.1'\n"
+def test_a_locked_gradebook_is_waited_for(classroom, grade, monkeypatch):
+    monkeypatch.setattr(gradebook, "PATIENCE_SECONDS", 100.0)
+    release = contextlib.ExitStack()
+    release.enter_context(locked(classroom, check_same_thread=False))
+    threading.Timer(3.0, release.close).start()
+    code, written = grade()
+    assert code == 0, written
+    assert_told(written, "another program writes to the gradebook: waiting, at most 100 s")
+    assert classroom.complaints(by_hand=True) == []
+
+
+def test_a_gradebook_that_is_locked_in_the_midst_of_it(classroom, grade, monkeypatch):
+    be_impatient(classroom)
+    mark, release, locks = whole_class.Store.marks, contextlib.ExitStack(), iter([1])
+
+    def lock_once(self, student, marks):
+        for _ in locks:
+            release.enter_context(locked(classroom, check_same_thread=False))
+            threading.Timer(3.0, release.close).start()
+        return mark(self, student, marks)
+
+    monkeypatch.setattr(whole_class.Store, "marks", lock_once)
+    code, written = grade()
+    assert code == 0, written
+    assert_told(written, "another program writes to the gradebook")
+    assert classroom.complaints(by_hand=True) == []
+
+
+def be_impatient(classroom):
+    """SQLite itself waits for a moment only."""
+    url = f"sqlite:///{classroom.root}/gradebook.db?timeout=0.1"
     with (classroom.root / "nbgrader_config.py").open("a") as config:
-        config.write(impatient)
+        config.write(f"c.CourseDirectory.db_url = {url!r}\n")
+
+
+def test_a_gradebook_of_an_older_nbgrader(classroom, grade):
+    with contextlib.closing(sqlite3.connect(classroom.root / "gradebook.db")) as database:
+        database.execute("alter table student drop column lms_user_id")
+        database.execute("update alembic_version set version_num = '167914646830'")
+        database.commit()
+    code, written = grade()
+    assert code == options.COULD_NOT_WORK
+    assert_told(written, "It is of an older nbgrader: run `nbgrader db upgrade`", AGAIN)
+    upgraded = classroom.type("nbgrader", "db", "upgrade")
+    assert upgraded.returncode == 0, upgraded.stdout
+    assert_whole_after(grade, classroom)
+
+
+def test_a_gradebook_that_cannot_be_written(classroom, grade):
+    place = str(classroom.root / "gradebook.db")
+    done = classroom.grade(wrapper=in_a_view("--ro-bind", place, place))
+    assert done.returncode == options.COULD_NOT_WORK
+    assert_told(done.stdout, "See to it that you may write to gradebook.db and to its folder")
+    assert_whole_after(grade, classroom)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_each_signal_that_stops_says_what_is_left(classroom, grade, number):
+    record = classroom.course.record("student-01", ASSIGNMENT)
+    old = record.read_bytes()
+    process = classroom.start("proctor", "grade", ASSIGNMENT, "-j", "1", "--log", "run.log")
+    log = classroom.root / "run.log"
+    while process.poll() is None and not (log.exists() and "student-01" in log.read_text()):
+        time.sleep(0.01)
+    process.send_signal(number)
+    written, _ = process.communicate(timeout=60)
+    assert process.returncode == options.STOPPED
+    assert_told(written, "to go: the same command goes on with them")
+    assert record.read_bytes() != old
+    assert_whole_after(grade, classroom)
+
+
+def test_a_gradebook_that_stays_locked(classroom, grade, monkeypatch):
+    monkeypatch.setattr(gradebook, "PATIENCE_SECONDS", 0.5)
+    be_impatient(classroom)
     before = classroom.scores()
     with locked(classroom):
         code, written = grade()
@@ -133,11 +207,11 @@ def test_a_clock_that_jumps(classroom, grade, monkeypatch):
     real, choose = time.time, random.Random(5)
     monkeypatch.setattr(time, "time", lambda: real() + choose.uniform(-1e8, 1e8))
     assert_whole_after(grade, classroom)
-    assert "now 0 graded" in grade()[1]
+    assert " 0 graded, " in grade()[1]
     classroom.hand_in("student-01", 9)
     for path in Path("submitted").rglob("*.ipynb"):
         shutil.copystat("source", path)  # older than anything that was graded
-    assert "now 1 graded" in grade()[1]
+    assert " 1 graded, " in grade()[1]
     assert classroom.complaints(by_hand=True) == []
 
 
@@ -164,7 +238,7 @@ def test_a_submission_that_is_still_being_written(classroom, grade):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     code, written = grade()
-    assert code == 0
+    assert code == options.NEEDS_A_LOOK
     assert_told(written, "student-03: rejected")
     path.write_bytes(whole)
     assert_whole_after(grade, classroom)
@@ -180,7 +254,7 @@ def test_what_a_kill_left_half_done_is_graded_again(classroom, grade, left):
         record.unlink()
     else:
         record.write_text('{"half": ')
-    assert "now 1 graded" in grade()[1]
+    assert " 1 graded, " in grade()[1]
     assert classroom.complaints(by_hand=True) == []
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 
-from proctor.classroom.machine import cores
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
 from proctor.course import Course, CourseError
 from proctor.grading.marks import Marks
 from proctor.grading.submitted import read_submitted
+from proctor.sandbox.machine import default_jobs
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
 
@@ -56,7 +56,7 @@ def marking_ahead(converter: Autograde, course: Course) -> Iterator[MarkedAhead]
         return
     try:
         sandbox = shared_sandbox(settings.session_limits)
-        workers = Workers(min(cores(), len(jobs)), sandbox, settings)
+        workers = Workers(min(default_jobs(), len(jobs)), sandbox, settings)
     except CourseError as error:
         converter.log.warning("Submissions are marked one at a time, as %s", error)
         yield MarkedAhead()

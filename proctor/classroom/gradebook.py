@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbgrader.api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DatabaseError
 
 from proctor.course import Course, CourseError, read_notebook
@@ -91,9 +94,56 @@ def cells_in_gradebook(coursedir: CourseDirectory) -> dict[str, float]:
         raise unusable(error) from error
 
 
+LOCKED = "database is locked"
+# What SQLite says of a gradebook, and what helps there; the first that fits.
+REMEDIES = (
+    (LOCKED, "Close what has gradebook.db open"),
+    ("readonly", "See to it that you may write to gradebook.db and to its folder"),
+    ("unable to open", "See to it that you may read and write gradebook.db and its folder"),
+    ("no such column", "It is of an older nbgrader: run `nbgrader db upgrade`, which keeps a copy"),
+    ("no such table", "It is of an older nbgrader: run `nbgrader db upgrade`, which keeps a copy"),
+    ("disk is full", "Make room on its disk"),
+)
+
+
 def unusable(error: DatabaseError) -> CourseError:
-    """What to do about a gradebook that is locked, broken or out of room."""
+    """What to do about a gradebook that is locked, older, broken or out of room."""
+    fitting = [remedy for text, remedy in REMEDIES if text in str(error.orig)]
+    remedy = fitting[0] if fitting else "Put a sound copy of gradebook.db in its place"
     return CourseError(
-        f"the gradebook cannot be used ({error.orig}). Close what has gradebook.db open, or put a "
-        "sound copy in its place; then the same command goes on with what is not graded yet."
+        f"the gradebook cannot be used ({error.orig}). {remedy}; then the same command goes on "
+        "with what is not graded yet."
     )
+
+
+PATIENCE_SECONDS = 60.0
+
+
+def wait_while_locked(
+    coursedir: CourseDirectory,
+    say: Callable[[str], None],
+    patience: float | None = None,
+) -> None:
+    """Wait until a gradebook of SQLite can be written, and say so when it has to.
+
+    Any other program may write to it meanwhile: Formgrader, or a second grader. Raises CourseError
+    when it is still locked after `patience` seconds, or cannot be written at all.
+    """
+    url = make_url(coursedir.db_url)
+    path = Path(url.database or "")
+    if url.get_backend_name() != "sqlite" or not path.is_file():
+        return
+    patience = PATIENCE_SECONDS if patience is None else patience
+    deadline = time.monotonic() + patience
+    told = False
+    while True:
+        try:
+            with contextlib.closing(sqlite3.connect(path, timeout=1.0)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+        except sqlite3.Error as error:
+            if LOCKED not in str(error) or time.monotonic() > deadline:
+                raise unusable(DatabaseError(None, None, error)) from error
+        if not told:
+            say(f"another program writes to the gradebook: waiting, at most {patience:.0f} s")
+            told = True

@@ -13,9 +13,8 @@ import gc
 import glob
 import hashlib
 import logging
-import signal
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,15 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from traitlets.config import Config
 
 from proctor.classroom.gradebook import (
+    LOCKED,
     count_rows,
     demand_same_cells,
     look_for_tables_once,
     unusable,
+    wait_while_locked,
 )
 from proctor.classroom.preprocessors import MarkInSandbox
+from proctor.classroom.stopping import held_interrupts
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
 from proctor.course import Course, CourseError
 from proctor.grading import intake
@@ -43,6 +45,8 @@ from proctor.grading.submitted import read_submitted, refused_side_files
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
 from proctor.text import plain
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -127,6 +131,7 @@ class Classroom:
         `workers` processes here mark them, or the Dask cluster whose scheduler's address is given.
         Raises CourseError and SandboxUnavailable, which no submission can cause.
         """
+        wait_while_locked(self.coursedir, LOG.warning)
         demand_same_cells(self.coursedir, self.course.release(self.assignment))
         to_grade = [student for student in students if force or not self.is_graded(student)]
         tally = Tally(total=len(students), unchanged=len(students) - len(to_grade))
@@ -150,6 +155,8 @@ class Classroom:
     ) -> tuple[Tally, list[Change]]:
         """Mark what was graded before once more, with the graders of today; returns who gains or
         loses, and why. Without `dry_run` the new marks are stored as well."""
+        if not dry_run:
+            wait_while_locked(self.coursedir, LOG.warning)
         demand_same_cells(self.coursedir, self.course.release(self.assignment))
         graded = [student for student in students if self.is_graded(student)]
         tally = Tally(total=len(students), unchanged=len(students) - len(graded))
@@ -202,16 +209,23 @@ class Classroom:
         if error is not None:
             tally.set_aside += 1
             tally.look_at.append((student, f"set aside, not graded: {plain(error)}"))
+            LOG.error("%s: %s set aside: %s", self.assignment, plain(student), plain(error))
             return
         if marks.status == "rejected":
             tally.rejected += 1
             tally.look_at.append((student, f"rejected: {plain(marks.error)}"))
+            LOG.info("%s: %s rejected: %s", self.assignment, plain(student), plain(marks.error))
             return
         tally.graded += 1
         tally.need_person += any(
             cell.needs_manual_grade and not cell.unanswered for cell in marks.cells
         )
         tally.look_at.extend((student, plain(incident)) for incident in marks.incidents)
+        LOG.info(
+            "%s: %s graded, %g of %g in %.2f s%s",
+            *(self.assignment, plain(student), marks.score, marks.max_score, marks.seconds),
+            "".join(f"; {plain(incident)}" for incident in marks.incidents),
+        )
 
 
 class Store:
@@ -237,10 +251,9 @@ class Store:
         """
         key = student, self.assignment
         MarkInSandbox.ready[key] = marks
-        self.messages.clear()
         self.coursedir.student_id = glob.escape(student)  # nbgrader takes it for a pattern
         try:
-            self.autograde.start()
+            self._store_when_unlocked()
             if key in MarkInSandbox.stored:  # nbgrader does not tell why it was not written
                 write_record(*MarkInSandbox.stored[key])
         except (NbGraderException, OSError) as error:
@@ -253,6 +266,19 @@ class Store:
         if self.stored.bit_count() == 1:  # after 1, 2, 4, 8, ...: whenever it may have doubled
             count_rows(self.coursedir)
         return None
+
+    def _store_when_unlocked(self) -> None:
+        """Have nbgrader store what is ready; once more after another program's long work."""
+        self.messages.clear()
+        try:
+            self.autograde.start()
+        except NbGraderException:
+            cause = self.messages.cause
+            if not isinstance(cause, OperationalError) or LOCKED not in str(cause.orig):
+                raise
+            wait_while_locked(self.coursedir, LOG.warning)
+            self.messages.clear()
+            self.autograde.start()
 
 
 DISK_FAULTS = frozenset(
@@ -288,19 +314,6 @@ class Messages(logging.Handler):
     def clear(self) -> None:
         self.errors.clear()
         self.cause = None
-
-
-@contextlib.contextmanager
-def held_interrupts() -> Iterator[None]:
-    """Ctrl-C waits until this block is done: what is being stored is stored whole."""
-    pressed: list[int] = []
-    previous = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if pressed:
-        raise KeyboardInterrupt
 
 
 def changes_of(student: str, record: dict[str, Any], marks: Marks) -> list[Change]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proctor.commands.options import NO_FIGURES
+from proctor.commands.options import COULD_NOT_WORK, NEEDS_A_LOOK, NO_FIGURES
 from proctor.course import Course, CourseError
 from proctor.text import plain
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from proctor.settings import Grading
 
 SUMMARY = "show the marks of notebooks, touching no gradebook"
+EXAMPLES = """
+proctor check submitted/student-01/accuracy/accuracy.ipynb
+proctor check *.ipynb --assignment accuracy --json
+"""
+EXIT_CODES = """
+0    all is well
+1    some notebook was rejected, or some check failed
+2    it could not work: no such file, no sandbox, a wrong name
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -52,7 +62,14 @@ def run(options: argparse.Namespace) -> int:
     course = course_of(config)
     grading = Grading(config=config)
     sandbox = shared_sandbox(grading.session_limits(), unsafe=options.unsafe_no_sandbox)
+    code = 0
     for notebook in options.notebooks:
+        there = Path(notebook).is_file()
+        if not there and not (options.json or options.gradescope):
+            what = "is no file" if Path(notebook).exists() else "does not exist"
+            print(f"proctor: {plain(notebook)} {what}", file=sys.stderr)
+            code = COULD_NOT_WORK
+            continue
         marks = check_one(notebook, options, course, grading, sandbox)
         if options.gradescope:
             write_results(options.gradescope, marks)
@@ -60,7 +77,14 @@ def run(options: argparse.Namespace) -> int:
             print(json.dumps(summary_of(notebook, marks)), flush=True)
         else:
             print(table_of(notebook, marks), flush=True)
-    return 0
+        code = max(code, exit_code_of(marks) if there else COULD_NOT_WORK)
+    # Gradescope's harness takes any other end for a fault of ours; the file says how it went.
+    return 0 if options.gradescope else code
+
+
+def exit_code_of(marks: Marks) -> int:
+    well = marks.status == "graded" and marks.score == marks.max_score
+    return 0 if well else NEEDS_A_LOOK
 
 
 def check_one(
@@ -143,18 +167,19 @@ def table_of(notebook: str, marks: Marks) -> str:
     who = f"{marks.assignment}, {marks.student}" if marks.student else marks.assignment
     lines = [f"{plain(notebook)}  ({who})"]
     if marks.status == "rejected":
-        lines.append(f"  rejected: {plain(marks.error)}")
+        lines.append(f"✗ rejected: {plain(marks.error)}")
     for cell in marks.cells:
         if cell.needs_manual_grade:
-            lines.append(f"  {cell.grade_id:<28} waits for a person, of {cell.max_score:g}")
+            lines.append(f"  {cell.grade_id:<28} needs manual grading ({cell.max_score:g} points)")
             continue
-        lines.append(f"  {cell.grade_id:<28} {cell.score:>5g} of {cell.max_score:g}")
+        mark = " " if cell.score == cell.max_score else "✗"
+        lines.append(f"{mark} {cell.grade_id:<28} {cell.score:>6.2f} of {cell.max_score:g}")
         for check in cell.checks:
             if not check.passed:
-                lines.append(f"      failed: {check.title}")
+                lines.append(f"✗     failed: {check.title}")
                 lines.append(f"              {plain(check.hint)}")
         if cell.diagnosis:
             lines.append(f"      {cell.diagnosis}")
     lines.extend(f"  incident: {plain(incident)}" for incident in marks.incidents)
-    lines.append(f"  score {marks.score:g} of {marks.max_score:g} in {marks.seconds:.2f} s\n")
+    lines.append(f"  score {marks.score:.2f} of {marks.max_score:g} in {marks.seconds:.2f} s\n")
     return "\n".join(lines)

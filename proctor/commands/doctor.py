@@ -7,6 +7,13 @@ import argparse
 from proctor.commands.options import COULD_NOT_WORK
 
 SUMMARY = "show what sandbox this machine gives"
+EXAMPLES = """
+proctor doctor
+"""
+EXIT_CODES = """
+0    the sandbox is sound
+2    it is not, or there is none
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 
 SUMMARY = "explain one student's mark, check by check"
+EXAMPLES = """
+proctor explain mnist_loss student-01
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from proctor.commands.options import (
-    COULD_NOT_WORK,
+    NEEDS_A_LOOK,
     NO_FIGURES,
     STOPPED,
     add_cluster,
     add_jobs,
     add_students,
 )
+from proctor.commands.watching import Metrics, add_watching, log_to
 from proctor.text import plain
 
 if TYPE_CHECKING:
-    from proctor.classroom.whole_class import Tally
+    from proctor.classroom.whole_class import Classroom, Tally
 
 SUMMARY = "grade the submissions of a class into nbgrader's gradebook"
+EXAMPLES = """
+proctor grade mnist_loss                    all that is new or has changed
+proctor grade mnist_loss --student ana -j 1
+proctor grade mnist_loss --json --log grading.log --metrics /var/lib/node_exporter/proctor.prom
+"""
+EXIT_CODES = """
+0    all is well
+1    some submissions need a look: rejected, set aside, out of time, or with another incident
+2    it could not work: no sandbox, a gradebook that cannot be used, a wrong name
+130  it was stopped, by Ctrl-C, SIGTERM or SIGHUP; the same command goes on
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -27,15 +42,22 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_cluster(command)
     add_students(command)
     command.add_argument(
-        "--force", action="store_true", help="grade again what has not changed, too"
+        "--force", action="store_true", help="also regrade submissions that have not changed"
     )
     command.add_argument("--no-figures", action="store_true", help=NO_FIGURES)
+    command.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    add_watching(command)
 
 
 def run(options: argparse.Namespace) -> int:
     """Grade a class; the same command goes on where it was stopped."""
+    with log_to(options.log):
+        return grade(options)
+
+
+def grade(options: argparse.Namespace) -> int:
     from proctor.classroom import workers
-    from proctor.commands.progress import Progress
+    from proctor.sandbox.machine import too_little_memory
     from proctor.sandbox.sessions import shared_sandbox
     from proctor.settings import Grading, course_of, load_config
 
@@ -43,16 +65,31 @@ def run(options: argparse.Namespace) -> int:
     course = course_of(config)
     # Both go on by themselves while nbgrader is imported, which takes seconds as well.
     if options.cluster is None:
+        if warning := too_little_memory(options.jobs):
+            print(f"proctor: {warning}", file=sys.stderr)
         shared_sandbox(Grading(config=config).session_limits()).start()
         workers.prepare()
     from proctor.classroom.whole_class import Classroom, named_students
 
     classroom = Classroom(config, course, options.assignment)
     students = named_students(classroom, options.student)
-    if not students:
+    if not students and not options.json:
         print(f"nobody has handed in {options.assignment}: submitted/ holds no such folder")
         return 0
+    return grade_these(classroom, students, options)
+
+
+def grade_these(classroom: Classroom, students: list[str], options: argparse.Namespace) -> int:
+    from proctor.commands.progress import Progress
+
+    metrics = Metrics(options.metrics, options.assignment)
+    code = 2  # unless it comes to an end
     with Progress(len(students)) as progress:
+
+        def tell(tally: Tally) -> None:
+            progress(tally)
+            metrics(tally)
+
         try:
             tally = classroom.grade(
                 students,
@@ -60,24 +97,48 @@ def run(options: argparse.Namespace) -> int:
                 cluster=options.cluster,
                 force=options.force,
                 figures=not options.no_figures,
-                progress=progress,
+                progress=tell,
             )
+            code = NEEDS_A_LOOK if tally.look_at else 0
         except KeyboardInterrupt:
+            code = STOPPED
+            done = progress.tally.done if progress.tally else 0
             progress.close()
-            left = len(students) - progress.tally.done
-            print(f"\nstopped with {left} to go: the same command goes on with them")
-            return STOPPED
-    print(summary_of_class(options.assignment, tally, progress.seconds))
-    return COULD_NOT_WORK if tally.set_aside else 0
+            print(
+                f"\nstopped with {len(students) - done} to go: the same command goes on with them",
+                file=sys.stderr,
+            )
+            return code
+        finally:
+            metrics.write(progress.tally, code)
+    if options.json:
+        print(json.dumps(summary_as_json(options.assignment, tally, progress.seconds)))
+    else:
+        print(summary_of_class(options.assignment, tally, progress.seconds))
+    return code
+
+
+def summary_as_json(assignment: str, tally: Tally, seconds: float) -> dict:
+    looks = [{"student": student, "reason": reason} for student, reason in tally.look_at]
+    return {
+        "assignment": assignment,
+        **asdict(tally),
+        "look_at": looks,
+        "seconds": round(seconds, 3),
+    }
 
 
 def summary_of_class(assignment: str, tally: Tally, seconds: float) -> str:
     """What a person wants to know when a class has been graded."""
-    lines = [
-        f"{assignment}: {tally.total} submissions, {tally.unchanged} of them unchanged since they "
-        f"were graded; now {tally.graded} graded, {tally.rejected} rejected, "
-        f"{tally.set_aside} set aside, in {seconds:.1f} s"
-    ]
+    counts = {
+        "unchanged": tally.unchanged,
+        "graded": tally.graded,
+        "rejected": tally.rejected,
+        "set aside": tally.set_aside,
+    }
+    told = ", ".join(f"{number} {state}" for state, number in counts.items())
+    submissions = "1 submission" if tally.total == 1 else f"{tally.total} submissions"
+    lines = [f"{assignment}: {submissions}: {told}, in {seconds:.1f} s"]
     if tally.need_person:
         lines.append(f"written answers to read in Formgrader: {tally.need_person} submissions")
     if tally.look_at:

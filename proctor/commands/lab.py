@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 
 SUMMARY = "start JupyterLab for an instructor and for a student, on one machine"
+EXAMPLES = """
+proctor lab --student student-07
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

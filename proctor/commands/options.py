@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from proctor.classroom.machine import cores
+from proctor.sandbox.machine import default_jobs
 
 REFUSED = 1
+NEEDS_A_LOOK = 1
 COULD_NOT_WORK = 2
 STOPPED = 130
+USUAL_EXIT_CODES = """
+0    all is well
+2    it could not work, and says why
+"""
 NO_FIGURES = "draw no figures, and do not run cells that only draw (faster)"
 
 
@@ -17,9 +22,10 @@ def add_jobs(command: argparse.ArgumentParser) -> None:
         "-j",
         "--jobs",
         type=positive,
-        default=cores(),
+        default=default_jobs(),
         metavar="N",
-        help="submissions marked at a time (default: the cores, %(default)s here)",
+        help="submissions marked at a time (default: as many as cores and free memory allow, "
+        "%(default)s here)",
     )
 
 

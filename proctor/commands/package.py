@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 
 SUMMARY = "make the zip file of an assignment for a course page"
+EXAMPLES = """
+proctor package mnist_loss                  writes packages/mnist_loss.zip
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -54,6 +54,7 @@ class Progress:
         print(
             f"{tally.done} of {tally.total}, {rate:.1f} a second, about {left:.0f} s to go "
             f"({counts(tally)})",
+            file=sys.stderr,
             flush=True,
         )
 

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from proctor.commands.options import COULD_NOT_WORK, add_cluster, add_jobs, add_students
+from proctor.commands.options import NEEDS_A_LOOK, add_cluster, add_jobs, add_students
+from proctor.commands.watching import log_to
 from proctor.text import plain
 
+if TYPE_CHECKING:
+    from proctor.classroom.whole_class import Change, Tally
+
 SUMMARY = "mark graded submissions anew, and show who gains or loses"
+EXAMPLES = """
+proctor regrade mnist_loss --dry-run        who would gain or lose; nothing is stored
+proctor regrade mnist_loss --student ana
+"""
+EXIT_CODES = """
+0    all is well
+1    some submissions need a look: set aside, out of time, or with another incident
+2    it could not work: no sandbox, a gradebook that cannot be used, a wrong name
+130  it was stopped; the same command begins anew
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
     add_students(command)
     command.add_argument("--dry-run", action="store_true", help="show the changes, store nothing")
+    command.add_argument("--json", action="store_true", help="print them as one JSON object")
     add_jobs(command)
     add_cluster(command)
 
@@ -28,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
     classroom = Classroom(config, course_of(config), options.assignment)
     students = named_students(classroom, options.student)
-    with Progress(len(students)) as progress:
+    with log_to(None), Progress(len(students)) as progress:
         tally, changes = classroom.regrade(
             students,
             workers=options.jobs,
@@ -36,17 +54,43 @@ def run(options: argparse.Namespace) -> int:
             dry_run=options.dry_run,
             progress=progress,
         )
+    if options.json:
+        print(json.dumps(changes_as_json(options, tally, changes)))
+    else:
+        print(changes_for_people(options, tally, changes))
+    return NEEDS_A_LOOK if tally.look_at else 0
+
+
+def changes_as_json(options: argparse.Namespace, tally: Tally, changes: list[Change]) -> dict:
+    return {
+        "assignment": options.assignment,
+        "stored": not options.dry_run,
+        "marked": tally.total - tally.unchanged,
+        "not_graded_yet": tally.unchanged,
+        "changes": [
+            {
+                **asdict(change),
+                "checks": [{"title": title, "verdict": said} for title, said in change.checks],
+            }
+            for change in changes
+        ],
+        "look_at": [{"student": student, "reason": reason} for student, reason in tally.look_at],
+    }
+
+
+def changes_for_people(options: argparse.Namespace, tally: Tally, changes: list[Change]) -> str:
+    lines = []
     for change in changes:
-        print(f"{plain(change.student)}  {change.grade_id}  {change.before:g} -> {change.after:g}")
-        for title, verdict in change.checks:
-            print(f"    {title}: {verdict}")
+        points = f"{change.before:.2f} -> {change.after:.2f}"
+        lines.append(f"{plain(change.student)}  {change.grade_id}  {points}")
+        lines += [f"    {title}: {verdict}" for title, verdict in change.checks]
     affected = len({change.student for change in changes})
     stored = "nothing was stored" if options.dry_run else "the new marks are stored"
-    print(
-        f"{options.assignment}: {tally.total - tally.unchanged} submissions marked anew, "
-        f"{affected} of them with other marks or verdicts; {stored}. "
-        f"{tally.unchanged} were new or changed, and wait for `proctor grade`."
+    lines.append(
+        f"{options.assignment}: {tally.total - tally.unchanged} marked anew, {affected} of them "
+        f"with other marks or verdicts; {stored}"
     )
-    for student, reason in tally.look_at:
-        print(f"  {plain(student)}: {reason}")
-    return COULD_NOT_WORK if tally.set_aside else 0
+    if tally.unchanged:
+        lines.append(f"not graded yet: {tally.unchanged}. Run `proctor grade {options.assignment}`")
+    lines += [f"  {plain(student)}: {reason}" for student, reason in tally.look_at]
+    return "\n".join(lines)

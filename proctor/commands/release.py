@@ -9,6 +9,14 @@ from proctor.commands.options import REFUSED, add_jobs
 from proctor.text import plain
 
 SUMMARY = "release an assignment, if its graders are proven right"
+EXAMPLES = """
+proctor release mnist_loss
+"""
+EXIT_CODES = """
+0    it was released
+1    it was not: the graders and the labelled answers disagree, or cells are wrong
+2    it could not work: no sandbox, a wrong name
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 
 SUMMARY = "write the report on an assignment of a class"
+EXAMPLES = """
+proctor report mnist_loss                   writes reports/mnist_loss.html
+proctor report mnist_loss --csv > rows.csv
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from proctor.pages.likeness import Document
 
 SUMMARY = "show which submissions share what is rare in the class"
+EXAMPLES = """
+proctor similar mnist_loss                  writes reports/mnist_loss-similar.html
+proctor similar mnist_loss --also ../last-year/submitted --csv > pairs.csv
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

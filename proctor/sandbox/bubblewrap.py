@@ -97,7 +97,32 @@ def interpreter() -> Path:
 
 
 def is_root() -> bool:
-    return os.geteuid() == 0
+    """Whether this is root, who can become somebody else.
+
+    Root of a user namespace that has but one user, as in some containers, cannot: there the
+    sandbox is started as an ordinary user starts it, whom it is for the machine. Raises
+    SandboxUnavailable where it is root for the machine, too.
+    """
+    if os.geteuid() != 0:
+        return False
+    users = Path("/proc/self/uid_map").read_text()
+    if outer_user(NOBODY, users) is not None:
+        return True
+    if outer_user(0, users) == 0:
+        raise SandboxUnavailable(
+            "This is root of the machine, in a user namespace where it can be nobody else",
+            "Grade as an ordinary user, or outside of that namespace.",
+        )
+    return False
+
+
+def outer_user(user: int, users: str) -> int | None:
+    """Who that is outside of this user namespace, by its uid_map; None for nobody."""
+    for line in users.splitlines():
+        first, outside, count = map(int, line.split())
+        if first <= user < first + count:
+            return outside + user - first
+    return None
 
 
 def find_bubblewrap() -> Path:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proctor.sandbox.bubblewrap import find_bubblewrap, is_root, visible_folders
+from proctor.sandbox import machine
+from proctor.sandbox.bubblewrap import find_bubblewrap, is_root, outer_user, visible_folders
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import MEGABYTE, SessionLimits
@@ -62,6 +63,7 @@ def probe() -> Diagnosis:
         return Diagnosis(findings, unavailable=error)
     finally:
         sandbox.close()
+    findings.append(find_room())
     return Diagnosis(findings, sandbox.protection)
 
 
@@ -70,6 +72,15 @@ def find_program() -> Finding:
     asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     by_whom = "root" if is_root() else "an ordinary user"
     return Finding("bubblewrap", True, f"{asked.stdout.strip()}, {path}, started by {by_whom}")
+
+
+def find_room() -> Finding:
+    memory = machine.free_memory()
+    fitting = machine.jobs_that_fit(memory)
+    detail = (
+        f"{machine.default_jobs()}: {machine.cores()} cores, {memory // machine.MEGABYTE} MB free"
+    )
+    return Finding("marked at a time", fitting > 0, detail)
 
 
 def probe_start(sandbox: Sandbox) -> list[Finding]:
@@ -137,7 +148,9 @@ def user_outside(session: Session) -> int:
     last = [session._warm._process.pid]
     while children := Path(f"/proc/{last[0]}/task/{last[0]}/children").read_text().split():
         last = children
-    return Path(f"/proc/{last[0]}").stat().st_uid
+    user = Path(f"/proc/{last[0]}").stat().st_uid
+    outside = outer_user(user, Path("/proc/self/uid_map").read_text())
+    return user if outside is None else outside
 
 
 def names_shown_in(folder: Path) -> set[str]:

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from typing import Any
 
 from proctor.sandbox.bubblewrap import Command, bubblewrap_command, is_root, plain_command
-from proctor.sandbox.unavailable import SandboxUnavailable, explain
+from proctor.sandbox.unavailable import SandboxUnavailable, explain, memory_remedy
 from proctor.settings import SessionLimits
 from proctor.wire import errors, frames
 from proctor.wire.linux import calls_are_filtered
@@ -271,7 +271,7 @@ class Sandbox:
                 return warm.fork(self.limits, serve)
         raise SandboxUnavailable(
             "The sandbox ended while it made a session, twice",
-            "Is the machine short of memory? `proctor doctor` shows what this machine gives.",
+            memory_remedy(),
         )
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from proctor.sandbox.machine import BYTES_FOR_ALL, BYTES_FOR_EACH, MEGABYTE, free_memory
+
 
 class SandboxUnavailable(Exception):
     """No sandbox can be made here: why, and what helps."""
@@ -24,6 +26,7 @@ APPARMOR_REMEDY = (
     "An administrator allows it with an AppArmor profile for bwrap that says `userns,`, or for all "
     "programs with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`."
 )
+GENERAL_REMEDY = "docs/operators.md says what the sandbox needs of a machine and of a container."
 # What bubblewrap or the warm process says, and what helps there; the first that fits.
 REMEDIES = (
     ("setting up uid map: Permission denied", APPARMOR_REMEDY),
@@ -48,10 +51,20 @@ REMEDIES = (
 )
 
 
+def memory_remedy() -> str:
+    return (
+        "The machine or the container may have too little memory: marking takes about "
+        f"{(BYTES_FOR_ALL + BYTES_FOR_EACH) // MEGABYTE} MB and {BYTES_FOR_EACH // MEGABYTE} MB "
+        f"more for each one more at a time (-j), and {free_memory() // MEGABYTE} MB are free."
+    )
+
+
 def explain(errors: str) -> SandboxUnavailable:
     """The error for what bubblewrap or the warm process wrote before it ended."""
     lines = [line for line in errors.splitlines() if line.strip()]
     reason = lines[-1].strip() if lines else "it ended without a word"
     fitting = [remedy for text, remedy in REMEDIES if text in reason]
-    remedy = fitting[0] if fitting else "`proctor doctor` shows what this machine gives."
+    if not lines or "Cannot allocate memory" in reason:
+        fitting.append(memory_remedy())
+    remedy = fitting[0] if fitting else GENERAL_REMEDY
     return SandboxUnavailable(f"The sandbox could not be started: {reason}", remedy)

@@ -338,9 +338,9 @@ def graded_class(folder: Path, students: int = 6) -> Classroom:
 
 
 @contextlib.contextmanager
-def locked(classroom: Classroom):
+def locked(classroom: Classroom, **how):
     """Somebody else writes into the gradebook, and does not finish."""
-    other = sqlite3.connect(classroom.root / "gradebook.db")
+    other = sqlite3.connect(classroom.root / "gradebook.db", **how)
     other.execute("begin exclusive")
     try:
         yield
