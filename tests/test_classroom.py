@@ -167,7 +167,7 @@ def test_a_regrade_shows_who_loses_before_it_is_stored(graded):
     course.write("tests/graders/tiny/test_double.py", stricter)
     before = course.scores("right")
     tried = proctor(course, "regrade", "tiny", "--dry-run", "-j", "2")
-    assert "right  double_shape  1 -> 0" in tried.stdout
+    assert "right  double_shape  1.00 -> 0.00" in tried.stdout
     assert "The shape stays the same: fails now" in tried.stdout
     assert course.scores("right") == before
     with course.gradebook() as gradebook:
@@ -253,7 +253,7 @@ def test_a_run_leaves_a_log_and_figures_for_who_watches(graded):
     log = graded.root.with_name("grading.log").read_text().splitlines()
     assert len(log) == len(STUDENTS)
     (half,) = [line for line in log if "half" in line]
-    assert re.fullmatch(r"2\d\d\d-.* INFO tiny: half graded, 1 of 3 in [\d.]+ s", half)
+    assert re.fullmatch(r"2\d\d\d-.* INFO tiny: half graded, 2 of 3 in [\d.]+ s", half)
     (broken,) = [line for line in log if "broken" in line]
     assert "broken rejected: the file is not valid JSON" in broken
     figures = graded.root.with_name("figures.prom").read_text()
