@@ -15,6 +15,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from proctor.inside import landlock
 from proctor.wire.linux import PRIVATE_FOLDERS, memory_in_use, read_numbers
 
 CLONE_NEWNS = 0x00020000
@@ -27,6 +28,7 @@ CLONE_NEWNET = 0x40000000
 # Of a session, once its folders are mounted: it has no right to change them in there.
 NAMESPACES = CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWCGROUP
 
+MS_RDONLY = 0x1
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
 MS_NOEXEC = 0x8
@@ -46,6 +48,9 @@ CAP_SYS_ADMIN = 21
 STUDENT_ID = 1000
 HOME = Path("/home/student")
 MAX_TERMINALS = 16
+# Settings of a session's user namespace. Watches of files count for the user who grades, too, who
+# may have few.
+SETTINGS = {"max_user_namespaces": 0, "max_inotify_instances": 4, "max_inotify_watches": 1024}
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -92,15 +97,26 @@ def enter_nursery() -> None:
     set_capabilities(1 << CAP_SYS_ADMIN)
 
 
-def enter_user_namespace(flags: int, user: int, group: int) -> None:
-    """New namespaces, in which this process's user and group have these numbers."""
+def enter_user_namespace(flags: int, user: int, group: int, proc: int | None = None) -> None:
+    """New namespaces, in which this process's user and group have these numbers. `proc` is an open
+    /proc that can be written to, where this process's own is not."""
     own_user, own_group = os.getuid(), os.getgid()
     # A process that may not be inspected may not write its own maps either.
     control_process(PR_SET_DUMPABLE, 1)
     _check(libc.unshare(flags), "unshare")
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {own_user} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {own_group} 1")
+    write("/proc", "self/setgroups", "deny", proc)
+    write("/proc", "self/uid_map", f"{user} {own_user} 1", proc)
+    write("/proc", "self/gid_map", f"{group} {own_group} 1", proc)
+
+
+def write(folder: str, name: str, text: str, opened: int | None = None) -> None:
+    """Write to a file of a folder, or of one that is `opened` already."""
+    path = name if opened is not None else f"{folder}/{name}"
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=opened)
+    try:
+        os.write(file, text.encode())
+    finally:
+        os.close(file)
 
 
 def fork_first_process() -> int:
@@ -124,16 +140,27 @@ def confine(limits: dict[str, int], visible: list[str], kept_descriptors: list[i
     os.setsid()
     reset_signals()
     replace_descriptors(kept_descriptors)
+    # The session's own /proc is read-only and shows its processes alone.
+    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     _check(libc.unshare(CLONE_NEWNS), "unshare")
     mount_private_folders(limits, visible)
-    enter_user_namespace(NAMESPACES, STUDENT_ID, STUDENT_ID)
-    Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    enter_user_namespace(NAMESPACES, STUDENT_ID, STUDENT_ID, proc)
+    for name, value in SETTINGS.items():
+        write("/proc", f"sys/user/{name}", str(value), proc)
     # Where the machine runs out of memory, the kernel is to take it from here.
-    Path("/proc/self/oom_score_adj").write_text("1000")
+    write("/proc", "self/oom_score_adj", "1000", proc)
+    last_capability = read_from(proc, "sys/kernel/cap_last_cap")
+    os.close(proc)
     set_limits(limits)
-    drop_capabilities()
+    drop_capabilities(int(last_capability))
+    landlock.restrict(PRIVATE_FOLDERS)
     HOME.mkdir(exist_ok=True)
     os.chdir(HOME)
+
+
+def read_from(folder: int, name: str) -> str:
+    with os.fdopen(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)) as file:
+        return file.read()
 
 
 def reset_signals() -> None:
@@ -181,7 +208,17 @@ def mount_private_folders(limits: dict[str, int], visible: list[str]) -> None:
     mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
     for path, descriptor in held.items():
         put_back(path, descriptor)
-    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount_own_processes()
+
+
+def mount_own_processes() -> None:
+    """/proc without the machine's settings and counters, and read-only: it cannot be used to win
+    back a place in the queue for memory that ran out."""
+    flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+    try:
+        mount("proc", "/proc", "proc", flags, "subset=pid")
+    except OSError:  # before Linux 5.8
+        mount("proc", "/proc", "proc", flags)
 
 
 def put_back(path: str, descriptor: int) -> None:
@@ -206,6 +243,8 @@ def set_limits(limits: dict[str, int]) -> None:
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
         (resource.RLIMIT_SIGPENDING, 256),
+        (resource.RLIMIT_RTPRIO, 0),
+        (resource.RLIMIT_NICE, 0),
         # Not 0: only 1 also keeps the kernel from piping a core dump to a program of the machine.
         (resource.RLIMIT_CORE, 1),
     ):
@@ -241,8 +280,7 @@ class CapabilityData(ctypes.Structure):
     )
 
 
-def drop_capabilities() -> None:
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+def drop_capabilities(last: int) -> None:
     for capability in range(last + 1):
         control_process(PR_CAPBSET_DROP, capability)
     control_process(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)

@@ -61,7 +61,7 @@ def facts() -> dict[str, Any]:
 
 
 def network_interfaces() -> list[str]:
-    lines = Path("/proc/net/dev").read_text().splitlines()[2:]
+    lines = Path("/proc/self/net/dev").read_text().splitlines()[2:]
     return [line.partition(":")[0].strip() for line in lines]
 
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 # The folder that holds the package `proctor`, whatever the rest of the path says.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from proctor.inside import isolation, meter, system_calls
+from proctor.inside import isolation, kernel_memory, meter, system_calls
 from proctor.wire.linux import calls_are_filtered, read_numbers
 from proctor.wire.usage import UsageFile
 
@@ -66,6 +66,7 @@ class Warm:
         self.unsafe = unsafe
         self.visible = visible
         self.children: dict[int, Child] = {}
+        self.counted = 0.0  # when objects of the kernel were
         self.wakeup, self.wakeup_writer = socket.socketpair()
         self.wakeup.setblocking(False)
         self.wakeup_writer.setblocking(False)
@@ -192,11 +193,17 @@ class Warm:
                 child.usage.write(child.meter.add(meter.processes_of(child.process)))
             return
         statuses = read_statuses()
+        now = time.monotonic()
+        locks = None
+        if now > self.counted + kernel_memory.LOOK_SECONDS:
+            self.counted, locks = now, kernel_memory.count_locks()
         for child in list(self.children.values()):
             processes = descendants(child.process, statuses)
             child.usage.write(child.meter.add(processes))
             step_back(processes, statuses)
-            if holds_more(child.limits["resident_bytes"], processes, statuses):
+            if holds_more(child.limits["resident_bytes"], processes, statuses) or (
+                locks is not None and kernel_memory.holds_too_many(processes, locks)
+            ):
                 self.kill(child.number, "memory")
             elif len(processes) > child.limits["processes"]:
                 self.kill(child.number, "processes")
@@ -333,7 +340,17 @@ def preload() -> None:
     # A fork of a process that has used several threads hangs.
     torch.set_num_threads(1)
     sklearn.datasets.load_digits()
+    remember_start_of_machine()
     examinee.prepare()
+
+
+def remember_start_of_machine() -> None:
+    """For psutil, which tells the age of a process by it: a session's own /proc does not say."""
+    with suppress(ImportError, AttributeError):
+        from psutil import _pslinux
+
+        started = _pslinux.boot_time()
+        _pslinux.boot_time = lambda: started
 
 
 def main() -> None:
