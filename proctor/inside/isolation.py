@@ -43,7 +43,10 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
+CAP_SETGID, CAP_SETUID = 6, 7
 CAP_SYS_ADMIN = 21
+# Over sessions that are users of their own: to end, measure and slow them down.
+OVER_OTHERS = (5, 19, 23, CAP_SETGID, CAP_SETUID)  # CAP_KILL, SYS_PTRACE, SYS_NICE
 
 STUDENT_ID = 1000
 HOME = Path("/home/student")
@@ -82,10 +85,17 @@ def forbid_inspection() -> None:
     control_process(PR_SET_DUMPABLE, 0)
 
 
-def enter_nursery() -> None:
+def enter_nursery(ids: tuple[int, int] | None) -> None:
     """Go on in a fork: process 1 of new namespaces, with the right to make more in them and no
-    other. The process that called this stays, and ends when the fork does."""
-    enter_user_namespace(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS, os.getuid(), os.getgid())
+    other. The process that called this stays, and ends when the fork does.
+
+    `ids`, the first and how many, are users for sessions; it takes the right to give them away.
+    """
+    flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS
+    if ids:
+        enter_namespace_of_ids(flags, ids)
+    else:
+        enter_user_namespace(flags, os.getuid(), os.getgid())
     process = os.fork()
     if process:
         forbid_inspection()
@@ -94,7 +104,34 @@ def enter_nursery() -> None:
     die_with_parent()
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    set_capabilities(1 << CAP_SYS_ADMIN)
+    kept = (CAP_SYS_ADMIN, *OVER_OTHERS) if ids else (CAP_SYS_ADMIN,)
+    set_capabilities(sum(1 << capability for capability in kept))
+
+
+def enter_namespace_of_ids(flags: int, ids: tuple[int, int]) -> None:
+    """New namespaces, in which this process's user and group and `ids` have the numbers they have
+    here. A fork, which stays here with the right to do so, says so to the kernel."""
+    first, count = ids
+    process, (ready, begin) = os.getpid(), os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        os.read(ready, 1)
+        for kind, own in (("uid", os.getuid()), ("gid", os.getgid())):
+            write("/proc", f"{process}/{kind}_map", f"{own} {own} 1\n{first} {first} {count}\n")
+        os._exit(0)
+    _check(libc.unshare(flags), "unshare")
+    os.write(begin, b"x")
+    os.close(ready)
+    os.close(begin)
+    if os.waitpid(helper, 0)[1]:
+        raise OSError("uid_map: this sandbox cannot give sessions users of their own")
+
+
+def become(number: int) -> None:
+    """The user and group of this number, for good."""
+    os.setgroups([])
+    os.setresgid(number, number, number)
+    os.setresuid(number, number, number)
 
 
 def enter_user_namespace(flags: int, user: int, group: int, proc: int | None = None) -> None:
@@ -135,8 +172,11 @@ def fork_first_process() -> int:
     return process
 
 
-def confine(limits: dict[str, int], visible: list[str], kept_descriptors: list[int]) -> None:
-    """Private folders, namespaces, no capabilities, limits; runs as process 1 of its numbers."""
+def confine(
+    limits: dict[str, int], visible: list[str], kept_descriptors: list[int], user: int | None
+) -> None:
+    """Private folders, namespaces, no capabilities, limits; runs as process 1 of its numbers, as
+    that user, or as the one it is where there is none to be given."""
     os.setsid()
     reset_signals()
     replace_descriptors(kept_descriptors)
@@ -144,6 +184,8 @@ def confine(limits: dict[str, int], visible: list[str], kept_descriptors: list[i
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     _check(libc.unshare(CLONE_NEWNS), "unshare")
     mount_private_folders(limits, visible)
+    if user is not None:
+        become(user)
     enter_user_namespace(NAMESPACES, STUDENT_ID, STUDENT_ID, proc)
     for name, value in SETTINGS.items():
         write("/proc", f"sys/user/{name}", str(value), proc)

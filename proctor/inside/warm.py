@@ -61,15 +61,23 @@ class Child:
 
 
 class Warm:
-    def __init__(self, control: frames.Channel, unsafe: bool, visible: list[str]):
+    def __init__(self, control: frames.Channel, options: dict[str, Any]):
         self.control = control
-        self.unsafe = unsafe
-        self.visible = visible
+        self.unsafe: bool = options["unsafe"]
+        self.visible: list[str] = options["visible"]
+        self.ids: list[int] | None = options.get("ids")  # users for sessions: the first, how many
+        self.first_user = int.from_bytes(os.urandom(2))  # others of this machine begin elsewhere
         self.children: dict[int, Child] = {}
         self.counted = 0.0  # when objects of the kernel were
         self.wakeup, self.wakeup_writer = socket.socketpair()
         self.wakeup.setblocking(False)
         self.wakeup_writer.setblocking(False)
+
+    def user_of(self, session: int) -> int | None:
+        if self.ids is None:
+            return None
+        first, count = self.ids
+        return first + (self.first_user + session) % count
 
     def run(self) -> None:
         """Serve requests until the trusted side is gone."""
@@ -223,7 +231,8 @@ def become_session(
             isolation.replace_descriptors([descriptor, writer])
             os.chdir(folder)
         else:
-            isolation.confine(message["limits"], warm.visible, [descriptor, writer])
+            user = warm.user_of(message["session"])
+            isolation.confine(message["limits"], warm.visible, [descriptor, writer], user)
             if calls_are_filtered():
                 system_calls.install_filter()
         from proctor.inside import examinee, probe
@@ -359,7 +368,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     if not options["unsafe"]:
         isolation.die_with_parent()
-        isolation.enter_nursery()
+        isolation.enter_nursery(options["ids"])
         isolation.forbid_inspection()
         isolation.HOME.mkdir()
     os.umask(0o022)
@@ -376,7 +385,7 @@ def main() -> None:
     gc.enable()
     control = frames.Channel(socket.socket(fileno=int(sys.argv[1])))
     isolation.silence()
-    warm = Warm(control, options["unsafe"], options["visible"])
+    warm = Warm(control, options)
     try:
         warm.run()
     except errors.Closed:

