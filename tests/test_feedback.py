@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_notebook
 
 from proctor.classroom import preprocessors
@@ -216,6 +217,32 @@ def test_markup_that_does_something_is_defused(markup, render):
 )
 def test_what_is_meant_well_is_kept(source, expected):
     assert expected in markdown_to_html(source)
+
+
+PNG = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize("name", ["photo.png", "photo%20of%20it.png"])
+def test_an_attached_picture_is_shown(name):
+    pictures = {"photo.png": PNG, "photo of it.png": PNG}
+    page = markdown_to_html(f"so: ![my *page*](attachment:{name}) and $x$", pictures)
+    assert f'<img src="{PNG}" alt="my *page*">' in page
+    assert "<mi>x</mi>" in page
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '![" onerror="alert(1)](attachment:a.png)',
+        '<a title="![x](attachment:a.png)" href="https://pytorch.org">y</a>',
+        "![![x](attachment:a.png)](https://pytorch.org)",
+        "<script>![x](attachment:a.png)</script>",
+    ],
+)
+def test_an_attached_picture_adds_no_attribute(source):
+    page = BeautifulSoup(markdown_to_html(source, {"a.png": PNG}), "html.parser")
+    assert all(set(element.attrs) <= {"src", "alt", "title", "href"} for element in page())
+    assert page.find_all("script") == []
 
 
 def test_formulas_cannot_grow_without_end():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import os
 import socket
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -14,12 +16,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from proctor.course import CourseError
 from proctor.grading import intake
-from proctor.grading.intake import Rejected, read_submission
+from proctor.grading.intake import MAX_SOURCE_CHARACTERS, Rejected, read_submission
+from proctor.grading.pictures import MAX_CHARACTERS, MAX_PICTURES
 from proctor.grading.rebuilding import rebuild
 
 ANSWER = "def double(x):\n    return 2 * x"
 STUB = "def double(x):\n    raise NotImplementedError"
 CHECK = "assert double(1) == 2"
+PHOTO = "photo of my page.png"
+PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(60)).decode()
 
 
 def labels(grade_id: str, **changes) -> dict:
@@ -93,7 +98,7 @@ def assert_sound(taken, release):
         if not expected.metadata.get("nbgrader", {}).get("solution") and expected.id != "plain":
             assert got.source == expected.source
     for cell in taken.notebook.cells:
-        assert "attachments" not in cell
+        assert set(cell.get("attachments", {})) <= {PHOTO}
         assert cell.metadata.get("proctor", {"own": True}) == {"own": True}
     json.dumps(taken.notebook).encode()
 
@@ -273,7 +278,7 @@ def test_nothing_but_sources_is_taken(submitted, release):
     submitted.metadata = {"kernelspec": {"name": "evil"}, "widgets": {"a": 1}}
     for each in submitted.cells:
         each.metadata["tags"] = ["skip-execution"]
-        each["attachments"] = {"a.png": {"image/png": "AAAA"}}
+        each["attachments"] = {"a.png": {"image/png": "AAAA"}, "b": {"text/html": "<b>"}, "c": 3}
         if each.cell_type == "code":
             each.outputs = [new_output("execute_result", {"text/plain": "500"})]
     submitted.cells.append(
@@ -281,7 +286,61 @@ def test_nothing_but_sources_is_taken(submitted, release):
     )
     taken = take_in(submitted, release)
     assert_sound(taken, release)
-    assert "pictures attached" in taken.repairs[0]
+    assert "pictures attached to its text were left out: 'a.png' is no PNG" in taken.repairs[0]
+
+
+def with_photo(notebook, source):
+    """The written answer with a picture pasted into it."""
+    answer = cell(notebook, "explain")
+    answer.source = source
+    answer["attachments"] = {PHOTO: {"image/png": PICTURE}}
+    return notebook
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (f"![mine](attachment:{PHOTO})", f"![mine](attachment:{PHOTO})"),
+        ("see below", f"see below\n\n![a picture](attachment:{quote(PHOTO)})"),
+        ("YOUR ANSWER HERE", f"YOUR ANSWER HERE\n\n![a picture](attachment:{quote(PHOTO)})"),
+    ],
+)
+def test_a_photo_is_an_answer(submitted, release, source, expected):
+    taken = take_in(with_photo(submitted, source), release)
+    assert_sound(taken, release)
+    answer = cell(taken.notebook, "explain")
+    assert answer.source == expected
+    assert answer.attachments == {PHOTO: {"image/png": PICTURE}}
+    assert taken.unanswered == frozenset()
+    assert taken.repairs == []
+
+
+def test_pictures_have_bounds(submitted, release):
+    answer = cell(submitted, "explain")
+    many = {f"{n}.png": {"image/png": PICTURE} for n in range(MAX_PICTURES + 2)}
+    answer["attachments"] = {
+        "huge.png": {"image/png": PICTURE + "A" * MAX_CHARACTERS},
+        "x" * 300: {"image/png": PICTURE},
+        "drawing.svg": {"image/svg+xml": "<svg/>"},
+        "liar.png": {"image/png": base64.b64encode(b"<svg onload=alert(1)>").decode()},
+        **many,
+    }
+    taken = take_in(submitted, release)
+    assert len(cell(taken.notebook, "explain").attachments) == MAX_PICTURES
+    [repair] = taken.repairs
+    for words in ("larger than 3 MB", "name is too long", "no PNG, JPEG or GIF", "'liar.png' is"):
+        assert words in repair
+
+
+def test_the_beginning_of_a_written_answer_of_a_megabyte_is_read(submitted, release):
+    cell(submitted, "explain").source = "Because. " * 120_000
+    taken = take_in(submitted, release)
+    answer = cell(taken.notebook, "explain").source
+    assert answer.startswith("Because. ")
+    assert answer.endswith("(... the rest was cut ...)")
+    assert len(answer) < 1.01 * MAX_SOURCE_CHARACTERS
+    assert "explain" not in taken.unanswered
+    assert "the first 200,000 are read" in taken.repairs[0]
 
 
 def test_release_is_not_changed(submitted, release):

@@ -78,7 +78,7 @@ def grade_in_sandbox(c: Config) -> None:
     c.Autograde.autograde_preprocessors = [
         "proctor.classroom.preprocessors.MarkInSandbox",
         "nbgrader.preprocessors.LimitOutput",
-        "nbgrader.preprocessors.SaveAutoGrades",
+        "proctor.classroom.reading.storing.SaveGrades",
         "nbgrader.preprocessors.AssignLatePenalties",
     ]
 
@@ -99,7 +99,7 @@ def make_safe_pages(c: Config) -> None:
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.preprocessors = ["proctor.pages.bounded.NewPage"]
     c.HTMLExporter.filters = {
-        "markdown2html": "proctor.pages.bounded.markdown_to_html",
+        "markdown2html": "proctor.pages.pictures.cell_to_html",
         "clean_html": "proctor.pages.bounded.clean_html",
         "highlight_code": "proctor.pages.bounded.highlight_code",
         "exercises": "proctor.pages.formgrader.exercises",

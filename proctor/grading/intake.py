@@ -11,17 +11,19 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from nbformat import NotebookNode
 
 from proctor.course import Course, CourseError, read_notebook
+from proctor.grading.pictures import MAX_PICTURES, kept_pictures
 
 MAX_FILE_BYTES = 5 << 20
 MAX_CELLS = 500
 MAX_SOURCE_CHARACTERS = 200_000
+CUT = "\n\n(... the rest was cut ...)"
 
 SAVE_AGAIN = "Open it in JupyterLab, save it (File > Save Notebook) and submit it again."
 
@@ -50,13 +52,15 @@ class GradedCell:
 
 @dataclass(frozen=True)
 class SubmittedCell:
-    """What is read from one cell of a submission; `claims` is its nbgrader metadata."""
+    """What is read from one cell of a submission; `claims` is its nbgrader metadata, `attachments`
+    are the pictures pasted into its text."""
 
     number: int
     cell_type: str
     source: str
     cell_id: str | None
     claims: dict[str, Any]
+    attachments: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def grade_id(self) -> str | None:
@@ -163,14 +167,24 @@ def _read_cell(number: int, cell: Any, repairs: list[str]) -> SubmittedCell | No
     if not isinstance(source, str):
         repairs.append(f"cell {number} was left out: its source is {describe(source)}, not text.")
         return None
-    if len(source) > MAX_SOURCE_CHARACTERS:
+    too_long = len(source) > MAX_SOURCE_CHARACTERS
+    if too_long and cell.get("cell_type") == "markdown":
+        # A person can read the beginning; without it an answer would look like none.
+        repairs.append(
+            f"cell {number} has {len(source):,} characters: the first {MAX_SOURCE_CHARACTERS:,} "
+            "are read, the rest is in the submitted file alone."
+        )
+        source = source[:MAX_SOURCE_CHARACTERS] + CUT
+    elif too_long:
         repairs.append(
             f"cell {number} was left out: it has {len(source):,} characters, at most "
             f"{MAX_SOURCE_CHARACTERS:,} are read."
         )
         return None
-    if cell.get("attachments"):
-        repairs.append(f"cell {number}: the pictures attached to its text were left out.")
+    attachments, left_out = kept_pictures(cell.get("attachments"))
+    if left_out:
+        named = "; ".join(left_out[:MAX_PICTURES])
+        repairs.append(f"cell {number}: pictures attached to its text were left out: {named}.")
     readable = source.encode("utf-8", errors="replace").decode("utf-8")
     if readable != source:
         repairs.append(f"cell {number}: characters that are not valid Unicode became '?'.")
@@ -182,6 +196,7 @@ def _read_cell(number: int, cell: Any, repairs: list[str]) -> SubmittedCell | No
         source=readable.replace("\r\n", "\n").replace("\r", "\n"),
         cell_id=cell_id if isinstance(cell_id := cell.get("id"), str) else None,
         claims=claims if isinstance(claims, dict) else {},
+        attachments=attachments,
     )
 
 

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import nbformat
 from nbformat import NotebookNode
@@ -211,6 +212,9 @@ class _Rebuilding:
         elif not submitted.source.strip() and cell.cell_type == "code":
             self.unanswered.add(grade_id)
             cell.source = ""
+        elif submitted.attachments and cell.cell_type == "markdown":
+            cell.source = _with_pictures_shown(submitted)
+            cell.attachments = submitted.attachments
         elif _normalised(submitted.source) in ("", _normalised(cell.source)):
             # The released text itself, to the letter: nbgrader knows an unanswered cell by it.
             self.unanswered.add(grade_id)
@@ -253,7 +257,7 @@ def _plain_cell(cell: NotebookNode, submitted: SubmittedCell) -> NotebookNode:
     """A cell of the release that is free to change, as the student left it."""
     if submitted.cell_type == cell.cell_type:
         cell.source = submitted.source
-        return cell
+        return _with_attachments(cell, submitted)
     return _own_cell(submitted, cell.get("id"))
 
 
@@ -268,7 +272,25 @@ def _own_cell(submitted: SubmittedCell, cell_id: str) -> NotebookNode:
         longest = max((len(ticks) for ticks in re.findall(r"`+", source)), default=0)
         fence = "`" * max(3, longest + 1)
         source = f"{fence}text\n{source}\n{fence}"
-    return nbformat.v4.new_markdown_cell(source, id=cell_id, metadata=metadata)
+    cell = nbformat.v4.new_markdown_cell(source, id=cell_id, metadata=metadata)
+    return _with_attachments(cell, submitted)
+
+
+def _with_attachments(cell: NotebookNode, submitted: SubmittedCell) -> NotebookNode:
+    if submitted.attachments and cell.cell_type == "markdown":
+        cell.attachments = submitted.attachments
+    return cell
+
+
+def _with_pictures_shown(submitted: SubmittedCell) -> str:
+    """The text of an answer, with those of its pictures at the end that it does not show."""
+    hidden = [
+        f"![a picture](attachment:{quote(name)})"
+        for name in submitted.attachments
+        if f"attachment:{name}" not in submitted.source
+        and f"attachment:{quote(name)}" not in submitted.source
+    ]
+    return "\n\n".join([submitted.source.rstrip(), *hidden]) if hidden else submitted.source
 
 
 def _is_answer(cell: NotebookNode) -> bool:

@@ -46,9 +46,12 @@ ENDLESS = (
     "area br col colgroup dd dt hr img input li link meta option p source tbody td tfoot th thead "
     "tr wbr"
 )
-PROTOCOLS = frozenset({"http", "https", "mailto", "data"})
+PROTOCOLS = frozenset({"http", "https", "mailto", "data", "attached-picture"})
 SAFE_LINK = re.compile(r"(https?://|mailto:|#)", re.IGNORECASE)
-SAFE_IMAGE = re.compile(r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
+# Attached pictures have numbers here, and are put in last: proctor/pages/pictures.py.
+SAFE_IMAGE = re.compile(
+    r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]+|attached-picture:[0-9]{1,2}", re.IGNORECASE
+)
 # The classes of highlighted code; others could borrow the looks of the page around.
 CODE_CLASS = re.compile(r"highlight( hl-[a-z0-9]+)*|[a-z][a-z0-9]{0,2}")
 # What a browser would not show either; without it, it is shown as text. Never a matter of safety.
@@ -57,7 +60,7 @@ INVISIBLE = re.compile(r"<(style|script)\b[^<]*</\1\s*>", re.IGNORECASE)
 MAX_OPEN_ELEMENTS = 100
 MAX_ATTRIBUTES = 50
 TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)([^>]*)")
-ATTACHED_PICTURE = re.compile(r"!\[[^\[\]]*\]\(attachment:[^()]*\)")
+ATTACHED_PICTURE = re.compile(r"!\[([^\[\]]*)\]\(attachment:([^()]*)\)")
 
 
 # Reports of the checks
