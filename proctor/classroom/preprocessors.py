@@ -26,6 +26,7 @@ from traitlets.config import Config
 
 from proctor.classroom.ahead import MarkedAhead
 from proctor.classroom.gradebook import course_in, demand_same_cells
+from proctor.classroom.reading.storing import given_items
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake, rebuilding
 from proctor.grading.marks import Marks, rejected_unread
@@ -224,7 +225,8 @@ def report(notebook: NotebookNode, marks: Marks) -> None:
 
 
 class GetGradesGiven(GetGrades):
-    """nbgrader's GetGrades, that also tells what a person has yet to grade."""
+    """nbgrader's GetGrades, that also tells what a person has yet to grade, and which items of the
+    rubric an answer got."""
 
     def _get_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
         super()._get_score(cell, resources)
@@ -233,6 +235,9 @@ class GetGradesGiven(GetGrades):
             labels.grade_id, self.notebook_id, self.assignment_id, self.student_id
         )
         labels["needs_manual_grade"] = grade.needs_manual_grade
+        if labels.get("solution"):
+            names = (self.assignment_id, labels.grade_id, self.student_id)
+            labels["given"] = given_items(self.gradebook.db, *names, grade.manual_score)
 
 
 # Before either round

@@ -21,6 +21,7 @@ from traitlets.config import Config
 
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, CourseError, read_notebook
+from proctor.grading import rubric
 from proctor.grading.labelled import (
     Answer,
     as_submission,
@@ -58,7 +59,7 @@ def release(
     with tempfile.TemporaryDirectory() as folder:
         scratch = scratch_course(course, assignment, Path(folder))
         generate(scratch, assignment, "--no-db")
-        found = faults_of_text(scratch, assignment)
+        found = faults_of_text(scratch, assignment) + faults_of_rubrics(scratch, assignment)
         found += faults_of_marks(scratch, config, assignment, workers, progress)
     if not found:
         generate(course, assignment)
@@ -106,6 +107,16 @@ def faults_of_text(course: Course, assignment: str) -> list[str]:
                 if line in cell.source
             ]
     return found
+
+
+def faults_of_rubrics(course: Course, assignment: str) -> list[str]:
+    """Rubrics of written answers whose items cannot add up to the points of their cells."""
+    return [
+        f"the rubric of {labels.grade_id}: {fault}"
+        for cell in read_notebook(course.reference(assignment)).cells
+        if (labels := cell.metadata.get("nbgrader", {})).get("grade") and labels.get("solution")
+        for fault in rubric.faults(cell.source, float(labels.points))
+    ]
 
 
 def place_of(cell: NotebookNode) -> str:

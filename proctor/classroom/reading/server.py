@@ -206,7 +206,7 @@ def saving_of(given: dict[str, Any]) -> Saving:
 
 def stamp() -> str:
     """Changes when the page's files change, so that no browser keeps old ones."""
-    files = [(TEMPLATES / name).read_bytes() for name in ("reading.css", "reading.js", "view.js")]
+    files = [(TEMPLATES / name).read_bytes() for name in ("ask.js", "reading.css", "reading.js", "view.js")]
     return hashlib.sha256(b"".join(files)).hexdigest()[:12]
 
 
@@ -221,7 +221,7 @@ def add_handlers(app: web.Application) -> None:
             (url_path_join(base, "read", name, name), Page),
             (url_path_join(base, "read-api", name, name, "([a-z]+)"), Api),
             (
-                url_path_join(base, "read-static", r"((?:reading|view)\.(?:css|js))"),
+                url_path_join(base, "read-static", r"((?:ask|reading|view)\.(?:css|js))"),
                 web.StaticFileHandler,
                 {"path": str(TEMPLATES)},
             ),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.preprocessors import SaveAutoGrades
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from proctor.classroom.reading.answers import Exercise, store_answer
-from proctor.classroom.reading.tables import Answer, Grading, ensure_tables
+from proctor.classroom.reading.tables import Answer, Grading, Item, ensure_tables
 
 
 class SaveGrades(SaveAutoGrades):
@@ -41,3 +44,32 @@ class SaveGrades(SaveAutoGrades):
         else:
             grade.needs_manual_grade |= before != sha256
         session.commit()
+
+
+def given_items(
+    session: Session, assignment: str, exercise: str, student: str, points: float | None
+) -> list[dict[str, Any]]:
+    """The items that an answer got, for its feedback: points, words and explanation. None where
+    its points were given elsewhere since."""
+    ensure_tables(session.get_bind())
+    key = {"assignment": assignment, "exercise": exercise, "student": student}
+    read = session.scalar(select(Grading).filter_by(**key, state="current"))
+    if read is None or read.points != points:
+        return []
+    explanations = dict(
+        session.execute(
+            select(Item.id, Item.explanation).where(
+                Item.id.in_([one.item_id for one in read.given])
+            )
+        )
+        .tuples()
+        .all()
+    )
+    return [
+        {
+            "points": one.points,
+            "text": one.text,
+            "explanation": explanations.get(one.item_id, ""),
+        }
+        for one in read.given
+    ]

@@ -1,47 +1,19 @@
 /* The page for reading written answers: what is asked of the server, and keys. */
 
+import { api, ask } from "./ask.js";
 import {
   $, cleaned, count, make, points, showChange, showList, showMembers, showNotices, showProgress, showRemarks,
   showRubric, withSafeLinks,
 } from "./view.js";
 
-const { base, assignment, exercise } = document.body.dataset;
-const api = `${base}-api/${assignment}/${exercise}`;
 let view = null; // the exercise
 let answer = null; // the one that is shown
 let members = []; // that may get the same, and what the page knows of them
 let chosen = new Map(); // key to version: those that will get the same
 let busy = false;
+let warned = null; // the key of the answer about which was asked whether no item is meant
 let spent = 0; // seconds that this answer was in sight
 let since = null;
-
-// The server
-
-async function ask(what, given, post) {
-  const options = post && {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-XSRFToken": cookie("_xsrf") },
-    body: JSON.stringify(given),
-  };
-  const query = post ? "" : `?${new URLSearchParams(given)}`;
-  let response;
-  try {
-    response = await fetch(`${api}/${what}${query}`, options);
-  } catch {
-    throw new Error("The server does not answer. Nothing is lost: what you entered stays here. Try again in a moment.");
-  }
-  let told = {};
-  try {
-    told = await response.json();
-  } catch {
-    if (response.ok) throw new Error("The server's answer broke off. Nothing is lost: try again in a moment.");
-  }
-  if (response.ok) return told;
-  if (response.status === 403) throw new Error("Your login has run out: log in again in another tab, then try again here.");
-  throw new Error(told.message ?? `The server could not do this (${response.status}). Try again, or load the page again.`);
-}
-
-const cookie = name => document.cookie.split("; ").find(one => one.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 
 /** One thing at a time, and what went wrong is told. */
 async function doing(work) {
@@ -112,6 +84,7 @@ function show(next) {
   showNotices(answer, use);
   use(kept() ?? answer);
   offer(answer.equal, answer.waits);
+  warned = null;
   spent = 0;
   since = document.hidden ? null : performance.now();
   window.scrollTo(0, 0);
@@ -179,6 +152,11 @@ document.addEventListener("visibilitychange", () => {
 async function save() {
   if (answer === null) return;
   if (total() === null) throw new Error(`Give points from 0 to ${points(view.points)} first.`);
+  if (view.items.length && !given().length && answer.waits && warned !== answer.key) {
+    warned = answer.key;
+    say(`No item is given. Enter once more saves ${points(total())} of ${points(view.points)} points.`);
+    return;
+  }
   const others = chosen.size, old = answer;
   const told = await ask("save", {
     key: answer.key, version: answer.version, items: given(), remark: $("remark").value, points: total(),
@@ -247,8 +225,13 @@ function showSaving() {
   $("save-words").textContent = chosen.size ? `Apply to these ${chosen.size + 1}, next` : "Save, next";
 }
 
+/** Others can be read while this is worked out. */
 async function find() {
-  const told = await ask("alike", { key: answer.key, alike: $("alike").value / 100 });
+  const { key } = answer;
+  say("Comparing the answers …");
+  const told = await ask("alike", { key, alike: $("alike").value / 100 });
+  say("");
+  if (answer?.key !== key) return;
   offer(told.members, false, told.message);
   for (const one of answer.equal) chosen.set(one.key, one.version);
   showMembers(members, chosen, { changed: choose, open: key => doing(() => open(key)), message: told.message });
@@ -316,14 +299,16 @@ function useRemark(remark) {
 // Keys and buttons
 
 const work = {
-  skip, find, name, whole, list, withdraw,
+  skip, name, whole, list, withdraw,
   above: () => above(),
   back: () => move(-1),
   forth: () => move(1),
   save,
 };
-const buttons = { skip: "skip", find: "find", name: "name", whole: "whole", "open-list": "list", withdraw: "withdraw", above: "above", back: "back", forth: "forth" };
+const buttons = { skip: "skip", name: "name", whole: "whole", "open-list": "list", withdraw: "withdraw", above: "above", back: "back", forth: "forth" };
 for (const [id, what] of Object.entries(buttons)) $(id).addEventListener("click", () => doing(work[what]));
+const finding = () => answer && find().catch(error => { $("problem").textContent = error.message; });
+$("find").addEventListener("click", finding);
 $("form").addEventListener("submit", event => {
   event.preventDefault();
   doing(save);
@@ -350,7 +335,7 @@ single.addEventListener("change", () => {
 });
 tellSingle();
 
-const letters = { j: "forth", k: "back", s: "skip", g: "find", u: "above", n: "name", l: "list" };
+const letters = { j: "forth", k: "back", s: "skip", u: "above", n: "name", l: "list" };
 
 document.addEventListener("keydown", event => {
   if (event.isComposing || event.repeat || document.querySelector("dialog[open]")) return;
@@ -372,6 +357,7 @@ document.addEventListener("keydown", event => {
     if (remark) act(event, () => useRemark(remark));
   } else if (digit) {
     const check = checks()[(Number(digit) + 9) % 10];
+    if (busy) return; // it would be for an answer that is on its way out
     if (check && answer) act(event, () => {
       check.checked = !check.checked;
       changed();
@@ -379,6 +365,7 @@ document.addEventListener("keydown", event => {
     else if ($("by-hand") && answer) $("by-hand").focus();
   } else if (event.key === "?") act(event, () => $("keys").showModal());
   else if (event.key === "c" && answer) act(event, () => $("remark").focus());
+  else if (event.key === "g" && answer) act(event, finding);
   else if (event.key === "p" && answer) act(event, () => $("pass-dialog").showModal());
   else if (letters[event.key] && (answer || "jkl".includes(event.key))) act(event, () => doing(work[letters[event.key]]));
 });
