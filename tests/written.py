@@ -57,6 +57,10 @@ class WrittenCourse:
         (root / "nbgrader_config.py").write_text("c = get_config()\n")
         self.write_rubric(rubric)
         shutil.copy(empty_gradebook, root / "gradebook.db")
+        self.enter_assignment()
+
+    def enter_assignment(self) -> None:
+        """What `nbgrader generate_assignment` enters into the gradebook."""
         with self.gradebook() as gradebook:
             gradebook.update_or_create_assignment(ASSIGNMENT)
             gradebook.update_or_create_notebook(ASSIGNMENT, ASSIGNMENT)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proctor.classroom.exchange import demand_exchange
+from proctor.classroom.reading.opening import ANNOUNCED
 from proctor.course import NAME, CourseError
 
 START_SECONDS = 120.0
@@ -80,6 +81,7 @@ class Server:
             f"--ServerApp.port={self.port}",
             f"--ServerApp.root_dir={self.folder}",
             "--LabApp.extension_manager=readonly",
+            ANNOUNCED,
             "--LanguageServerManager.autodetect=False",  # it would start npm
         ]
         return [*options, "--allow-root"] if os.geteuid() == 0 else options

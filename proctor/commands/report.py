@@ -21,6 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the class report, or print its rows."""
+    from proctor.classroom.reading.statistics import written_reports
     from proctor.pages.report import checks_as_csv, write_report
     from proctor.settings import course_of, load_config
 
@@ -29,6 +30,9 @@ def run(options: argparse.Namespace) -> int:
     if options.csv:
         print(checks_as_csv(config, course, options.assignment), end="")
         return 0
-    path = write_report(config, course, options.assignment, anonymous=options.anonymous)
+    written = written_reports(config, options.assignment)
+    path = write_report(
+        config, course, options.assignment, anonymous=options.anonymous, written=written
+    )
     print(f"the report is in {path.relative_to(course.root)}")
     return 0

@@ -1,4 +1,4 @@
-"""Pictures that a student pasted into a text: which are kept. A photo of a page can be an answer."""
+"""Pictures that a student pasted into a text: which are kept. A photo can be an answer."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def kept_pictures(attachments: Any) -> tuple[dict[str, dict[str, str]], list[str
         if len(name) > MAX_NAME:
             left_out.append("a picture's name is too long")
         elif isinstance(found, str):
-            left_out.append(f"{ascii(name[:40])} {found}")
+            left_out.append(f"{name[:40]!a} {found}")
         elif len(kept) == MAX_PICTURES:
-            left_out.append(f"{ascii(name[:40])} is one of more than {MAX_PICTURES}")
+            left_out.append(f"{name[:40]!a} is one of more than {MAX_PICTURES}")
         else:
             kept[name] = found
     return kept, left_out

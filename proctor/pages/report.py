@@ -60,17 +60,30 @@ class ItemStatistics:
 
 
 def write_report(
-    config: Config, course: Course, assignment: str, *, anonymous: bool = False
+    config: Config,
+    course: Course,
+    assignment: str,
+    *,
+    anonymous: bool = False,
+    written: Sequence[Any] = (),
 ) -> Path:
-    """Write `reports/<assignment>.html` in the course folder. Raises CourseError without marks."""
-    page = report_page(config, course, assignment, anonymous=anonymous)
+    """Write `reports/<assignment>.html` in the course folder; `written` are the reports on written
+    answers. Raises CourseError without marks."""
+    page = report_page(config, course, assignment, anonymous=anonymous, written=written)
     path = course.root / "reports" / f"{assignment}.html"
     path.parent.mkdir(exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
 
 
-def report_page(config: Config, course: Course, assignment: str, *, anonymous: bool = False) -> str:
+def report_page(
+    config: Config,
+    course: Course,
+    assignment: str,
+    *,
+    anonymous: bool = False,
+    written: Sequence[Any] = (),
+) -> str:
     graded, points = graded_submissions(config, course, assignment)
     marked = [one for one in graded if not one.is_rejected]
     environment = jinja2.Environment(
@@ -101,6 +114,7 @@ def report_page(config: Config, course: Course, assignment: str, *, anonymous: b
         incidents=[one for one in told if one not in late],
         waiting=sum(waits_for_person(one) for one in marked),
         students=None if anonymous else student_rows(graded, people),
+        written=written,
     )
 
 

@@ -1,6 +1,6 @@
-"""The written answers of a class: which there are, what they say, and in which order they are read.
+"""The written answers of a class: which there are, what they say, in which order they are read.
 
-Their texts are stored when a submission is graded, so that no page has to open a thousand notebooks.
+Their texts are stored when a submission is graded: no page has to open a thousand notebooks.
 Whether an answer waits is nbgrader's own `needs_manual_grade`, and nowhere else.
 """
 

@@ -132,9 +132,7 @@ def is_telling(effect: Effect) -> bool:
     return effect.before != effect.after
 
 
-def effects_of(
-    session: Session, exercise: Exercise, pairs: Pairs
-) -> list[tuple[Effect, Grading]]:
+def effects_of(session: Session, exercise: Exercise, pairs: Pairs) -> list[tuple[Effect, Grading]]:
     """What becomes of each reading that counts."""
     worth = {old.id: new.points if new else None for old, new in pairs if old is not None}
     known = [new.points for _, new in pairs if new is not None]
@@ -143,7 +141,7 @@ def effects_of(
     found = []
     for grading in current:
         row = rows.get(grading.student)
-        if row is None or not grading.given and not known:
+        if row is None or (not grading.given and not known):
             continue
         given = [points for one in grading.given if (points := worth.get(one.item_id)) is not None]
         after = rubric.score(known, given, exercise.points)

@@ -1,4 +1,4 @@
-"""What was read: a save is one transaction with nbgrader's own score and comment, and loses nothing.
+"""What was read: a save is one transaction with nbgrader's score and comment, and loses nothing.
 
 A save names the `version` of what its reader saw. If that is no more what is there, because another
 reader, Formgrader or a new submission came between, it is kept beside what is there and changes
@@ -11,10 +11,10 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from nbgrader.api import BaseCell, Comment, Grade, SolutionCell
-from sqlalchemy import insert, select, update
+from sqlalchemy import CursorResult, insert, select, update
 from sqlalchemy.orm import Session
 
 from proctor.classroom.reading.answers import Exercise, Row, all_rows, is_empty
@@ -298,6 +298,7 @@ def write_comment(session: Session, row: Row, comment: str | None) -> None:
         )
     )
     at = (table.c.cell_id == place) & (table.c.notebook_id == row.notebook)
-    if not session.execute(update(table).where(at).values(manual_comment=comment)).rowcount:
+    done = session.execute(update(table).where(at).values(manual_comment=comment))
+    if not cast("CursorResult[Any]", done).rowcount:
         values = {"id": uuid.uuid4().hex, "cell_id": place, "notebook_id": row.notebook}
         session.execute(insert(table).values(**values, manual_comment=comment))

@@ -64,12 +64,28 @@ class Room:
             return exercises(session, assignment)
 
     def exercise(self, session: Session, assignment: str, name: str) -> Exercise:
-        known = exercises(session, assignment)
+        return self.named(exercises(session, assignment), name)
+
+    def named(self, known: Sequence[Exercise], name: str) -> Exercise:
+        """The exercise of this name among them. Raises CourseError if there is none."""
         found = next((one for one in known if one.name == name), None)
         if found is None:
             names = ", ".join(one.name for one in known)
-            raise CourseError(f"{assignment} has no written answer {name!r}: it has {names}")
+            raise CourseError(f"there is no written answer {name!r} here, but {names}")
         return found
+
+    def deal(
+        self, known: Sequence[Exercise], graders: Sequence[str], twice: float
+    ) -> list[tuple[Exercise, dict[str, int]]]:
+        """Deal the answers to these exercises out; returns how many each grader has of which."""
+        with opened(self.url, write=True) as session:
+            dealt = []
+            for exercise in known:
+                found = rows(session, exercise)
+                store_old_answers(session, self.course, exercise, found)
+                found = rows(session, exercise)
+                dealt.append((exercise, sharing.split(session, found, graders, twice)))
+            return dealt
 
     def rubric(self, exercise: Exercise) -> Rubric | None:
         """What the author wrote, or None where source/ is not at hand."""
@@ -98,7 +114,7 @@ class Room:
             table = sharing.table_of(session, exercise, grader)
             row = next((one for one in found if one.key == key), None)
             row = row or sharing.where_stopped(session, found, table)
-            return {
+            return {  # all that the page needs to begin
                 **views.exercise_view(session, exercise, found, table, wanted or Rubric(), changed),
                 "digest": digest_of(wanted),
                 "answer": self._shown(session, row, found, table),
@@ -186,7 +202,7 @@ class Room:
                 return {"members": [], "message": None}
             return views.alike_view(session, row, found, table, alike)
 
-    def list(self, assignment: str, name: str, grader: str) -> Json:
+    def listed(self, assignment: str, name: str, grader: str) -> Json:
         with opened(self.url) as session:
             found, table = self._dealt(session, assignment, name, grader)
             exercise = self.exercise(session, assignment, name)
@@ -206,8 +222,8 @@ class Room:
         with opened(self.url) as session:
             row = self._row(session, assignment, name, key)
             student = session.get(Student, row.student)
-            names = [part for part in (student.first_name, student.last_name) if part]
-            return {"student": row.student, "name": " ".join(names)}
+            names = [student.first_name, student.last_name] if student is not None else []
+            return {"student": row.student, "name": " ".join(filter(None, names))}
 
     def change(self, assignment: str, name: str, grader: str, digest: str) -> Json:
         """Put a changed rubric in force, if it is the one that was shown."""
@@ -246,9 +262,7 @@ class Room:
         if row is None:
             return None
         other = sharing.lease(session, row, table.grader)
-        return views.answer_view(
-            session, row, found, table, whole=whole, open_elsewhere=other
-        )
+        return views.answer_view(session, row, found, table, whole=whole, open_elsewhere=other)
 
 
 @functools.lru_cache(32)
@@ -257,8 +271,7 @@ def rubrics(path: Path, changed: int) -> dict[str, Rubric]:
     return {
         cell.metadata.nbgrader.grade_id: rubric.parse(cell.source)
         for cell in read_notebook(path).cells
-        if cell.metadata.get("nbgrader", {}).get("solution")
-        and cell.metadata.nbgrader.get("grade")
+        if cell.metadata.get("nbgrader", {}).get("solution") and cell.metadata.nbgrader.get("grade")
     }
 
 

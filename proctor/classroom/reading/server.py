@@ -10,11 +10,13 @@ import asyncio
 import getpass
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote
 
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
@@ -112,8 +114,8 @@ class Api(Handler):
                 *at, grader, key, number(asked("step", "0")), asked("whole", "") == yes
             ),
             "next": lambda: self.room.next(*at, grader, key or None),
-            "alike": lambda: self.room.alike(*at, grader, key, number(asked("alike", "0.8"), float)),
-            "list": lambda: self.room.list(*at, grader),
+            "alike": lambda: self.room.alike(*at, grader, key, decimal(asked("alike", "0.8"))),
+            "list": lambda: self.room.listed(*at, grader),
             "above": lambda: self.room.above(*at, key, asked("all", "") == yes),
         }
         await self.reply(answers.get(what))
@@ -167,11 +169,18 @@ def is_gone(error: CourseError) -> bool:
     return isinstance(error, Gone)
 
 
-def number(value: str, kind: Callable[[str], Any] = int) -> Any:
+def number(value: str) -> int:
+    return int(decimal(value))
+
+
+def decimal(value: str) -> float:
     try:
-        return kind(value)
+        found = float(value)
     except ValueError:
-        raise web.HTTPError(400, "a number was expected") from None
+        found = math.nan
+    if not abs(found) < 1e9:
+        raise web.HTTPError(400, "a number was expected")
+    return found
 
 
 def text(given: dict[str, Any], name: str) -> str:
@@ -206,12 +215,13 @@ def saving_of(given: dict[str, Any]) -> Saving:
 
 def stamp() -> str:
     """Changes when the page's files change, so that no browser keeps old ones."""
-    files = [(TEMPLATES / name).read_bytes() for name in ("ask.js", "reading.css", "reading.js", "view.js")]
-    return hashlib.sha256(b"".join(files)).hexdigest()[:12]
+    files = sorted([*TEMPLATES.glob("*.css"), *TEMPLATES.glob("*.js")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def add_handlers(app: web.Application) -> None:
-    """Let a Jupyter server answer at proctor/read/."""
+    """Let a Jupyter server answer at proctor/read/, and Formgrader lead there."""
+    lead_from_formgrader(app)
     base = url_path_join(app.settings["base_url"], "proctor")
     name = r"([A-Za-z0-9][A-Za-z0-9_.-]{0,127})"
     app.add_handlers(
@@ -227,3 +237,13 @@ def add_handlers(app: web.Application) -> None:
             ),
         ],
     )
+
+
+def lead_from_formgrader(app: web.Application) -> None:
+    """Let our templates of Formgrader's pages go before nbgrader's, which they extend."""
+    formgrader = app.settings.get("nbgrader_jinja2_env")
+    if formgrader is None:
+        return
+    stock = formgrader.loader
+    ours = FileSystemLoader(TEMPLATES.parent / "formgrader")
+    formgrader.loader = ChoiceLoader([ours, PrefixLoader({"nbgrader": stock}), stock])

@@ -89,14 +89,15 @@ def neighbour(found: Sequence[Row], table: Table, key: str, step: int) -> Row | 
 
 def where_stopped(session: Session, found: Sequence[Row], table: Table) -> Row | None:
     """The answer to open with: the next that waits behind the last one that was saved."""
-    place = session.scalars(
-        select(Place).filter_by(**found[0].exercise.key, grader=table.grader) if found else None
-    ).first() if found else None
+    if not found:
+        return None
+    asked = select(Place).filter_by(**found[0].exercise.key, grader=table.grader)
+    place = session.scalars(asked).first()
     last = next((row.key for row in found if place and row.student == place.student), None)
     waiting = next_waiting(found, table, last)
     if waiting is not None:
         return waiting
-    return next((row for row in found if row.key == last), found[0] if found else None)
+    return next((row for row in found if row.key == last), found[0])
 
 
 def progress(session: Session, found: Sequence[Row], table: Table) -> dict[str, float | int | None]:
@@ -168,7 +169,9 @@ def split(
         grader = min(names, key=dealt.__getitem__)
         dealt[grader] += len(group)
         for row in group:
-            session.merge(Share(**row.exercise.key, student=row.student, grader=grader, second=None))
+            session.merge(
+                Share(**row.exercise.key, student=row.student, grader=grader, second=None)
+            )
     session.flush()
     for row in random.Random(0).sample(waiting, round(twice * len(waiting))):
         share = session.get_one(Share, {**row.exercise.key, "student": row.student})
@@ -195,7 +198,7 @@ def pass_on(session: Session, row: Row, to: str) -> None:
 def checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > MAX_NAME or not name.isprintable() or name == FORMGRADER:
-        raise CourseError(f"{ascii(name[:40])} is no name of a grader")
+        raise CourseError(f"{name[:40]!a} is no name of a grader")
     return name
 
 
