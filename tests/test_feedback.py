@@ -14,6 +14,7 @@ from proctor.classroom import preprocessors
 from proctor.grading.marks import CellMarks, Check, Marks
 from proctor.pages import feedback, formulas
 from proctor.pages.feedback import clean_html, markdown_to_html, safe_outputs
+from proctor.pages.pictures import markdown_with_pictures
 
 
 def data_of(**data):
@@ -225,8 +226,9 @@ PNG = "data:image/png;base64,iVBORw0KGgo="
 @pytest.mark.parametrize("name", ["photo.png", "photo%20of%20it.png"])
 def test_an_attached_picture_is_shown(name):
     pictures = {"photo.png": PNG, "photo of it.png": PNG}
-    page = markdown_to_html(f"so: ![my *page*](attachment:{name}) and $x$", pictures)
-    assert f'<img src="{PNG}" alt="my *page*">' in page
+    source = f"so: ![my page](attachment:{name}) and $x$"
+    page = markdown_with_pictures(source, pictures, markdown_to_html)
+    assert f'<img src="{PNG}" alt="my page"' in page
     assert "<mi>x</mi>" in page
 
 
@@ -240,9 +242,15 @@ def test_an_attached_picture_is_shown(name):
     ],
 )
 def test_an_attached_picture_adds_no_attribute(source):
-    page = BeautifulSoup(markdown_to_html(source, {"a.png": PNG}), "html.parser")
+    made = markdown_with_pictures(source, {"a.png": PNG}, markdown_to_html)
+    page = BeautifulSoup(made, "html.parser")
     assert all(set(element.attrs) <= {"src", "alt", "title", "href"} for element in page())
     assert page.find_all("script") == []
+
+
+def test_a_picture_is_shown_once():
+    source = "![x](attachment:a.png)" * 50 + '<img src="attached-picture:0">'
+    assert markdown_with_pictures(source, {"a.png": PNG}, markdown_to_html).count(PNG) == 1
 
 
 def test_formulas_cannot_grow_without_end():

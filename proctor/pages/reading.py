@@ -16,18 +16,17 @@ import jinja2
 from nbformat import NotebookNode
 
 from proctor.grading.pictures import attached_pictures
-from proctor.pages.feedback import (
-    MAX_MARKDOWN_CHARACTERS,
-    clean_html,
-    markdown_to_html,
-    safe_outputs,
-)
+from proctor.pages.bounded import Renderer, Room
+from proctor.pages.feedback import MAX_MARKDOWN_CHARACTERS, safe_outputs
+from proctor.pages.pictures import markdown_with_pictures
 from proctor.text import plain
 
 TEMPLATES = Path(__file__).parent / "templates" / "reading"
 EXCERPT_CHARACTERS = 240
 # Cells above an answer that are shown with it, if no heading comes before.
 MOST_CELLS_ABOVE = 8
+# Of students' texts, within bounds.
+RENDERER = Renderer()
 
 
 @functools.cache
@@ -39,8 +38,8 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["clean_html"] = clean_html
-    made.filters["markdown_to_html"] = markdown_to_html
+    made.filters["clean_html"] = functools.partial(RENDERER.render, "markup")
+    made.filters["markdown_to_html"] = student_html
     made.filters["pictures_of"] = attached_pictures
     return made
 
@@ -53,13 +52,19 @@ def problem_page(**given: Any) -> str:
     return environment().get_template("problem.html.j2").render(**given)
 
 
+def student_html(text: str, pictures: Mapping[str, str]) -> str:
+    """A student's Markdown as clean HTML."""
+    return markdown_with_pictures(text, pictures, functools.partial(RENDERER.render, "markdown"))
+
+
 def answer_html(text: str, pictures: Mapping[str, str], *, is_code: bool, whole: bool) -> str:
     """An answer as its student sees it; a very long one is shown as it was typed, and only its
     beginning unless the `whole` is asked for."""
+    RENDERER.room = Room()
     if is_code:
         return f'<pre tabindex="0"><code>{html.escape(text)}</code></pre>'
     if len(text) <= MAX_MARKDOWN_CHARACTERS:
-        return markdown_to_html(text, pictures)
+        return student_html(text, pictures)
     shown = text if whole else text[:MAX_MARKDOWN_CHARACTERS]
     drawn = "".join(f'<img src="{address}" alt="a picture">' for address in pictures.values())
     return f'<pre tabindex="0">{html.escape(shown)}</pre>{drawn}'
@@ -75,6 +80,7 @@ def excerpt(text: str) -> str:
 
 def cells_above_html(notebook: NotebookNode, grade_id: str, *, everything: bool) -> str:
     """What stands above an answer in the student's notebook: from the last heading on, or all."""
+    RENDERER.room = Room()
     above: list[NotebookNode] = []
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id:
