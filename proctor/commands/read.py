@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 SUMMARY = "read the written answers of a class by rubric, in JupyterLab"
+EXAMPLES = """
+proctor read cross_entropy                     opens the page
+proctor read cross_entropy explain_not_zero --as ana
+proctor read accuracy --split ana,ben --twice 0.1
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

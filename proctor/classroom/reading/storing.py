@@ -56,15 +56,9 @@ def given_items(
     read = session.scalar(select(Grading).filter_by(**key, state="current"))
     if read is None or read.points != points:
         return []
-    explanations = dict(
-        session.execute(
-            select(Item.id, Item.explanation).where(
-                Item.id.in_([one.item_id for one in read.given])
-            )
-        )
-        .tuples()
-        .all()
-    )
+    ids = [one.item_id for one in read.given]
+    told = session.execute(select(Item.id, Item.explanation).where(Item.id.in_(ids)))
+    explanations = {item: explanation for item, explanation in told}
     return [
         {
             "points": one.points,

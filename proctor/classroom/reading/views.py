@@ -213,7 +213,7 @@ def texts(session: Session, found: Sequence[Row]) -> dict[str, str]:
     words: dict[str, str] = {}
     for start in range(0, len(hashes), 500):
         some = select(Words.sha256, Words.text).where(Words.sha256.in_(hashes[start : start + 500]))
-        words.update(session.execute(some).tuples().all())
+        words.update((sha256, text) for sha256, text in session.execute(some))
     return words
 
 
@@ -240,7 +240,7 @@ def list_view(
     """Every answer in a line, for the list of all."""
     words = texts(session, found)
     readers = select(Grading.student, Grading.grader).filter_by(**exercise.key, state="current")
-    read = dict(session.execute(readers).tuples().all())
+    read = {student: grader for student, grader in session.execute(readers)}
     return [
         {
             "key": row.key,
