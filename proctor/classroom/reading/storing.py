@@ -58,7 +58,7 @@ def given_items(
         return []
     ids = [one.item_id for one in read.given]
     told = session.execute(select(Item.id, Item.explanation).where(Item.id.in_(ids)))
-    explanations = {item: explanation for item, explanation in told}
+    explanations = dict(told.all())
     return [
         {
             "points": one.points,

@@ -240,7 +240,7 @@ def list_view(
     """Every answer in a line, for the list of all."""
     words = texts(session, found)
     readers = select(Grading.student, Grading.grader).filter_by(**exercise.key, state="current")
-    read = {student: grader for student, grader in session.execute(readers)}
+    read = dict(session.execute(readers).all())
     return [
         {
             "key": row.key,
