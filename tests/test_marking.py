@@ -12,8 +12,10 @@ from conftest import LIMITS, cell
 from nbformat import v4
 
 from proctor.course import CourseError
+from proctor.grading import marking
 from proctor.grading.marking import mark
 from proctor.sandbox.examination import Examination
+from proctor.sandbox.patience import Starved
 from proctor.sandbox.sessions import Sandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
 
@@ -422,13 +424,77 @@ def test_a_session_that_the_machine_kills_costs_no_marks(course, marks_of, kills
     marks = marks_of()
     assert kills["kills"] == 0
     assert marks.score == marks.max_score
-    assert marks.incidents == []
+    assert any(text.startswith("its session was ended from outside") for text in marks.incidents)
+    # What the first attempt has seen is of no use in the second.
+    assert marks.seed != marks_of().seed
 
 
-def test_a_session_that_is_killed_every_time_is_told(course, marks_of, kills):
+def test_a_session_that_is_killed_every_time_gets_no_mark(course, marks_of, kills):
     kills["kills"] = 1000
+    with pytest.raises(Starved, match="2 times"):
+        marks_of()
+
+
+ENDS_ITSELF = {
+    "a lower limit": (
+        "import resource, signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass"
+    ),
+    "an exit": "import os\nos._exit(9)",
+    "a crash": "import ctypes\nctypes.string_at(0)",
+    "a signal to itself": "import os\nos.kill(os.getpid(), 9); os.abort()",
+}
+
+
+@pytest.mark.parametrize("end", ENDS_ITSELF.values(), ids=ENDS_ITSELF)
+def test_who_ends_its_own_session_has_no_second_try(course, marks_of, sandbox, monkeypatch, end):
+    """A lowered limit of processor time has the kernel itself kill process 1."""
+    seeds = []
+    candidate = marking.Candidate
+    monkeypatch.setattr(
+        marking, "Candidate", lambda *given: seeds.append(given[3]) or candidate(*given)
+    )
+    marks = marks_of(half=f"{end}\ndef half(x): return x / 2")
+    assert marks.seed in seeds
+    assert len(seeds) == 1
+    assert not any("from outside" in incident for incident in marks.incidents)
+
+
+def test_whatever_goes_wrong_while_it_is_marked_is_the_submissions_result(
+    course, marks_of, monkeypatch
+):
+    def burst(*_):
+        raise OverflowError("HIDDEN")
+
+    monkeypatch.setattr(marking, "diagnose", burst)
+    marks = marks_of(half="def half(x): return x")
+    assert marks.status == "graded"
+    assert marks.score == 3.0
+    assert marks.incidents == ["looking for known mistakes led to OverflowError"]
+    monkeypatch.setattr(marking, "mark_cells", burst)
     marks = marks_of()
-    assert any("it was ended from outside" in incident for incident in marks.incidents)
+    assert (marks.status, marks.score) == ("rejected", 0.0)
+    assert "OverflowError" in marks.error
+    assert "HIDDEN" not in marks.error
+
+
+def test_each_file_of_graders_has_a_question_of_its_own_whatever_was_found(
+    course, marks_of, monkeypatch
+):
+    """Nothing that happens inside tells how the checks of another file went."""
+    (course.course.graders("tiny") / "test_other.py").write_text(
+        "from proctor.authoring import grades\n\n"
+        '@grades("half_values", hint="h")\n'
+        "def test_more(student):\n"
+        "    assert student.half(8) == 4\n"
+    )
+    forked = []
+    fork = Examination._fork_question
+    monkeypatch.setattr(Examination, "_fork_question", lambda self: forked.append(1) or fork(self))
+    marks_of()
+    right = len(forked)
+    marks_of(half="def half(x): return -x")
+    assert len(forked) - right == right > 1
 
 
 def test_two_assignments_with_graders_of_the_same_name_do_not_mix(course, tiny_course, sandbox):

@@ -619,7 +619,7 @@ def test_a_call_that_cannot_be_stopped_is_ended(answers, notebook, monkeypatch):
     monkeypatch.setattr(patience_module, "GRACE", 0.3)
     with pytest.raises(TookTooLong):
         answers.hang_hard()
-    assert 1.0 < notebook.spent < 3
+    assert 1.0 < notebook.spent < 10
     assert answers.give("int") == 7
 
 

@@ -417,3 +417,38 @@ def test_random_damage_never_raises_anything_else():
             except WireError:
                 refused += 1
     assert refused > len(good) // 4
+
+
+# What safetensors or torch would take too long for, or end the process
+
+
+@pytest.mark.parametrize("dimensions", [65, 80_000])
+def test_a_tensor_of_very_many_dimensions_is_not_even_read(dimensions, monkeypatch):
+    monkeypatch.setattr(tensors.safetensors.torch, "load", lambda _: pytest.fail("it was read"))
+    blob = safetensors_blob({"0": entry("U8", [1] * dimensions, (0, 1))}, b"\1")
+    with pytest.raises(Malformed, match="64 dimensions"):
+        tensors.unpack_tensors(blob)
+
+
+def test_as_many_dimensions_as_torch_takes_arrive():
+    tensor = torch.ones([1] * 64)
+    assert torch.equal(tensors.unpack_tensors(tensors.pack_tensors([tensor]))[0], tensor)
+
+
+@pytest.mark.parametrize(
+    "header", [b"[]", b"1", b'{"0": []}', b'{"0": {}}', b'{"0": {"shape": 1}}']
+)
+def test_a_header_that_is_not_safetensors_is_malformed(header):
+    with pytest.raises(Malformed):
+        tensors.unpack_tensors(safetensors_blob(header))
+
+
+def test_a_frame_that_there_is_no_memory_for_is_malformed(ends, monkeypatch):
+    def too_much(_):
+        raise MemoryError
+
+    ours, theirs = ends
+    theirs.sendall(frame({"a": 1}))
+    monkeypatch.setattr(frames.json, "loads", too_much)
+    with pytest.raises(Malformed):
+        ours.receive(soon())

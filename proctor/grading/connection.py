@@ -220,11 +220,20 @@ def expect(value: Any, kind: type) -> Any:
     return value
 
 
+MAX_COUNT = 1 << 53  # up to here a float holds every whole number
+
+
+def expect_count(value: Any) -> int:
+    if not 0 <= expect(value, int) <= MAX_COUNT:
+        raise Untrustworthy("The answer was not as agreed.")
+    return value
+
+
 def call_facts(told: Any, devices: list[str]) -> CallFacts:
     told = expect(told, dict)
     operations = told.get("operations")
     if operations is not None:
-        expect(operations, int)
-    changed = [expect(index, int) for index in expect(told.get("changed"), list)]
+        expect_count(operations)
+    changed = [expect_count(index) for index in expect(told.get("changed"), list)]
     copies = [expect(name, str)[:40] for name in expect(told.get("host_copies"), list)]
     return CallFacts(changed, operations, copies, devices)

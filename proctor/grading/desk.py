@@ -78,19 +78,18 @@ class Candidate:
     standings: Standings | None = None  # without, all exercises are asked about at the end
     connection: Connection = field(init=False)
     file: Path | None = None  # whose graders the open question answers
-    failed: bool = False  # whether a check failed in the open question
     _connections: dict[int, Connection] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._ask_in(self.examination)
 
     def begin(self, file: Path, cell: str) -> None:
-        """A check of `file`, which grades `cell`, begins. What a wrong answer changed, where it
-        ran, is no burden to another file's checks: they start from the notebook's own state."""
+        """A check of `file`, which grades `cell`, begins. Each file's checks start from the
+        notebook's own state, whatever the others found: nothing inside could tell from it how they
+        went."""
         before = self.connection.examination
-        if file != self.file and self.failed:
+        if self.file is not None and file != self.file:
             before.end_question()
-            self.failed = False
         self.file = file
         if self.standings is not None:
             self._ask_in(self.standings.examination(cell, file))
@@ -140,9 +139,6 @@ class Desk:
 
     def note(self, item: pytest.Item, result: CheckResult) -> None:
         self.results[item.nodeid] = result
-        candidate = self.candidates.get(assignment_of(item))
-        if candidate is not None and not result.passed:
-            candidate.failed = True
 
     def close(self) -> None:
         """Close what was opened here; who handed one in may still have a use for them."""

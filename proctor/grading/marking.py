@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -17,13 +18,16 @@ from proctor.grading.desk import Candidate, CheckResult
 from proctor.grading.diagnosis import diagnose
 from proctor.grading.graders import bounded_memory, load_graders, run_graders
 from proctor.grading.marks import CellMarks, Check, Marks, automatic_points, rejected
+from proctor.grading.seeds import seed_of
 from proctor.grading.standing import is_run, standings_of
 from proctor.sandbox.examination import CellRun, Examination
+from proctor.sandbox.patience import Starved
 from proctor.sandbox.sessions import Sandbox, shared_sandbox
+from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import TimeLimits
 
-# Who loses a session to the machine is marked anew, from the start. More often would serve those
-# who find a way to end their own.
+# Who loses a session to the machine is marked anew, from the start and with other inputs. More
+# often would serve those who find a way to end their own.
 ATTEMPTS = 2
 
 
@@ -41,29 +45,43 @@ def mark(
     """Mark one submitted notebook.
 
     `submission` is the file's content as it came. The seed of the random inputs is taken from it
-    unless given, so that the same file gets the same marks again. Raises CourseError when the
-    course is at fault and SandboxUnavailable when nothing can be run; whatever the submission
-    does ends in its Marks.
+    and a secret of the course unless given, so that the same file gets the same marks again.
+    Whatever the submission does ends in its Marks. Raises what it cannot cause: CourseError when
+    the course is at fault, SandboxUnavailable when nothing can be run, and Starved when the machine
+    did not let it run.
     """
     started = time.monotonic()
     release = read_notebook(course.release(assignment))
     sha256 = hashlib.sha256(submission).hexdigest()
+    reject = functools.partial(
+        rejected, assignment, release, student, sha256=sha256, started=started
+    )
     try:
         taken = rebuilding.rebuild(submission, release)
     except intake.Rejected as error:
-        return rejected(assignment, release, student, str(error), sha256=sha256, started=started)
-    seed = seed_of(sha256) if seed is None else seed
+        return reject(str(error))
+    seed = seed_of(course, sha256) if seed is None else seed
     sandbox = sandbox or shared_sandbox()
     load_graders(course.graders(assignment))  # while the sandbox starts
-    for _ in range(ATTEMPTS):
+    incidents = list(taken.repairs)
+    for attempt in range(ATTEMPTS):
         with examine(
             taken.notebook, release, sandbox, limits=limits, figures=figures
         ) as examination:
-            candidate = Candidate(examination, assignment, student, seed)
-            with contextlib.closing(candidate):
-                cells = mark_candidate(taken, release, course, candidate)
+            candidate = Candidate(examination, assignment, student, other_seed(seed, attempt))
+            try:
+                with contextlib.closing(candidate):
+                    cells = mark_candidate(taken, release, course, candidate)
+            except (CourseError, SandboxUnavailable, Starved):
+                raise
+            except Exception as error:  # noqa: BLE001 - what its values did here is its own result
+                return reject(f"it could not be marked, as its values led to {name_of(error)}")
+            finally:
+                incidents += examination.incidents
         if not any(each.ended_from_outside for each in candidate.examinations()):
             break
+    else:
+        raise Starved(f"its session was ended from outside, {ATTEMPTS} times")
     return Marks(
         assignment=assignment,
         student=student,
@@ -72,9 +90,9 @@ def mark(
         score=float(sum(cell.score for cell in cells if cell.score is not None)),
         max_score=automatic_points(release),
         seconds=time.monotonic() - started,
-        incidents=list(dict.fromkeys([*taken.repairs, *examination.incidents])),
+        incidents=list(dict.fromkeys(incidents)),
         cells=cells,
-        seed=seed,
+        seed=candidate.seed,
         sha256=sha256,
         protection=sandbox.protection,
         limits=dataclasses.asdict(examination.limits) | dataclasses.asdict(sandbox.limits),
@@ -96,12 +114,26 @@ def mark_candidate(
         failed = failed_answers(release, cells)
         sources = sources_of(taken.notebook)
         where = candidate.examination_of_answer
-        diagnoses = diagnose(failed, sources, course, assignment, where, examination.sandbox)
+        try:
+            diagnoses = diagnose(failed, sources, course, assignment, where, examination.sandbox)
+        except (CourseError, SandboxUnavailable, Starved):
+            raise
+        except Exception as error:  # noqa: BLE001 - no value may cost the marks that were given
+            diagnoses = {}
+            examination.incidents.append(f"looking for known mistakes led to {name_of(error)}")
     return with_diagnoses(release, cells, diagnoses)
 
 
-def seed_of(sha256: str) -> int:
-    return int(sha256[:12], 16)
+def name_of(error: Exception) -> str:
+    """What may be said of an error here: its text may hold what a submission sent."""
+    return f"{type(error).__name__}"
+
+
+def other_seed(seed: int, attempt: int) -> int:
+    """The seed of a further attempt: what was seen in the one before is of no use in it."""
+    if not attempt:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed} {attempt}".encode()).digest()[:6], "big")
 
 
 def examine(
@@ -266,7 +298,7 @@ def open_candidate(
         notebook, sha256, unanswered = taken.notebook, taken.sha256, taken.unanswered
     examination = examine(notebook, release, shared_sandbox(unsafe=unsafe), figures=False)
     examination.run_cells()
-    seed = seed_of(sha256) if seed is None else seed
+    seed = seed_of(course, sha256) if seed is None else seed
     known = intake.graded_cells(release)
     standings = standings_of(examination, notebook, known, unanswered)
     return Candidate(examination, assignment, student, seed, accelerator_device, standings)

@@ -107,9 +107,9 @@ def first_failed(names: Sequence[str], item: pytest.Item) -> CheckResult | None:
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a grader, once.
 
-    What a wrong answer changed where it ran costs no other exercise: after a failed check, the
-    next file's checks have a fresh fork of the session. None is tried again: whoever knew of a
-    second try could answer one way first and another way then.
+    What an answer changed where it ran costs no other exercise: each file's checks have a fresh
+    fork of the session. None is tried again: whoever knew of a second try could answer one way
+    first and another way then.
     """
     if grades_of(item) is None:
         return None

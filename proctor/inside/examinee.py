@@ -90,10 +90,4 @@ def answer_session(
             Question(shell, Channel(connection)).serve()
         os.close(descriptors[0])
         return {"process": process}
-    if ask == "end":
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(message["process"], signal.SIGKILL)
-            os.waitpid(message["process"], 0)
-        end_other_processes()
-        return {}
     raise ValueError(f"a session cannot be asked to {ask!r}")

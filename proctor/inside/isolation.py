@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import signal
 from contextlib import suppress
 from pathlib import Path
 
 from proctor.inside import landlock
-from proctor.wire.linux import PRIVATE_FOLDERS, memory_in_use, read_numbers
+from proctor.wire.linux import PRIVATE_FOLDERS, memory_in_use, read_bytes, read_numbers
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -297,6 +298,15 @@ def set_limits(limits: dict[str, int]) -> None:
     if processes_are_counted_per_namespace():
         processes = limits["processes"]
         resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+
+
+def lowered_processor_limit(process: int, limits: dict[str, int]) -> bool:
+    """Whether a process, which may have ended, let itself have less than `set_limits` gave it."""
+    try:
+        found = re.search(rb"Max cpu time +(\d+) +(\d+)", read_bytes(f"/proc/{process}/limits"))
+    except OSError:
+        return True  # what cannot be told is nobody else's doing
+    return found is not None and min(map(int, found.groups())) < limits["cpu_seconds"]
 
 
 def processes_are_counted_per_namespace() -> bool:

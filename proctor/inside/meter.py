@@ -10,6 +10,7 @@ closed.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from proctor.wire.linux import read_bytes
 from proctor.wire.usage import Look
 
 # No more of the time between two looks counts as idle: who looks late was held up itself.
@@ -111,11 +113,8 @@ def is_waiting(thread: Thread, old: Thread | None) -> bool:
 
 def waiting_for_disks() -> int:
     """How many threads of the machine wait for a disk now: else state D has another reason."""
-    for line in Path("/proc/stat").read_text().splitlines():
-        name, _, number = line.partition(" ")
-        if name == "procs_blocked":
-            return int(number)
-    return 0
+    found = re.search(rb"procs_blocked (\d+)", read_bytes("/proc/stat"))
+    return int(found[1]) if found else 0
 
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -145,15 +144,15 @@ def read_threads(process: int, fields: list[str]) -> Iterator[Thread]:
 
 def read_thread(number: int, state: str, place: str) -> Thread:
     try:
-        ran, waited, turns = Path(place).read_text().split()
+        ran, waited, turns = read_bytes(place).split()
     except FileNotFoundError:  # a kernel without it: then who can run is presumed to wait
-        ran, waited, turns = "0", "0", "0"
+        ran, waited, turns = b"0", b"0", b"0"
     return Thread(number, state, int(ran) / 1e9, int(waited) / 1e9, int(turns))
 
 
 def stat_fields(place: str) -> list[str]:
     """The numbers of a process or thread after its name, which may hold anything: state first."""
-    return Path(place).read_text(errors="replace").rpartition(")")[2].split()
+    return read_bytes(place).rpartition(b")")[2].decode().split()
 
 
 def processes_of(root: int) -> list[int]:
@@ -172,7 +171,6 @@ def processes_of(root: int) -> list[int]:
 def number_inside(process: int) -> int | None:
     """The number that a process has in its own namespace."""
     with suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text(errors="replace").splitlines():
-            if line.startswith("NSpid:"):
-                return int(line.split()[-1])
+        found = re.search(rb"^NSpid:.*?(\d+)$", read_bytes(f"/proc/{process}/status"), re.MULTILINE)
+        return int(found[1]) if found else None
     return None

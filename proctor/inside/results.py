@@ -15,7 +15,7 @@ import torch
 from proctor.inside import accelerator
 from proctor.inside.shell import TimeUp
 from proctor.wire.frames import MAX_TENSOR_BYTES
-from proctor.wire.tensors import DTYPES
+from proctor.wire.tensors import DTYPES, MAX_DIMENSIONS
 from proctor.wire.values import Encoded, Member, NamedTuple, TooLarge, encode, is_key
 
 MAX_TEXT = 2000
@@ -151,6 +151,8 @@ def why_not_sent(tensor: torch.Tensor) -> str | None:
         return "a tensor without values (device meta)"
     if tensor.dtype not in DTYPES:
         return f"a tensor of dtype {str(tensor.dtype).removeprefix('torch.')}"
+    if tensor.dim() > MAX_DIMENSIONS:
+        return f"a tensor of more than {MAX_DIMENSIONS} dimensions"
     if tensor.numel() * tensor.element_size() > MAX_TENSOR_BYTES // 2:
         return "a tensor too large to look at"
     return None

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from proctor.inside import isolation, kernel_memory, meter, system_calls
-from proctor.wire.linux import calls_are_filtered, read_numbers
+from proctor.wire.linux import KILLED_FROM_OUTSIDE, calls_are_filtered, read_numbers
 from proctor.wire.usage import UsageFile
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ class Warm:
         if self.unsafe or not isolation.is_ending(child.process):
             child.reason = reason
         self.send_kill(child)
-        self.report_end(child, *os.wait4(child.process, 0)[1:])
+        os.waitid(os.P_PID, child.process, os.WEXITED | os.WNOWAIT)
+        self.report_end(child)
 
     def send_kill(self, child: Child) -> None:
         # The end of a namespace's process 1 is the end of all processes in it, and it can be reaped
@@ -174,22 +175,25 @@ class Warm:
 
     def reap(self) -> None:
         for child in list(self.children.values()):
-            process, status, used = os.wait4(child.process, os.WNOHANG)
-            if process:
-                self.report_end(child, status, used)
+            if os.waitid(os.P_PID, child.process, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                self.report_end(child)
 
-    def report_end(self, child: Child, status: int, used: Any) -> None:
+    def report_end(self, child: Child) -> None:
+        """Of a session whose process 1 has ended and is not yet waited for."""
+        own_limits = isolation.lowered_processor_limit(child.process, child.limits)
+        _, status, used = os.wait4(child.process, 0)
         del self.children[child.number]
         if child.folder:
             shutil.rmtree(child.folder, ignore_errors=True)
         processor = used.ru_utime + used.ru_stime
         child.usage.write(child.meter.finish(processor))
         child.usage.close()
+        at_limit = own_limits or processor >= child.limits["cpu_seconds"]
         self.control.send(
             {
                 "event": "ended",
                 "session": child.number,
-                "reason": reason_of_end(child, status, processor),
+                "reason": reason_of_end(child, status, at_limit),
             }
         )
 
@@ -250,16 +254,18 @@ def become_session(
         os._exit(1)
 
 
-def reason_of_end(child: Child, status: int, cpu_seconds: float) -> str:
+def reason_of_end(child: Child, status: int, at_limit: bool) -> str:
+    """Why it ended. Nothing in there can kill process 1, but the kernel does so where it reaches
+    its limit of processor time, `at_limit`, and a process can lower its own."""
     if not os.WIFSIGNALED(status):
         return f"exit {os.waitstatus_to_exitcode(status)}"
     number = os.WTERMSIG(status)
     if number != signal.SIGKILL:
         return f"signal {signal.Signals(number).name}"
     # Who finds a session dead ends it, too: that it was killed then is not why it ended.
-    if child.reason in (None, "killed") and cpu_seconds >= child.limits["cpu_seconds"]:
+    if child.reason in (None, "killed") and at_limit:
         return "cpu"
-    return child.reason or "signal SIGKILL"
+    return child.reason or KILLED_FROM_OUTSIDE
 
 
 def write_report(descriptor: int, text: str) -> None:
@@ -277,7 +283,7 @@ def read_statuses() -> dict[int, dict[str, int]]:
         if name.isdigit():
             # It may end while we look.
             with suppress(OSError):
-                statuses[int(name)] = read_numbers(Path(f"/proc/{name}/status"))
+                statuses[int(name)] = read_numbers(f"/proc/{name}/status")
     return statuses
 
 
@@ -304,7 +310,7 @@ def holds_more(limit: int, processes: list[int], statuses: dict[int, dict[str, i
     # That counted what a fork shares with its parent once for each. An exact look is slow.
     for process in processes[:MOST_MEASURED]:
         try:
-            shares = read_numbers(Path(f"/proc/{process}/smaps_rollup"))
+            shares = read_numbers(f"/proc/{process}/smaps_rollup")
         except PermissionError:
             continue  # It forbids the look: what was counted stands.
         except OSError:

@@ -18,6 +18,7 @@ from proctor.sandbox.sessions import Sandbox, Session
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Closed, Late, Malformed, WireError
 from proctor.wire.frames import Channel
+from proctor.wire.linux import KILLED_FROM_OUTSIDE
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 # A notebook that, when it was run, lets no question be opened is not run again for each check.
 MOST_REFUSALS = 4
 
-# Why a session ends that nothing in it has ended: its process 1 cannot be killed from within.
-FROM_OUTSIDE = ("signal SIGKILL", "the sandbox died")
+# Why a session ends that nothing in it has ended, as the warm process and its end attest.
+FROM_OUTSIDE = (KILLED_FROM_OUTSIDE, "the sandbox died")
 
 # Outputs of all cells together; each cell's own are cut in the sandbox.
 MAX_OUTPUT_BYTES = 20 << 20
@@ -211,13 +212,9 @@ class Examination:
 
     def end_question(self) -> None:
         """Close the open question, so that the next one starts from the notebook's own state."""
-        question = self._close_question()
-        if question is None or self._session is None:
-            return
-        try:
-            self._ask({"ask": "end", "process": question.process}, GRACE)
-        except WireError:
-            self._drop_session()
+        question, self._question = self._question, None
+        if question is not None:
+            question.channel.close()
 
     def limit_of_call(self, repeated: bool) -> float:
         return self.limits.repeated_call if repeated else self.limits.call
@@ -367,7 +364,7 @@ class Examination:
 
     def _drop_session(self) -> str | None:
         """End the session; says why it had ended, as far as the sandbox knows."""
-        self._close_question()
+        self.end_question()
         session, self._session = self._session, None
         if session is None:
             return None
@@ -377,7 +374,8 @@ class Examination:
         if session.end_reason in FROM_OUTSIDE:
             self.ended_from_outside = True
             self.incidents.append(
-                f"it was ended from outside ({session.end_reason}): is the machine short of memory?"
+                f"its session was ended from outside ({session.end_reason}): is the machine short "
+                "of memory?"
             )
         return session.end_reason
 
@@ -390,9 +388,3 @@ class Examination:
                 "once its cells had run, the notebook could not be asked anything; the other "
                 "checks were not tried"
             )
-
-    def _close_question(self) -> Question | None:
-        question, self._question = self._question, None
-        if question is not None:
-            question.channel.close()
-        return question

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import safetensors
@@ -12,6 +13,9 @@ from proctor.wire.errors import Malformed
 
 # What describes the tensors of a frame, some 4000 of them; each costs more memory than its bytes.
 MAX_TENSOR_HEADER_BYTES = 256 << 10
+# As many as torch's own operations take. With tens of thousands each operation takes seconds, and
+# safetensors ends the process for want of memory.
+MAX_DIMENSIONS = 64
 
 # What may cross as a tensor; anything else is named, not sent.
 DTYPES = frozenset(
@@ -57,9 +61,19 @@ def specification(tensor: torch.Tensor) -> safetensors.TensorSpec:
 
 
 def check_tensor_header(blob: bytes | memoryview) -> None:
+    """Raises Malformed for what safetensors should not even read."""
     # safetensors begins with the length of its own header
-    if int.from_bytes(blob[:8], "little") > MAX_TENSOR_HEADER_BYTES:
+    length = int.from_bytes(blob[:8], "little")
+    if length > MAX_TENSOR_HEADER_BYTES:
         raise Malformed("the frame holds too many tensors")
+    try:
+        header = json.loads(bytes(blob[8 : 8 + length]))
+        shapes = [entry["shape"] for entry in header.values()]
+        longest = max(map(len, shapes), default=0)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
+        raise Malformed("the frame's tensors are not described as safetensors does") from error
+    if longest > MAX_DIMENSIONS:
+        raise Malformed(f"the frame holds a tensor of more than {MAX_DIMENSIONS} dimensions")
 
 
 def unpack_tensors(blob: bytes | memoryview) -> list[torch.Tensor]:
