@@ -29,6 +29,7 @@ from proctor.commands import (
 )
 from proctor.commands.options import COULD_NOT_WORK, STOPPED, USUAL_EXIT_CODES
 from proctor.course import CourseError
+from proctor.grading.asserts import start_again_with_asserts
 from proctor.sandbox.unavailable import SandboxUnavailable
 
 COMMANDS = {
@@ -48,6 +49,8 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if arguments is None and sys.flags.optimize:
+        start_again_with_asserts()
     options = parser().parse_args(arguments)
     stop_as_by_ctrl_c()
     try:

@@ -29,6 +29,7 @@ from proctor.classroom.gradebook import course_in, demand_same_cells
 from proctor.classroom.reading.storing import given_items
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake, rebuilding
+from proctor.grading.asserts import demand_asserts
 from proctor.grading.marks import Marks, rejected_unread
 from proctor.grading.records import write_record
 from proctor.grading.submitted import (
@@ -253,6 +254,7 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
     assignment = converter.coursedir.assignment_id
     course = course_in(converter.coursedir)
     try:
+        demand_asserts()
         course.graders(assignment)
         sandbox = shared_sandbox(Grading(config=converter.config).session_limits())
         sandbox.start()  # while the gradebook is opened, which takes seconds as well

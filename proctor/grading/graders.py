@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from proctor.course import CourseError
+from proctor.grading.asserts import demand_asserts
 from proctor.grading.desk import DESK, Candidate, CheckResult, Desk
 from proctor.grading.order import in_random_order, unknown_names
 from proctor.wire.linux import memory_in_use
@@ -90,6 +91,7 @@ _loaded: dict[tuple[Path, int], tuple[tuple, LoadedGraders]] = {}
 
 def loaded_graders(folder: Path) -> LoadedGraders:
     """The graders in `folder`, loaded anew when a file there has changed."""
+    demand_asserts()
     key = (folder.resolve(), os.getpid())
     version = tuple(
         (str(path), path.stat().st_mtime_ns, path.stat().st_size)

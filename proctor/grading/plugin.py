@@ -15,6 +15,8 @@ import pytest
 import torch
 from _pytest.runner import runtestprotocol
 
+from proctor.course import CourseError
+from proctor.grading.asserts import demand_asserts
 from proctor.grading.connection import Raised, StudentError
 from proctor.grading.desk import (
     DESK,
@@ -89,6 +91,11 @@ def title_of(item: pytest.Item) -> str:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     graders = [item for item in items if grades_of(item)]
+    if graders:
+        try:
+            demand_asserts()
+        except CourseError as error:
+            raise pytest.UsageError(str(error)) from None
     others = [item for item in items if not grades_of(item)]
     items[:] = others + in_random_order(graders, config.stash[DESK])
 
