@@ -13,8 +13,9 @@ import pytest
 from proctor.pages.report import time_ran_out
 from proctor.sandbox import examination as examination_module
 from proctor.sandbox import patience as patience_module
-from proctor.sandbox.examination import Examination, QuestionLost
+from proctor.sandbox.examination import Examination
 from proctor.sandbox.outputs import clean_output
+from proctor.sandbox.question import QuestionLost
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Malformed
 
@@ -193,6 +194,18 @@ def test_running_again_does_not_use_up_the_time_for_questions(examine):
     examined = examine(slow, slow, *["import os\nos._exit(1)"] * 6, limits=limits)
     assert "skipped" in statuses(examined)
     assert examined._remaining(0.0) > 1.0
+
+
+def test_slow_own_cells_leave_the_others_their_time(sandbox):
+    limits = TimeLimits(cell=0.8, call=0.5, submission=5.0, questions=1.0)
+    slow, quick = ["while True:\n    pass"] * 4, ["helper = 1"]
+    cells = [*slow, *quick, "answer = helper", *slow[:1], "other = 2"]
+    with Examination(sandbox, cells, limits=limits, own_cells=range(5)) as examined:
+        examined.run_cells()
+        assert statuses(examined) == ["late"] * 4 + ["ok", "ok", "late", "ok"]
+        assert examined.spent < 4.0
+        assert examined.incidents[0] == "cell 1 was stopped after its 0.8 s"
+        assert float(examined.incidents[3].split()[-2]) < 0.3
 
 
 def test_when_the_time_is_used_up_there_is_none_for_a_call(examine):

@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from proctor.sandbox.examination import Examination, QuestionLost
+from proctor.sandbox.examination import Examination
+from proctor.sandbox.question import QuestionLost
 
 ACCELERATOR = "accel"
 

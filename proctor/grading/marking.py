@@ -161,6 +161,9 @@ def examine(
             index for index, cell in enumerate(cells) if unchanged[index] and only_draws(cell)
         ],
         student_cells=[index for index in range(len(cells)) if not unchanged[index]],
+        own_cells=[
+            index for index, cell in enumerate(cells) if cell.metadata.get("proctor", {}).get("own")
+        ],
     )
 
 

@@ -7,21 +7,19 @@ import dataclasses
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proctor.sandbox.changes import Changes, read_changes
 from proctor.sandbox.outputs import clean_output
 from proctor.sandbox.patience import GRACE, PatienceWith
+from proctor.sandbox.question import Question, QuestionLost
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Closed, Late, Malformed, WireError
 from proctor.wire.frames import Channel
 from proctor.wire.linux import KILLED_FROM_OUTSIDE
-
-if TYPE_CHECKING:
-    import torch
 
 # A notebook that, when it was run, lets no question be opened is not run again for each check.
 MOST_REFUSALS = 4
@@ -46,62 +44,13 @@ class OutOfTime(Late):
     """The time of the submission is used up."""
 
 
-# `with waiting(seconds, process) as patience`: patience with a session, whose idleness is noted.
-Waiting = Callable[[float, int | None], contextlib.AbstractContextManager[PatienceWith]]
-
-
-class QuestionLost(Exception):
-    """The fork that answered the checks is gone; a new one can be asked."""
-
-    def __init__(self, error: WireError):
-        super().__init__(str(error))
-        self.late = isinstance(error, Late)
-        self.forged = isinstance(error, Malformed)
-
-
-class Question:
-    """A fork of the session, after its cells, that answers the checks of the graders."""
-
-    def __init__(self, channel: Channel, process: int, waiting: Waiting):
-        self.channel = channel
-        self.process = process
-        self.waiting = waiting
-        self.alive = True
-
-    def ask(
-        self,
-        message: dict[str, Any],
-        tensors: Sequence[torch.Tensor],
-        seconds: float,
-        limit: float | None = None,
-    ) -> tuple[dict[str, Any], list[torch.Tensor]]:
-        """Ask, and wait while no more than `seconds` are used, and a little, for the answer. Where
-        that is less than the `limit` for all, the question hears of the limit alone.
-
-        Raises QuestionLost, Starved, or ValueError for what is too large to ask.
-        """
-        told = {**message, "seconds": seconds if limit is None else limit}
-        with self.waiting(seconds, self.process) as patience:
-            try:
-                self.channel.send(told, tensors, deadline=patience)
-            except Malformed as error:
-                raise ValueError(f"this cannot be asked: {error}") from error
-            except WireError as error:
-                self.alive = False
-                raise QuestionLost(error) from error
-            try:
-                return self.channel.receive(patience)
-            except WireError as error:
-                self.alive = False
-                raise QuestionLost(error) from error
-
-
 class Examination:
     """Runs the code cells of one notebook, and opens questions about what they defined.
 
     With `figures=False` no figure is drawn, and those of the `figure_cells` that bind no name which
     another cell uses are not run at all. `student_cells` are those with a student's text (default:
-    all). Both are told by the places of cells, counted from 0.
+    all), `own_cells` those that students added, which may use up half of the time for cells: answers
+    get their turn. All are told by the places of cells, counted from 0.
 
     A cell that hangs beyond interruption, or takes its process with it, is left out and the others
     are run again, so that its neighbours keep their marks. `incidents` tells what happened.
@@ -117,11 +66,13 @@ class Examination:
         figures: bool = True,
         figure_cells: Sequence[int] = (),
         student_cells: Sequence[int] | None = None,
+        own_cells: Sequence[int] = (),
     ):
         self.sandbox = sandbox
         self.cells = list(cells)
         self.figure_cells = list(figure_cells)
         self.student_cells = list(range(len(cells)) if student_cells is None else student_cells)
+        self.own_cells = frozenset(own_cells)
         self.names = list(names) if names else [f"cell {n}" for n in range(1, len(cells) + 1)]
         self.limits = limits or TimeLimits()
         self.figures = figures
@@ -132,6 +83,7 @@ class Examination:
         self._processor = 0.0  # seconds, of sessions that have ended
         self._made = 0.0  # seconds that making the running one has taken
         self._forgotten = 0.0
+        self._spent_by_own = 0.0  # seconds, by own cells in the running session
         self.ended_from_outside = False
         self.out_of_time = False  # before all cells were run
         self._session: Session | None = None
@@ -160,6 +112,7 @@ class Examination:
             figures=False,
             figure_cells=[index for index in self.figure_cells if index < end],
             student_cells=[index for index in self.student_cells if index < end],
+            own_cells=[index for index in self.own_cells if index < end],
         )
         examination._left_out = {index for index in self._left_out if index < end}
         return examination
@@ -175,8 +128,10 @@ class Examination:
         for index, name in enumerate(self.names):
             if index in self._left_out:
                 continue
+            limit = self.limits.cell
             try:
                 self._start(index, self.limits.questions)
+                limit = self._limit_of_cell(index)
                 run = self._execute(index, self.limits.questions)
                 self.runs[index] = dataclasses.replace(run, outputs=self._admit(run.outputs))
             except OutOfTime:
@@ -185,7 +140,7 @@ class Examination:
             except WireError as error:
                 self._leave_out(index, error)
             if self.runs[index].status == "late":
-                self.incidents.append(f"{name} was stopped after its {self.limits.cell:g} s")
+                self.incidents.append(f"{name} was stopped after its {limit:.2g} s")
         return self.runs
 
     def question(self) -> Question:
@@ -258,6 +213,7 @@ class Examination:
             self._session = self.sandbox.session()
             look = self._session.look()
             self._made = look.processor if look else 0.0
+            self._spent_by_own = 0.0
             for index in range(end):
                 if index in self._left_out:
                     continue
@@ -290,23 +246,35 @@ class Examination:
             self.runs[index].outputs = [{"output_type": "stream", "name": "stdout", "text": text}]
 
     def _execute(self, index: int, kept_back: float) -> CellRun:
-        seconds = min(self.limits.cell, self._remaining(kept_back))
+        limit = self._limit_of_cell(index)
+        seconds = min(limit, self._remaining(kept_back))
         if seconds <= 0:
             raise OutOfTime("the submission's time is used up")
         message = {
             "ask": "execute",
             "number": index + 1,
             "source": self.cells[index],
-            "seconds": self.limits.cell,
+            "seconds": float(f"{limit:.2g}"),
             "figures": self.figures,
             "of_student": index in self.student_cells,
         }
+        before = self.spent
         answer = self._ask(message, seconds, process=1)
+        if index in self.own_cells:
+            self._spent_by_own += self.spent - before
         outputs, status = answer.get("outputs"), answer.get("status")
         if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
             raise Malformed("the answer to a cell is not as agreed")
         cleaned = [clean_output(output) for output in outputs]
         return CellRun(cleaned, status, read_changes(answer.get("changes")))
+
+    def _limit_of_cell(self, index: int) -> float:
+        """Half of what is left to own cells, at most, for one of them: quick ones get a turn behind
+        slow ones."""
+        if index not in self.own_cells:
+            return self.limits.cell
+        left = (self.limits.submission - self.limits.questions) / 2 - self._spent_by_own
+        return max(0.01, min(self.limits.cell, left / 2))
 
     def _admit(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self._output_bytes += len(json.dumps(outputs))
