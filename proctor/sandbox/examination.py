@@ -49,7 +49,7 @@ class Examination:
 
     With `figures=False` no figure is drawn, and those of the `figure_cells` that bind no name which
     another cell uses are not run at all. `student_cells` are those with a student's text (default:
-    all), `own_cells` those that students added, which may use up half of the time for cells: answers
+    all), `own_cells` those they added, which may use up half of the time for cells, so that answers
     get their turn. All are told by the places of cells, counted from 0.
 
     A cell that hangs beyond interruption, or takes its process with it, is left out and the others
