@@ -19,6 +19,7 @@ from proctor.commands import (
     explain,
     grade,
     lab,
+    new,
     package,
     read,
     regrade,
@@ -33,6 +34,7 @@ from proctor.grading.asserts import start_again_with_asserts
 from proctor.sandbox.unavailable import SandboxUnavailable
 
 COMMANDS = {
+    "new": new,
     "check": check,
     "grade": grade,
     "regrade": regrade,

@@ -20,8 +20,10 @@ from proctor.pages.formgrader import NBGRADER_TEMPLATES, TEMPLATES
 
 
 def use_proctor(c: Config, course: str | Path) -> None:
-    """Let nbgrader's commands grade the course in this folder with proctor."""
-    c.CourseDirectory.root = str(Path(course).resolve())
+    """Let nbgrader's commands grade the course in this folder, or with this file in it, with
+    proctor."""
+    place = Path(course).resolve()
+    c.CourseDirectory.root = str(place.parent if place.is_file() else place)
     prepare_this_process(c.CourseDirectory.root)
     release_with_named_stubs(c)
     grade_in_sandbox(c)
