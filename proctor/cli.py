@@ -27,6 +27,7 @@ from proctor.commands import (
     report,
     similar,
     solutions,
+    try_answer,
 )
 from proctor.commands.options import COULD_NOT_WORK, STOPPED, USUAL_EXIT_CODES
 from proctor.course import CourseError
@@ -42,6 +43,7 @@ COMMANDS = {
     "explain": explain,
     "report": report,
     "similar": similar,
+    "try": try_answer,
     "release": release,
     "package": package,
     "solutions": solutions,

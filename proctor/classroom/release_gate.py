@@ -6,6 +6,8 @@ notebook and every labelled answer, and refuses with all that is wrong, by name.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
 import re
 import shutil
@@ -28,7 +30,7 @@ from proctor.grading.labelled import (
     load_answers,
     with_answers,
 )
-from proctor.grading.marks import Marks
+from proctor.grading.marks import Marks, has_graded_cells
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
 
@@ -36,6 +38,8 @@ STUDENT = "student-01"  # whose own numbers the answers hold
 # Words that have no place in what students get: delimiters of authors, and of the engine.
 HIDDEN_WORDS = ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "MARK SCHEME", "tests/graders")
 MAX_HARMLESS_CHARACTERS = 24
+MAX_REASON_CHARACTERS = 300
+SEEDS = 3  # with which the reference is tried
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,10 @@ def release(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[str]:
     """Release an assignment if nothing is wrong with it; returns what is, one line each."""
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = scratch_course(course, assignment, Path(folder))
-        generate(scratch, assignment, "--no-db")
+    found = faults_of_source(course, assignment)
+    if found:
+        return found
+    with released_in_scratch(course, assignment) as scratch:
         found = faults_of_text(scratch, assignment) + faults_of_rubrics(scratch, assignment)
         found += faults_of_marks(scratch, config, assignment, workers, progress)
     if not found:
@@ -66,17 +71,52 @@ def release(
     return found
 
 
-def scratch_course(course: Course, assignment: str, folder: Path) -> Course:
-    """A copy of what the release of one assignment depends on."""
-    scratch = Course(folder / "course")
-    for name in ("source", "tests/graders"):
-        shutil.copytree(course.root / name / assignment, scratch.root / name / assignment)
-    for name in (f"tests/answers/{assignment}.py", "nbgrader_config.py"):
-        if not (course.root / name).exists():
+@contextlib.contextmanager
+def released_in_scratch(course: Course, assignment: str) -> Iterator[Course]:
+    """A copy of what the release of one assignment depends on, and its release."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Course(Path(folder) / "course")
+        copy_to(course, scratch, f"source/{assignment}")
+        copy_to(course, scratch, "nbgrader_config.py")
+        # An assignment of written answers alone has neither.
+        needed = has_graded_cells(read_notebook(course.reference(assignment)))
+        copy_to(course, scratch, f"tests/graders/{assignment}", needed=needed)
+        copy_to(course, scratch, f"tests/answers/{assignment}.py", needed=needed)
+        generate(scratch, assignment, "--no-db")
+        yield scratch
+
+
+def copy_to(course: Course, scratch: Course, name: str, *, needed: bool = True) -> None:
+    """Copy a file or a folder. Raises CourseError when it is needed and missing."""
+    source, target = course.root / name, scratch.root / name
+    if not source.exists():
+        if needed:
             raise CourseError(f"{name} is missing in the course folder")
-        (scratch.root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(course.root / name, scratch.root / name)
-    return scratch
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copy(source, target)
+
+
+def faults_of_source(course: Course, assignment: str) -> list[str]:
+    """What the engine cannot do, in words."""
+    path = course.reference(assignment)
+    notebooks = sorted(other.name for other in path.parent.glob("*.ipynb"))
+    if len(notebooks) > 1:
+        return [
+            f"source/{assignment} holds {len(notebooks)} notebooks ({', '.join(notebooks)}): only "
+            f"{path.name} is graded. Make an assignment of each."
+        ]
+    kernel = read_notebook(path).metadata.get("kernelspec", {})
+    language = kernel.get("language", "python")
+    if language.lower() != "python":
+        return [
+            f"{path.name} has the kernel {kernel.get('display_name', language)!r}: only Python is "
+            "run"
+        ]
+    return []
 
 
 def generate(course: Course, assignment: str, *options: str) -> None:
@@ -158,26 +198,45 @@ def faults_of_marks(
                 progress(done, len(trials))
         except CourseError as error:  # the graders do not fit the notebook
             return [str(error)]
-    return sorted(found)
+    # The same fault under another seed says nothing new.
+    return sorted({fault.partition(": “")[0]: fault for fault in reversed(found)}.values())
 
 
 def all_trials(course: Course, assignment: str) -> Iterator[Trial]:
     reference = read_notebook(course.reference(assignment))
     released = read_notebook(course.release(assignment))
-    yield Trial("the reference", reference, lost_marks)
+    for number in range(SEEDS):
+        # Another file, so other random inputs: that it passes once could be luck.
+        again = copy.deepcopy(reference)
+        again.metadata["proctor_trial"] = number
+        yield Trial("the reference", again, lost_marks)
     yield Trial("the blank notebook", released, marks_for_nothing)
+    if not has_graded_cells(released):
+        return
     for answer in load_answers(course, assignment):
-        kind = "right" if answer.is_right else "wrong"
-        name = f"the {kind} answer “{answer.name}” to {answer.cell}"
         notebook = with_answers(reference, {answer.cell: answer.source})
-        yield Trial(name, notebook, functools.partial(faults_of_answer, answer))
+        yield Trial(f"the {name_of(answer)}", notebook, functools.partial(faults_of_answer, answer))
+
+
+def name_of(answer: Answer) -> str:
+    return f"{'right' if answer.is_right else 'wrong'} answer “{answer.name}” to {answer.cell}"
 
 
 def lost_marks(marks: Marks) -> list[str]:
-    """Graded cells without full marks."""
+    """Graded cells without full marks, and why."""
     if marks.status != "graded":
         return [f"rejected: {marks.error}"]
-    return [f"{cell} has not full marks" for cell in sorted(cells_lost(marks))]
+    lost = sorted(cells_lost(marks))
+    return [f"{cell} has not full marks: {reason_of(marks, cell)}" for cell in lost]
+
+
+def reason_of(marks: Marks, grade_id: str) -> str:
+    """The first check of a cell that failed, what it said, and the seed that shows it again."""
+    checks = next(cell.checks for cell in marks.cells if cell.grade_id == grade_id)
+    failed = next(check for check in checks if not check.passed)
+    lines = [line for line in failed.detail.splitlines() if line.startswith("E ")]
+    said = lines[0][1:].strip()[:MAX_REASON_CHARACTERS] if lines else (failed.hint or "")
+    return f"“{failed.title}”: {said} (seed {marks.seed})"
 
 
 def marks_for_nothing(marks: Marks) -> list[str]:
@@ -189,7 +248,10 @@ def faults_of_answer(answer: Answer, marks: Marks) -> list[str]:
         return lost_marks(marks)
     lost = cells_lost(marks)
     passes = [f"{cell} has full marks, and must not" for cell in sorted(answer.loses - lost)]
-    loses = [f"{cell} loses marks, and must not" for cell in sorted(lost - answer.loses)]
+    loses = [
+        f"{cell} loses marks, and must not: {reason_of(marks, cell)}"
+        for cell in sorted(lost - answer.loses)
+    ]
     return passes + loses
 
 

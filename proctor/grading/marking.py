@@ -17,7 +17,14 @@ from proctor.grading import intake, rebuilding
 from proctor.grading.desk import Candidate, CheckResult
 from proctor.grading.diagnosis import diagnose
 from proctor.grading.graders import bounded_memory, load_graders, run_graders
-from proctor.grading.marks import CellMarks, Check, Marks, automatic_points, rejected
+from proctor.grading.marks import (
+    CellMarks,
+    Check,
+    Marks,
+    automatic_points,
+    has_graded_cells,
+    rejected,
+)
 from proctor.grading.seeds import seed_of
 from proctor.grading.standing import is_run, standings_of
 from proctor.sandbox.examination import CellRun, Examination
@@ -62,7 +69,8 @@ def mark(
         return reject(str(error))
     seed = seed_of(course, sha256) if seed is None else seed
     sandbox = sandbox or shared_sandbox()
-    load_graders(course.graders(assignment))  # while the sandbox starts
+    if has_graded_cells(release):
+        load_graders(course.graders(assignment))  # while the sandbox starts
     incidents = list(taken.repairs)
     for attempt in range(ATTEMPTS):
         with examine(
@@ -109,7 +117,8 @@ def mark_candidate(
     known = intake.graded_cells(release)
     candidate.standings = standings_of(examination, taken.notebook, known, taken.unanswered)
     with bounded_memory():
-        results = run_graders(course.graders(assignment), candidate)
+        graded = has_graded_cells(release)
+        results = run_graders(course.graders(assignment), candidate) if graded else []
         cells = mark_cells(assignment, release, results, taken.unanswered, candidate.note_on)
         failed = failed_answers(release, cells)
         sources = sources_of(taken.notebook)

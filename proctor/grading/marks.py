@@ -110,3 +110,8 @@ def rejected(
 def automatic_points(release: NotebookNode) -> float:
     graded = intake.graded_cells(release).values()
     return float(sum(cell.points for cell in graded if cell.kind == "graded"))
+
+
+def has_graded_cells(notebook: NotebookNode) -> bool:
+    """Whether graders have anything to do: an assignment may be of written answers alone."""
+    return any(cell.kind == "graded" for cell in intake.graded_cells(notebook).values())

@@ -1,0 +1,103 @@
+"""`proctor try`: one labelled answer, or a notebook, with all detail."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proctor.commands.check import table_of
+from proctor.commands.options import REFUSED
+from proctor.course import Course, CourseError
+from proctor.text import plain
+
+if TYPE_CHECKING:
+    from proctor.grading.marks import Marks
+    from proctor.settings import Grading
+
+SUMMARY = "try one labelled answer, or a notebook, on the graders as they are now"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument(
+        "answer",
+        metavar="ANSWER",
+        help="the name of a labelled answer, `reference`, `blank`, or a notebook's file",
+    )
+    command.add_argument("--seed", type=int, help="seed of the random inputs, as the gate tells it")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show what each check says of it; ends with 1 where a labelled answer does not get what it
+    must."""
+    from proctor.classroom import release_gate
+    from proctor.settings import Grading, course_of, load_config
+
+    config = load_config()
+    faults = []
+    with release_gate.released_in_scratch(course_of(config), options.assignment) as scratch:
+        for name, submission, faults_of in asked_for(scratch, options.assignment, options.answer):
+            marks = marks_of(submission, options, scratch, Grading(config=config))
+            print(table_of(name, marks))
+            print(details_of(marks), end="")
+            faults += [f"{name}: {fault}" for fault in faults_of(marks)]
+    for fault in faults:
+        print(f"the gate would say: {plain(fault)}")
+    return REFUSED if faults else 0
+
+
+def asked_for(course: Course, assignment: str, asked: str) -> Iterator[tuple]:
+    """What is to be tried: its name, the file, and what the gate would find wrong in its marks."""
+    from proctor.classroom.release_gate import all_trials
+    from proctor.grading import intake
+    from proctor.grading.labelled import as_submission, load_answers
+
+    path = Path(asked)
+    if path.suffix == ".ipynb":
+        yield asked, intake.read_submission(path), lambda marks: []
+        return
+    wanted = {"reference": "the reference", "blank": "the blank notebook"}.get(asked)
+    found = {}
+    for trial in all_trials(course, assignment):
+        if trial.name == wanted or f"answer “{asked}” to" in trial.name:
+            found.setdefault(trial.name, trial)
+    if not found:
+        names = ", ".join(f"“{answer.name}”" for answer in load_answers(course, assignment))
+        raise CourseError(f"no answer is called {asked!r}; there are reference, blank, {names}")
+    for trial in found.values():
+        yield trial.name, as_submission(trial.notebook), trial.faults
+
+
+def marks_of(
+    submission: bytes, options: argparse.Namespace, course: Course, grading: Grading
+) -> Marks:
+    from proctor.classroom.release_gate import STUDENT
+    from proctor.grading.marking import mark
+    from proctor.sandbox.sessions import shared_sandbox
+
+    return mark(
+        submission,
+        options.assignment,
+        course,
+        student=STUDENT,
+        sandbox=shared_sandbox(grading.session_limits()),
+        figures=False,
+        limits=grading.time_limits(),
+        seed=options.seed,
+    )
+
+
+def details_of(marks: Marks) -> str:
+    """What a failed check said, which no student ever sees."""
+    parts = []
+    for cell in marks.cells:
+        for check in cell.checks:
+            if not check.passed:
+                parts.append(f"{check.name}\n{plain_lines(check.detail)}\n")
+    return f"seed {marks.seed}\n" + "\n".join(parts)
+
+
+def plain_lines(text: str) -> str:
+    return "\n".join(f"    {plain(line)}" for line in text.splitlines())
