@@ -9,7 +9,7 @@ from pathlib import Path
 
 from proctor.classroom.nbgrader_defaults import use_proctor
 
-c = get_config()  # noqa: F821 (given by nbgrader)
+c = get_config()
 use_proctor(c, course=Path(__file__).parent)
 
 c.CourseDirectory.course_id = "loss-functions"
