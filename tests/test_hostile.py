@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from hostile.trial import ATTACKS, MODULES, REPOSITORY, Trial, changes, live_parts, seats_of
+from ordinary import as_ordinary_user, can_read_this
 from soak import Footprint, grown
 
 CROSS_SECTION = (
@@ -27,19 +31,54 @@ CROSS_SECTION = (
     "F15 an id that is a formula",
     "G02 frame for a call: a source",
     "H01 live markup",
+    "own: namespaces, keys, tracing and mounts",
     "own: two formulas, a second chance",
 )
 
 
 def test_no_attack_gains_leaks_or_harms():
     chosen = [attack for attack in ATTACKS if attack.name in CROSS_SECTION]
-    assert len(chosen) == len(CROSS_SECTION) == 16
+    assert len(chosen) == len(CROSS_SECTION) == 17
     assert all(any(attack in chosen for attack in module.ATTACKS) for module in MODULES)
     # Sockets lie in its folder for temporary files, and may not lie as deep as those of pytest.
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         report = Trial(Path(folder), chosen, seed=1).run()
     print(report.table())
     assert report.complaints == []
+
+
+# What depends on whose processes sessions are, for the machine.
+FOR_AN_ORDINARY_USER = (
+    "B01 solutions on the disk",
+    "C09 kill everybody",
+    "own: leases on files that are shown",
+    "own: every watch of files",
+    "own: spared when memory runs out",
+    "own: what others read of files",
+    "own: its end by a limit of its own",
+)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests have just run as an ordinary user")
+def test_no_attack_gains_leaks_or_harms_where_an_ordinary_user_grades():
+    if not can_read_this():
+        pytest.skip("the virtual environment cannot be read by an ordinary user")
+    assert set(FOR_AN_ORDINARY_USER) <= {attack.name for attack in ATTACKS}
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        Path(folder).chmod(0o777)
+        only = [word for name in FOR_AN_ORDINARY_USER for word in ("--only", name)]
+        trial = ["-m", "hostile", "--seed", "1", "--folder", f"{folder}/trial", *only]
+        ran = subprocess.run(
+            as_ordinary_user([sys.executable, "-B", *trial]),
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY / "tests"), "HOME": folder},
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    print(ran.stdout)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "0 gained, 0 leaked, 0 harmed" in ran.stdout
 
 
 def test_every_attack_stands_between_two_honest_submissions():

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ordinary import as_ordinary_user, can_read_this
 
 from proctor.sandbox import bubblewrap, probes
 from proctor.sandbox.sessions import Sandbox, Session
@@ -543,24 +544,9 @@ def test_a_fork_of_the_grader_cannot_use_or_end_its_sandbox(sandbox, session):
 # How it starts
 
 
-def as_ordinary_user(arguments: list[str]) -> list[str]:
-    """A command that runs as an ordinary user, who can read the interpreter wherever it lies."""
-    private = [path for path in Path(sys.base_prefix).parents if path.stat().st_mode & 0o5 != 0o5]
-    shown = []
-    for folder in private[-1:]:
-        below = [path for path in Path(sys.base_prefix).parents if path.is_relative_to(folder)]
-        shown += ["--perms", "0755", "--tmpfs", str(folder)]
-        shown += ["--ro-bind", sys.base_prefix, sys.base_prefix]
-        shown += [word for path in below for word in ("--chmod", "0755", str(path))]
-    return [
-        *(str(bubblewrap.find_bubblewrap()), "--dev-bind", "/", "/", *shown, "--cap-add", "ALL"),
-        *("setpriv", "--reuid", "20001", "--regid", "20001", "--clear-groups", *arguments),
-    ]
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests have just run as an ordinary user")
 def test_an_ordinary_user_starts_it_too(tmp_path):
-    if not os.access(REPOSITORY, os.X_OK) or Path(sys.prefix).stat().st_mode & 0o5 != 0o5:
+    if not can_read_this():
         pytest.skip("the virtual environment cannot be read by an ordinary user")
     source = (
         "from proctor.sandbox.probes import probe; found = probe(); print(found, found.protection)"

@@ -27,6 +27,7 @@ READ = EXECUTE | READ_FILE | READ_DIR
 DEVICES = WRITE_FILE | TRUNCATE | CONTROL_DEVICE
 
 libc = ctypes.CDLL(None, use_errno=True)
+held_version = 0  # of what holds for this process
 
 
 def version() -> int:
@@ -36,6 +37,7 @@ def version() -> int:
 
 def restrict(writable: Sequence[str]) -> None:
     """Files can be read and run, and changed in these folders alone. Needs no_new_privs."""
+    global held_version
     known = version()
     if not known:
         return
@@ -50,6 +52,7 @@ def restrict(writable: Sequence[str]) -> None:
         for folder in writable:
             allow(ruleset, folder, all_but_devices)
         call(RESTRICT_SELF, ruleset, 0)
+        held_version = known
     finally:
         os.close(ruleset)
 

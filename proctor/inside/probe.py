@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from proctor.inside import landlock
 from proctor.wire import errors, frames
 
 
@@ -47,6 +48,9 @@ def facts() -> dict[str, Any]:
         ],
         "no_new_privileges": status["NoNewPrivs"] == "1",
         "system_call_filter": status["Seccomp"] == "2",
+        "landlock": landlock.held_version,
+        "proc": own_proc(),
+        "watchers": count_watchers(),
         "processes_seen": sum(name.isdigit() for name in os.listdir("/proc")),
         "network_interfaces": network_interfaces(),
         "writable_folders": writable_folders(),
@@ -58,6 +62,26 @@ def facts() -> dict[str, Any]:
         },
         "environment": sorted(os.environ),
     }
+
+
+def own_proc() -> dict[str, bool]:
+    """How the newest /proc is mounted."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    newest = [line.split() for line in lines if line.split()[4] == "/proc"][-1]
+    return {
+        "read_only": "ro" in newest[5].split(","),
+        "subset": "subset=pid" in newest[-1].split(","),
+    }
+
+
+def count_watchers(most: int = 64) -> int:
+    """How many watchers of files (inotify) could be made."""
+    made = []
+    while len(made) < most and (descriptor := landlock.libc.inotify_init1(0)) >= 0:
+        made.append(descriptor)
+    for descriptor in made:
+        os.close(descriptor)
+    return len(made)
 
 
 def network_interfaces() -> list[str]:

@@ -112,14 +112,14 @@ def build_filter(machine: str) -> bytes:
 
 def verdicts(column: int) -> dict[int, int]:
     """The verdict on each call whose arguments are not looked at; on all others it is ENOSYS."""
-    found = {}
+    found: dict[int, int] = {}
     for calls, verdict in (
         (ALLOWED, ALLOW),
         (FORBIDDEN, refuse(errno.EPERM)),
         (UNSUPPORTED, refuse(errno.ENOTSUP)),
     ):
-        found |= {numbers[column]: verdict for numbers in calls.values()}
-    found.pop(None, None)
+        numbers = (pair[column] for pair in calls.values())
+        found |= {number: verdict for number in numbers if number is not None}
     return found
 
 

@@ -28,21 +28,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 # The folder that holds the package `proctor`, whatever the rest of the path says.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from proctor.inside import isolation, kernel_memory, meter, system_calls
-from proctor.wire.linux import KILLED_FROM_OUTSIDE, calls_are_filtered, read_numbers
+from proctor.inside import isolation, meter, system_calls, watchdog
+from proctor.wire.linux import KILLED_FROM_OUTSIDE, calls_are_filtered
 from proctor.wire.usage import UsageFile
 
 if TYPE_CHECKING:
     from proctor.wire import frames
 
 WATCH_SECONDS = 0.05
-RESIDENT = ("RssAnon", "RssShmem")
-FAIR_SHARE = ("Pss_Anon", "Pss_Shmem")
-# So many processes of a session are measured exactly; an exact look takes some 5 ms.
-MOST_MEASURED = 16
-# So many threads of a session compete with others for the processors; any more take what is left.
-MOST_COMPETING = 4
-LEAST_PRIORITY = 19
 READY = "ready"
 
 
@@ -98,7 +91,7 @@ class Warm:
                 watched = time.monotonic()
 
     def handle_request(self) -> None:
-        message, _, descriptors = self.control.receive_with_descriptors(most=2)
+        message, _, descriptors = self.control.receive_with_descriptors(most=3)
         if message["request"] == "fork":
             self.fork(message, *descriptors)
         elif message["request"] == "interrupt":
@@ -106,7 +99,9 @@ class Warm:
         else:
             self.kill(message["session"])
 
-    def fork(self, message: dict[str, Any], descriptor: int, usage_file: int) -> None:
+    def fork(
+        self, message: dict[str, Any], descriptor: int, usage_file: int, group: int | None = None
+    ) -> None:
         number, usage = message["session"], UsageFile(usage_file)
         folder = tempfile.mkdtemp(prefix="session-") if self.unsafe else None
         reader, writer = os.pipe()
@@ -118,8 +113,11 @@ class Warm:
             write_report(writer, f"fork: {error.strerror}")
         if process == 0:
             os.close(reader)
+            enter_group(group)
             become_session(self, message, descriptor, writer, folder)
         os.close(writer)
+        if group is not None:
+            os.close(group)
         os.close(descriptor)
         error = read_report(reader)
         if error == READY:
@@ -152,7 +150,7 @@ class Warm:
     def processes_of(self, child: Child) -> list[int]:
         if self.unsafe:
             return meter.processes_of(child.process)
-        return descendants(child.process, read_statuses())
+        return watchdog.descendants(child.process, watchdog.read_statuses())
 
     def kill(self, number: int, reason: str = "killed") -> None:
         child = self.children.get(number)
@@ -204,17 +202,17 @@ class Warm:
             for child in self.children.values():
                 child.usage.write(child.meter.add(meter.processes_of(child.process)))
             return
-        statuses = read_statuses()
+        statuses = watchdog.read_statuses()
         now = time.monotonic()
         locks = None
-        if now > self.counted + kernel_memory.LOOK_SECONDS:
-            self.counted, locks = now, kernel_memory.count_locks()
+        if now > self.counted + watchdog.LOOK_SECONDS:
+            self.counted, locks = now, watchdog.count_locks()
         for child in list(self.children.values()):
-            processes = descendants(child.process, statuses)
+            processes = watchdog.descendants(child.process, statuses)
             child.usage.write(child.meter.add(processes))
-            step_back(processes, statuses)
-            if holds_more(child.limits["resident_bytes"], processes, statuses) or (
-                locks is not None and kernel_memory.holds_too_many(processes, locks)
+            watchdog.step_back(processes, statuses)
+            if watchdog.holds_more(child.limits["resident_bytes"], processes, statuses) or (
+                locks is not None and watchdog.holds_too_many(processes, locks)
             ):
                 self.kill(child.number, "memory")
             elif len(processes) > child.limits["processes"]:
@@ -254,6 +252,13 @@ def become_session(
         os._exit(1)
 
 
+def enter_group(group: int | None) -> None:
+    """The control group that the trusted side made, if it could."""
+    if group is not None:
+        with suppress(OSError):  # a kernel that asks for this process's own rights
+            os.write(group, b"0")
+
+
 def reason_of_end(child: Child, status: int, at_limit: bool) -> str:
     """Why it ended. Nothing in there can kill process 1, but the kernel does so where it reaches
     its limit of processor time, `at_limit`, and a process can lower its own."""
@@ -275,73 +280,6 @@ def write_report(descriptor: int, text: str) -> None:
 def read_report(descriptor: int) -> str:
     with os.fdopen(descriptor, "rb") as file:
         return file.read().decode(errors="replace")
-
-
-def read_statuses() -> dict[int, dict[str, int]]:
-    statuses = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            # It may end while we look.
-            with suppress(OSError):
-                statuses[int(name)] = read_numbers(f"/proc/{name}/status")
-    return statuses
-
-
-def descendants(root: int, statuses: dict[int, dict[str, int]]) -> list[int]:
-    """`root` and all processes below it.
-
-    Told by parents, as a process can hide its namespaces but not its parent, and an orphan becomes
-    a child of its namespace's process 1, which is `root`.
-    """
-    below: dict[int, list[int]] = {}
-    for process, status in statuses.items():
-        below.setdefault(status.get("PPid", 0), []).append(process)
-    found = [root] if root in statuses else []
-    for process in found:
-        found.extend(below.get(process, ()))
-    return found
-
-
-def holds_more(limit: int, processes: list[int], statuses: dict[int, dict[str, int]]) -> bool:
-    """Whether the processes together hold more than `limit` bytes of memory."""
-    held = {process: bytes_held(statuses[process], RESIDENT) for process in processes}
-    if sum(held.values()) <= limit:
-        return False
-    # That counted what a fork shares with its parent once for each. An exact look is slow.
-    for process in processes[:MOST_MEASURED]:
-        try:
-            shares = read_numbers(f"/proc/{process}/smaps_rollup")
-        except PermissionError:
-            continue  # It forbids the look: what was counted stands.
-        except OSError:
-            shares = {}  # It has ended.
-        held[process] = bytes_held(shares, FAIR_SHARE)
-    return sum(held.values()) > limit
-
-
-def step_back(processes: list[int], statuses: dict[int, dict[str, int]]) -> None:
-    """Let a session that runs many threads at once slow down itself, not its neighbours.
-
-    All but its first processes get the least priority, which what they start inherits and no one
-    in there can raise. Sixty of them together then weigh as much as one ordinary process.
-    """
-    threads = 0
-    for process in processes:
-        threads += statuses[process].get("Threads", 1)
-        if threads > MOST_COMPETING:
-            for thread in threads_of(process):
-                with suppress(OSError):  # it ended, or has the least priority already
-                    os.setpriority(os.PRIO_PROCESS, thread, LEAST_PRIORITY)
-
-
-def threads_of(process: int) -> list[int]:
-    with suppress(OSError):
-        return [int(name) for name in os.listdir(f"/proc/{process}/task")]
-    return []
-
-
-def bytes_held(numbers: dict[str, int], names: tuple[str, ...]) -> int:
-    return 1024 * sum(numbers.get(name, 0) for name in names)
 
 
 def preload() -> None:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
@@ -85,6 +86,8 @@ class Renderer:
     def _ask(self, kind: str, text: str, seconds: float) -> tuple[str | None, float]:
         """The page, or None where it took too much; and the seconds it took."""
         process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             send(process.stdin, [kind, text, seconds])
             page, spent = receive(process.stdout, time.monotonic() + WAIT_SECONDS)
@@ -95,8 +98,8 @@ class Renderer:
         return (page if page is None or len(page) <= MOST_CHARACTERS else None), spent
 
     def _started(self) -> subprocess.Popen[bytes]:
-        alive = self._process is not None and self._process.poll() is None
-        if not alive or self._owner != os.getpid():
+        ours = self._process is not None and self._owner == os.getpid()
+        if self._process is None or not ours or self._process.poll() is not None:
             self._owner = os.getpid()
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "proctor.pages.bounded"],
@@ -174,7 +177,7 @@ def main() -> None:
 
     from proctor.pages import feedback
 
-    makers = {
+    makers: dict[str, Callable[[str], str]] = {
         "code": Highlight2HTML(pygments_lexer="ipython3"),
         "markdown": feedback.markdown_to_html,
         "markup": feedback.clean_html,

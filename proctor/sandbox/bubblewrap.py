@@ -234,10 +234,10 @@ def refuse_to_show_the_course(folders: list[Path]) -> None:
 
 def mount_arguments(folders: list[Path], start: Start) -> list[str]:
     arguments = ["--proc", "/proc", "--dev", "/dev"]
-    for folder in PRIVATE_FOLDERS:
+    for private in PRIVATE_FOLDERS:
         # Made by root, it is still to be written by the user that root becomes.
         arguments += ["--perms", "1777"] if start.as_root else []
-        arguments += ["--tmpfs", folder]
+        arguments += ["--tmpfs", private]
     for folder in folders:
         arguments += ["--ro-bind", str(folder), str(folder)]
     for system in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):

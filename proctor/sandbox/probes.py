@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import textwrap
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from proctor.sandbox import machine
-from proctor.sandbox.bubblewrap import find_bubblewrap, is_root, outer_user, visible_folders
+from proctor.sandbox.bubblewrap import (
+    find_bubblewrap,
+    how_to_start,
+    is_root,
+    outer_user,
+    visible_folders,
+)
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import MEGABYTE, SessionLimits
@@ -21,11 +28,19 @@ from proctor.wire.linux import calls_are_filtered
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried in a real session, and whether it went as it must."""
+    """One thing that was tried in a real session, and whether it went as it must. `weaker` says
+    what is not promised where this machine lacks a wall that the others do not need."""
 
     name: str
     holds: bool
     detail: str
+    weaker: str = ""
+
+    def __str__(self) -> str:
+        state = "BAD " if not self.holds else "weak" if self.weaker else "ok  "
+        lines = [f"{state} {self.name:<22} {self.detail}"]
+        lines += textwrap.wrap(self.weaker, 95, initial_indent=" " * 5, subsequent_indent=" " * 5)
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -41,10 +56,7 @@ class Diagnosis:
         return self.unavailable is None and all(finding.holds for finding in self.findings)
 
     def __str__(self) -> str:
-        lines = [
-            f"{'ok  ' if finding.holds else 'BAD '} {finding.name:<22} {finding.detail}"
-            for finding in self.findings
-        ]
+        lines = [str(finding) for finding in self.findings]
         if self.unavailable is not None:
             lines += [f"BAD  {self.unavailable.reason}", f"     {self.unavailable.remedy}"]
         return "\n".join(lines)
@@ -71,6 +83,8 @@ def find_program() -> Finding:
     path = find_bubblewrap()
     asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     by_whom = "root" if is_root() else "an ordinary user"
+    if how_to_start(path).entrance:
+        by_whom += " with subordinate ids"
     return Finding("bubblewrap", True, f"{asked.stdout.strip()}, {path}, started by {by_whom}")
 
 
@@ -115,16 +129,17 @@ def probe_walls(sandbox: Sandbox) -> list[Finding]:
         refusal = ask(session, "probe.try_to_connect()")
         names = set(ask(session, f"probe.names_in({str(Path.cwd())!r})"))
         outside = user_outside(session)
+        group = session.control_group
     hidden = names <= names_shown_in(Path.cwd())
     capabilities = facts["capabilities"]
     folders, settings = facts["writable_folders"], facts["writable_settings"]
     alone = facts["process"] == facts["processes_seen"] == 1
-    filtered = facts["system_call_filter"]
     return [
         Finding(
             "user",
             facts["user"] != 0 and outside != 0,
             f"{facts['user']} inside, {outside} for the machine",
+            weaker=shared_user(),
         ),
         Finding("capabilities", not capabilities, ", ".join(capabilities) or "none"),
         Finding("no new privileges", facts["no_new_privileges"], "set"),
@@ -135,20 +150,77 @@ def probe_walls(sandbox: Sandbox) -> list[Finding]:
             "writable folders", set(folders) == {"/dev/shm", "/home", "/tmp"}, ", ".join(folders)
         ),
         Finding("writable settings", not settings, ", ".join(settings) or "none"),
+        *findings_by_kernel(facts),
+        Finding(
+            "control group",
+            True,
+            str(group.parent) if group else "none can be made here",
+            weaker="" if group else UNCOUNTED,
+        ),
+    ]
+
+
+def shared_user() -> str:
+    start = how_to_start(find_bubblewrap())
+    if start.ids:
+        return ""
+    return ALL_NOBODY if start.as_root else SAME_USER
+
+
+ALL_NOBODY = (
+    "all sessions are one user, as this container has too few: one can use up what the kernel "
+    "counts by user (descriptors in flight, memory of pipes)"
+)
+SAME_USER = (
+    "sessions are the user who grades: one can use up what the kernel counts by user (descriptors "
+    "in flight, memory of pipes). An administrator gives subordinate ids (`usermod --add-subuids "
+    "100000-165535 --add-subgids 100000-165535 NAME`, package uidmap), and all users must be able "
+    "to read the virtual environment"
+)
+NO_FILTER = "leases, asynchronous input, the page cache and odd sockets are not kept from sessions"
+NO_LANDLOCK = "the mounts alone keep files from being changed (Linux 5.13 and later has Landlock)"
+ALL_OF_PROC = "sessions can read counters of the machine in /proc (Linux 5.8 and later hides them)"
+UNCOUNTED = (
+    "memory of the kernel is counted in part, once a second, and many processes of one session can "
+    "slow down others. An ordinary user gets a group by `systemd-run --user --scope -p "
+    "Delegate=yes proctor grade ...`, where the system has cgroup v2"
+)
+
+
+def findings_by_kernel(facts: dict[str, Any]) -> list[Finding]:
+    """Of walls that not every kernel has."""
+    filtered, landlock = facts["system_call_filter"], facts["landlock"]
+    return [
         Finding(
             "system call filter",
             filtered or not calls_are_filtered(),
-            "on" if filtered else f"none for {os.uname().machine}",
+            "on, by what is allowed" if filtered else f"none for {os.uname().machine}",
+            weaker="" if filtered else NO_FILTER,
         ),
+        Finding(
+            "Landlock",
+            True,
+            f"on, version {landlock}" if landlock else "this kernel has none",
+            weaker="" if landlock else NO_LANDLOCK,
+        ),
+        Finding(
+            "/proc",
+            facts["proc"]["read_only"],
+            "read-only, the session's own processes" if facts["proc"]["subset"] else "read-only",
+            weaker="" if facts["proc"]["subset"] else ALL_OF_PROC,
+        ),
+        Finding("file watches", facts["watchers"] <= 8, f"{facts['watchers']}, no more"),
     ]
 
 
 def user_outside(session: Session) -> int:
     """The user that the session's process is for the machine."""
-    last = [session._warm._process.pid]
-    while children := Path(f"/proc/{last[0]}/task/{last[0]}/children").read_text().split():
-        last = children
-    user = Path(f"/proc/{last[0]}").stat().st_uid
+    process = session._warm._process
+    assert process is not None
+    last = str(process.pid)
+    while children := Path(f"/proc/{last}/task/{last}/children").read_text().split():
+        last = children[0]
+    user = Path(f"/proc/{last}").stat().st_uid
     outside = outer_user(user, Path("/proc/self/uid_map").read_text())
     return user if outside is None else outside
 

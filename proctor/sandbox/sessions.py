@@ -16,9 +16,18 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from proctor.sandbox.bubblewrap import Command, bubblewrap_command, is_root, plain_command
+from proctor.sandbox.bubblewrap import (
+    Command,
+    bubblewrap_command,
+    find_bubblewrap,
+    how_to_start,
+    is_root,
+    plain_command,
+)
+from proctor.sandbox.control_groups import ControlGroup, group_for
 from proctor.sandbox.unavailable import SandboxUnavailable, explain, memory_remedy
 from proctor.settings import SessionLimits
 from proctor.wire import errors, frames
@@ -39,6 +48,7 @@ class Session:
         self.end_reason: str | None = None
         self._number = number
         self._warm = warm
+        self._group: ControlGroup | None = None
         self._refusal: str | None = None
         self._forked = threading.Event()
         self._ended = threading.Event()
@@ -49,6 +59,11 @@ class Session:
 
     def __exit__(self, *exception: object) -> None:
         self.kill()
+
+    @property
+    def control_group(self) -> Path | None:
+        """The one it is in, where the machine lets it have one."""
+        return self._group.folder if self._group is not None and self._group.is_used() else None
 
     @property
     def memory_exceeded(self) -> bool:
@@ -117,7 +132,12 @@ class WarmProcess:
                 "serve": serve,
                 "limits": asdict(limits),
             }
-            self._send(request, [theirs.fileno(), session.usage.descriptor])
+            passed = [theirs.fileno(), session.usage.descriptor]
+            if not self._command.options["unsafe"]:
+                session._group = group_for(session._number, limits)
+            if session._group is not None:
+                passed.append(session._group.entrance)
+            self._send(request, passed)
         if not session._forked.wait(FORK_SECONDS):
             self.close()
         if session._refusal is not None:
@@ -209,6 +229,10 @@ class WarmProcess:
             session._forked.set()
         else:
             session.end_reason = message["reason"]
+        if session._group is not None:
+            if session._group.ran_out_of_memory():
+                session.end_reason = "memory"
+            session._group.close()
         session._ended.set()
         session._interrupted.set()
 
@@ -228,6 +252,8 @@ class WarmProcess:
             self._sessions.clear()
         for session in sessions:
             session.end_reason = "the sandbox died"
+            if session._group is not None:
+                session._group.close()
             session._ended.set()
             session._interrupted.set()
             session._forked.set()
@@ -292,6 +318,7 @@ class Sandbox:
             "in namespaces of its own, no capabilities, no network, no files of this machine but "
             "programs and libraries, limits on memory, processes, files and time, "
             + ("a system call filter" if calls_are_filtered() else "no system call filter")
+            + (", a user for each" if how_to_start(find_bubblewrap()).ids else "")
         )
 
 

@@ -2,10 +2,14 @@
 
 import argparse
 import contextlib
+import os
 import secrets
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from ordinary import as_ordinary_user
 
 from hostile.trial import ATTACKS, Trial
 
@@ -26,7 +30,17 @@ def main() -> int:
     )
     parser.add_argument("--folder", type=Path, help="work in this new folder, and leave it there")
     parser.add_argument("--part", type=part, default=(1, 1), help="2/6: the second sixth of them")
+    parser.add_argument(
+        "--ordinary", action="store_true", help="as an ordinary user made for it; started by root"
+    )
     options = parser.parse_args()
+    if options.ordinary:
+        again = [word for word in sys.argv[1:] if word != "--ordinary"]
+        command = as_ordinary_user([sys.executable, "-B", "-m", "hostile", *again])
+        with tempfile.TemporaryDirectory(prefix="home-") as home:
+            Path(home).chmod(0o777)
+            environment = {**os.environ, "HOME": home, "TMPDIR": home}
+            return subprocess.run(command, env=environment, check=False).returncode
     number, count = options.part
     wanted = options.only or [""]
     chosen = [attack for attack in ATTACKS if any(text in attack.name for text in wanted)]

@@ -30,7 +30,7 @@ import nbformat
 import psutil
 from nbgrader.api import Gradebook
 
-from hostile import breaking, engine, files, forging, objects, spying
+from hostile import breaking, engine, files, forging, objects, spying, walls
 from hostile.attack import ASSIGNMENT, EVERYTHING, MARK, Attack, unique, with_sources
 from proctor.course import Course, read_notebook
 from proctor.grading.labelled import reference_answers
@@ -38,7 +38,7 @@ from proctor.text import plain
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = Path(sys.executable).parent
-MODULES = (forging, objects, spying, breaking, engine, files)
+MODULES = (forging, objects, spying, breaking, engine, files, walls)
 ATTACKS = unique(attack for module in MODULES for attack in module.ATTACKS)
 
 MAX_GRADER_BYTES = 600 << 20
@@ -158,7 +158,8 @@ class Trial:
         before = self.state()
         aside = any(seat.attack is not None and seat.attack.set_aside for seat in self.seats)
         grade = ("proctor", "grade", ASSIGNMENT, "-j", str(self.jobs))
-        whole = self.type(*grade, code=2 if aside else 0)
+        # 1 says that something is worth a look, as it may be after an attack.
+        whole = self.type(*grade, codes=(1, 2) if aside else (0, 1))
         whole += self.type(
             "nbgrader", "generate_feedback", ASSIGNMENT, "--student", "*hostile*", "--force"
         )
@@ -241,7 +242,7 @@ class Trial:
 
     # During
 
-    def type(self, *command: str, code: int = 0) -> list[str]:
+    def type(self, *command: str, codes: Sequence[int] = (0,)) -> list[str]:
         """What an instructor types; watched. Returns what went wrong."""
         environment = {
             **os.environ,
@@ -263,7 +264,7 @@ class Trial:
             terminal.seek(0)
             written = terminal.read().decode(errors="replace")
         self.terminal += written
-        if ended != code:
+        if ended not in codes:
             errors = [line for line in written.splitlines() if "ERROR" in line or "Error" in line]
             told = " / ".join(errors[-5:]) or written[-300:]
             return [f"`{' '.join(command)}` ended with {ended}: {told}"]
