@@ -40,6 +40,17 @@ class Course:
     def record(self, student: str, assignment: str) -> Path:
         return self.root / "records" / student / f"{assignment}.json"
 
+    def files_beside(self, notebook: Path) -> dict[str, Path]:
+        """What was released, or lies in the source, beside a notebook: name in its folder to file.
+        No notebooks, no links, nothing hidden."""
+        found = {}
+        for path in sorted(notebook.parent.rglob("*")):
+            name = path.relative_to(notebook.parent)
+            hidden = any(part.startswith((".", "__")) for part in name.parts)
+            if path.is_file() and not path.is_symlink() and path.suffix != ".ipynb" and not hidden:
+                found[name.as_posix()] = path
+        return found
+
     def _existing(self, place: str, assignment: str) -> Path:
         if not NAME.fullmatch(assignment):
             raise CourseError(f"{assignment!r} is no assignment's name")

@@ -27,6 +27,7 @@ from proctor.grading.marks import (
 )
 from proctor.grading.seeds import seed_of
 from proctor.grading.standing import is_run, standings_of
+from proctor.sandbox.beside import furnished
 from proctor.sandbox.examination import CellRun, Examination
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.sessions import Sandbox, shared_sandbox
@@ -68,7 +69,8 @@ def mark(
     except intake.Rejected as error:
         return reject(str(error))
     seed = seed_of(course, sha256) if seed is None else seed
-    sandbox = sandbox or shared_sandbox()
+    beside = course.files_beside(course.release(assignment))
+    sandbox = furnished(sandbox or shared_sandbox(), beside)
     if has_graded_cells(release):
         load_graders(course.graders(assignment))  # while the sandbox starts
     incidents = list(taken.repairs)
@@ -299,16 +301,23 @@ def open_candidate(
     unsafe: bool,
 ) -> Candidate:
     """Run a notebook for graders started by plain pytest: a submission, or the reference."""
-    course = Course(root)
+    from proctor.settings import Grading, load_config
+
+    course, grading = Course(root), Grading(config=load_config())
     if submission is None:
-        notebook = release = read_notebook(course.reference(assignment))
+        place = course.reference(assignment)
+        notebook = release = read_notebook(place)
         sha256, unanswered = "0" * 64, frozenset()
     else:
-        release = read_notebook(course.release(assignment))
+        place = course.release(assignment)
+        release = read_notebook(place)
         data = intake.read_submission(Path(submission))
         taken = rebuilding.rebuild(data, release)
         notebook, sha256, unanswered = taken.notebook, taken.sha256, taken.unanswered
-    examination = examine(notebook, release, shared_sandbox(unsafe=unsafe), figures=False)
+    sandbox = shared_sandbox(grading.session_limits(), unsafe=unsafe)
+    sandbox = furnished(sandbox, course.files_beside(place))
+    limits = grading.time_limits()
+    examination = examine(notebook, release, sandbox, limits=limits, figures=False)
     examination.run_cells()
     seed = seed_of(course, sha256) if seed is None else seed
     known = intake.graded_cells(release)

@@ -33,8 +33,10 @@ LONGEST_LINE = 60
 
 
 def is_run(cell: NotebookNode) -> bool:
-    """Whether grading runs this cell: graders take the place of graded code cells."""
-    return cell.cell_type == "code" and not labels_of(cell).get("grade", False)
+    """Whether grading runs this cell: graders take the place of graded code cells. Code that a
+    person grades is run, so that there is something to look at."""
+    labels = labels_of(cell)
+    return cell.cell_type == "code" and (not labels.get("grade") or bool(labels.get("solution")))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ import os
 import random
 import signal
 import socket
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -38,16 +40,32 @@ def serve(channel: Channel) -> None:
     shell.redirect()
     be_interrupted_by_nothing()
     seed_everything()
+    sys.path.insert(0, str(Path.cwd()))  # as in Jupyter: what `%%writefile` wrote can be imported
     watch = Watch(shell.user_ns)
     process = os.getpid()
     while True:
         try:
-            message, _, descriptors = channel.receive_with_descriptors()
-            answer = answer_session(shell, watch, channel, message, descriptors)
+            message, tensors, descriptors = channel.receive_with_descriptors()
+            if message["ask"] == "put":
+                answer = put_file(message, tensors)
+            else:
+                answer = answer_session(shell, watch, channel, message, descriptors)
             end_forks_of(process)
             channel.send(answer)
         except WireError:
             os._exit(0)
+
+
+def put_file(message: dict[str, Any], pieces: list[torch.Tensor]) -> dict[str, Any]:
+    """Add a piece to a file that lies beside the notebook; read-only once it is whole."""
+    path = Path(message["path"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        for piece in pieces:
+            file.write(piece.numpy().data)
+    if not message["more"]:
+        path.chmod(0o444)
+    return {}
 
 
 def end_other_processes() -> None:
