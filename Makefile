@@ -63,6 +63,7 @@ soak: setup
 
 mutants: setup
 	$(BIN)/python tests/mutants.py
+	EVERY_ANSWER=1 $(BIN)/pytest tests/test_ask.py -k labelled_answer
 
 # With a gradebook on a PostgreSQL server of its own; the server's programs must be installed.
 postgresql: setup

@@ -2,11 +2,13 @@
 
 A grader is a pytest test marked with `grades`; the fixtures `student`, `generator`, `student_id`,
 `answer_text` and `flag` come with it. Labelled answers are made with `right` and `wrong`, and
-probes with `call`, `loop` and `value`. What is not named here may change without notice.
+probes with `call`, `loop` and `value`. Questions to students about their own code are marked with
+`asks`. What is not named here may change without notice.
 """
 
 from __future__ import annotations
 
+from proctor.grading.asking import assert_own_answer
 from proctor.grading.assertions import (
     FEW,
     MANY,
@@ -46,6 +48,7 @@ from proctor.grading.handles import (
     type_name_of,
 )
 from proctor.grading.labelled import right, wrong
+from proctor.grading.questions import Question, asks, draw, draw_targets, shown
 from proctor.grading.student import Student
 from proctor.wire.values import Foreign, Member, NamedTuple, Source
 
@@ -60,12 +63,14 @@ __all__ = [
     "Kept",
     "Member",
     "NamedTuple",
+    "Question",
     "Raised",
     "Source",
     "Student",
     "StudentError",
     "as_number",
     "as_vector",
+    "asks",
     "assert_bars",
     "assert_close",
     "assert_dtype",
@@ -74,11 +79,14 @@ __all__ = [
     "assert_line",
     "assert_no_host_copies",
     "assert_no_loop",
+    "assert_own_answer",
     "assert_points",
     "assert_same_gradient_on_device",
     "assert_same_on_device",
     "call",
     "describe",
+    "draw",
+    "draw_targets",
     "equals",
     "fields_of",
     "figure_of",
@@ -90,6 +98,7 @@ __all__ = [
     "observe",
     "result_if_any",
     "right",
+    "shown",
     "table_of",
     "text_of",
     "the_axes",

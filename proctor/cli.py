@@ -14,6 +14,7 @@ from types import ModuleType
 
 from proctor.classroom.stopping import stop_as_by_ctrl_c
 from proctor.commands import (
+    ask,
     check,
     doctor,
     explain,
@@ -43,6 +44,7 @@ COMMANDS = {
     "explain": explain,
     "report": report,
     "similar": similar,
+    "ask": ask,
     "try": try_answer,
     "release": release,
     "package": package,

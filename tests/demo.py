@@ -24,7 +24,7 @@ from nbgrader.api import Gradebook
 
 from proctor.course import Course, read_notebook
 from proctor.grading.labelled import (
-    Answer,
+    LabelledAnswer,
     as_submission,
     load_answers,
     reference_answers,
@@ -122,16 +122,16 @@ def samples(count: int) -> Iterator[Sample]:
 class Deck:
     """Labelled answers to deal out: no two students have the same one, as long as there are any."""
 
-    def __init__(self, answers: list[Answer], choose: random.Random):
+    def __init__(self, answers: list[LabelledAnswer], choose: random.Random):
         self.left = choose.sample(answers, len(answers))
 
-    def one_for_each_cell(self) -> list[Answer]:
+    def one_for_each_cell(self) -> list[LabelledAnswer]:
         return self._take({answer.cell: answer for answer in self.left}.values())
 
-    def some(self, count: int) -> list[Answer]:
+    def some(self, count: int) -> list[LabelledAnswer]:
         return self._take(self.left[-count:])
 
-    def _take(self, dealt: Iterable[Answer]) -> list[Answer]:
+    def _take(self, dealt: Iterable[LabelledAnswer]) -> list[LabelledAnswer]:
         taken = list(dealt)
         self.left = [answer for answer in self.left if answer not in taken]
         return taken

@@ -25,7 +25,7 @@ from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import rubric
 from proctor.grading.labelled import (
-    Answer,
+    LabelledAnswer,
     as_submission,
     load_answers,
     with_answers,
@@ -243,7 +243,7 @@ def marks_for_nothing(marks: Marks) -> list[str]:
     return [f"{cell.grade_id} gets {cell.score:g} points" for cell in marks.cells if cell.score]
 
 
-def faults_of_answer(answer: Answer, marks: Marks) -> list[str]:
+def faults_of_answer(answer: LabelledAnswer, marks: Marks) -> list[str]:
     if answer.is_right:
         return lost_marks(marks)
     lost = cells_lost(marks)

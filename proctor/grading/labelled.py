@@ -20,7 +20,7 @@ from proctor.course import Course, CourseError
 
 
 @dataclass(frozen=True)
-class Answer:
+class LabelledAnswer:
     """One answer to one exercise, with the reference's answers to all others.
 
     `cell` is the grade id of the solution cell, `name` says in a few words how it is written or
@@ -39,19 +39,19 @@ class Answer:
         return not self.loses
 
 
-def right(cell: str, name: str, source: str) -> Answer:
+def right(cell: str, name: str, source: str) -> LabelledAnswer:
     """An answer that must get full marks in every cell."""
-    return Answer(cell, name, textwrap.dedent(source).strip())
+    return LabelledAnswer(cell, name, textwrap.dedent(source).strip())
 
 
-def wrong(cell: str, name: str, source: str, *, loses: Iterable[str], hint: str) -> Answer:
+def wrong(cell: str, name: str, source: str, *, loses: Iterable[str], hint: str) -> LabelledAnswer:
     """An answer that must lose marks in exactly the cells of `loses`."""
     if not loses:
         raise ValueError(f"the wrong answer {name!r} to {cell} names no cell that it loses in")
-    return Answer(cell, name, textwrap.dedent(source).strip(), frozenset(loses), hint)
+    return LabelledAnswer(cell, name, textwrap.dedent(source).strip(), frozenset(loses), hint)
 
 
-def load_answers(course: Course, assignment: str) -> list[Answer]:
+def load_answers(course: Course, assignment: str) -> list[LabelledAnswer]:
     """The labelled answers of an assignment. Raises CourseError when they cannot be loaded."""
     return load_module(course, assignment).ANSWERS
 
