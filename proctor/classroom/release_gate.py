@@ -218,7 +218,7 @@ def all_trials(course: Course, assignment: str) -> Iterator[Trial]:
         yield Trial(f"the {name_of(answer)}", notebook, functools.partial(faults_of_answer, answer))
 
 
-def name_of(answer: Answer) -> str:
+def name_of(answer: LabelledAnswer) -> str:
     return f"{'right' if answer.is_right else 'wrong'} answer “{answer.name}” to {answer.cell}"
 
 

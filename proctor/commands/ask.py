@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from proctor.grading.asking import Sheet
 
 SUMMARY = "make a sheet of questions for each student, about their own code"
+EXAMPLES = """\
+proctor ask mnist_loss --share 0.2
+proctor ask mnist_loss --student student-01 --questions 5
+proctor ask mnist_loss --results talks.csv
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -110,7 +115,9 @@ def make_sheets(
     with Asking(course, assignment, sandbox, grading.time_limits()) as asking:
         for student in students:
             before = read_sheet(course, student, assignment)
-            seed = options.seed if options.seed is not None else before and before.seed
+            seed = options.seed
+            if seed is None and before is not None:
+                seed = before.seed
             try:
                 submission = classroom.read(student)
                 sheet = asking.sheet(student, submission, options.questions, seed)

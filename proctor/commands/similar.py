@@ -20,6 +20,10 @@ EXAMPLES = """
 proctor similar mnist_loss                  writes reports/mnist_loss-similar.html
 proctor similar mnist_loss --also ../last-year/submitted --csv > pairs.csv
 """
+EXAMPLES = """\
+proctor similar mnist_loss
+proctor similar mnist_loss --also ../2025/submitted --anonymous
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
