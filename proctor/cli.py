@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 
 from proctor.classroom.stopping import stop_as_by_ctrl_c
@@ -68,7 +69,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"proctor: no sandbox, so nothing is graded. {error}", file=sys.stderr)
     except CourseError as error:
         print(f"proctor: {error}", file=sys.stderr)
+    except PermissionError as error:
+        print(f"proctor: {not_allowed(error)}", file=sys.stderr)
     return COULD_NOT_WORK
+
+
+def not_allowed(error: PermissionError) -> str:
+    """Whose file it is, and what helps."""
+    path = Path(error.filename or ".")
+    try:
+        owner = f", which belongs to {path.owner()}"
+    except (OSError, KeyError):
+        owner = ""
+    return (
+        f"{path}{owner}, may not be read or written by you. Where several people grade a course, "
+        "its folder is set up as in docs/operators.md, “Several instructors”."
+    )
 
 
 def more_help(verb: ModuleType) -> str:

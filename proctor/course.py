@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,21 @@ class Course:
             )
             raise CourseError(f"{place} is missing in the course folder: {remedy}")
         return path
+
+
+def write_whole(path: Path, text: str, *, others_may_read: bool = True) -> None:
+    """Write a file in one step: a reader never sees half of it, and one that another instructor
+    has written is replaced where the folder is the group's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        if not others_may_read:
+            new.chmod(new.stat().st_mode & 0o660)  # the group as the umask has it
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:

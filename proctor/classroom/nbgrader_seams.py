@@ -2,6 +2,7 @@
 
 * `BaseConverter.init_assignment` copies the files beside a notebook, following links.
 * `CourseDirectory.get_existing_timestamp` follows links, too, and fails on what is no time.
+* `CourseDirectory.groupshared` leaves out the gradebook, new folders of students, and our records.
 * `BaseConverter.convert_notebooks` looks at one submission at a time; ours marks those that come
   next meanwhile.
 * `glob.glob` in its modules is given the course's own path as part of a pattern, and finds nothing
@@ -43,6 +44,7 @@ def guard_submissions() -> None:
     """
     BaseConverter.init_assignment = init_assignment
     CourseDirectory.get_existing_timestamp = get_existing_timestamp
+    CourseDirectory.__init__ = share_with_group
     BaseConverter.convert_notebooks = convert_notebooks
 
 
@@ -68,6 +70,7 @@ class GlobBelow:
 
 
 NBGRADER_INIT_ASSIGNMENT = BaseConverter.init_assignment
+NBGRADER_MAKE_COURSE_DIRECTORY = CourseDirectory.__init__
 NBGRADER_GET_EXISTING_TIMESTAMP = CourseDirectory.get_existing_timestamp
 NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
 
@@ -105,6 +108,15 @@ def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) ->
         copy.unlink(missing_ok=True)
         copy.write_bytes(data)
     self.notebooks = [str(source / f"{assignment_id}.ipynb")]
+
+
+def share_with_group(self: CourseDirectory, *arguments: Any, **options: Any) -> None:
+    """Around nbgrader's: with `c.CourseDirectory.groupshared` everything that this process makes
+    is the group's, too, not only what nbgrader thinks of."""
+    NBGRADER_MAKE_COURSE_DIRECTORY(self, *arguments, **options)
+    if self.groupshared:
+        before = os.umask(0o077)
+        os.umask(before & ~0o070)
 
 
 def get_existing_timestamp(self: CourseDirectory, dest_path: str) -> Any:

@@ -43,7 +43,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare, and write the page or print the rows."""
     from proctor.classroom.whole_class import Classroom
-    from proctor.course import read_notebook
+    from proctor.course import read_notebook, write_whole
     from proctor.pages.likeness import compare, names_given
     from proctor.pages.similar import similar_csv, similar_page
     from proctor.settings import course_of, load_config
@@ -66,8 +66,7 @@ def run(options: argparse.Namespace) -> int:
         assignment, found, names_given([release]), unread=unread, anonymous=options.anonymous
     )
     path = course.root / "reports" / f"{assignment}-similar.html"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
     print(
         f"{counted(found.pairs, 'pair')} in {counted(found.groups, 'group')}, "
         f"of {counted(documents, 'submission')}: "

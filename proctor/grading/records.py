@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proctor.course import Course
+from proctor.course import Course, write_whole
 
 if TYPE_CHECKING:
     from proctor.grading.marks import Marks
@@ -56,16 +56,7 @@ def hash_of(paths: Iterable[Path]) -> str:
 def write_record(course: Course, marks: Marks) -> Path:
     """Write the record of a student's marks, in one step: a reader never sees half of it."""
     path = course.record(marks.student or "unknown", marks.assignment)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(record_of(course, marks), indent=1)
-    new = path.with_suffix(".new")
-    try:
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o640)
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
+    write_whole(path, json.dumps(record_of(course, marks), indent=1), others_may_read=False)
     return path
 
 

@@ -20,7 +20,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from proctor.course import Course, CourseError, read_notebook
+from proctor.course import Course, CourseError, read_notebook, write_whole
 from proctor.text import plain, row_of
 
 TEMPLATES = Path(__file__).parent / "templates" / "report"
@@ -71,8 +71,7 @@ def write_report(
     answers. Raises CourseError without marks."""
     page = report_page(config, course, assignment, anonymous=anonymous, written=written)
     path = course.root / "reports" / f"{assignment}.html"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
     return path
 
 
