@@ -18,8 +18,8 @@ def can_read_this() -> bool:
     return all(place.stat().st_mode & 0o5 == 0o5 for place in places)
 
 
-def as_ordinary_user(arguments: list[str]) -> list[str]:
-    """The command for it. The user can read the interpreter, wherever it lies."""
+def showing_the_interpreter() -> list[str]:
+    """A wrapper in which every user can read the interpreter, wherever it lies."""
     private = [path for path in Path(sys.base_prefix).parents if path.stat().st_mode & 0o5 != 0o5]
     shown = []
     for folder in private[-1:]:
@@ -27,11 +27,13 @@ def as_ordinary_user(arguments: list[str]) -> list[str]:
         shown += ["--perms", "0755", "--tmpfs", str(folder)]
         shown += ["--ro-bind", sys.base_prefix, sys.base_prefix]
         shown += [word for path in below for word in ("--chmod", "0755", str(path))]
-    user = str(USER)
-    return [
-        *(str(find_bubblewrap()), "--dev-bind", "/", "/", *shown, "--cap-add", "ALL"),
-        *("setpriv", "--reuid", user, "--regid", user, "--clear-groups", *arguments),
-    ]
+    return [str(find_bubblewrap()), "--dev-bind", "/", "/", *shown, "--cap-add", "ALL"]
+
+
+def as_ordinary_user(arguments: list[str]) -> list[str]:
+    """The command for it. The user can read the interpreter, wherever it lies."""
+    user = ("--reuid", str(USER), "--regid", str(USER), "--clear-groups")
+    return [*showing_the_interpreter(), "setpriv", *user, *arguments]
 
 
 def is_root() -> bool:

@@ -625,7 +625,7 @@ def test_without_a_sandbox_there_are_plain_processes():
         ),
         ("bwrap: Unknown option --chmod", "too old"),
         ("bwrap: Can't find source path /x: Permission denied", "read the virtual environment"),
-        ("something new", "proctor doctor"),
+        ("something new", "docs/operators.md"),
     ],
 )
 def test_where_bubblewrap_fails_nothing_runs_and_the_remedy_is_named(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -116,6 +117,20 @@ def unusable(error: DatabaseError) -> CourseError:
     )
 
 
+def sqlite_file(coursedir: CourseDirectory) -> Path | None:
+    """Where the gradebook lies, if it is one of SQLite and there."""
+    url = make_url(coursedir.db_url)
+    path = Path(url.database or "")
+    return path if url.get_backend_name() == "sqlite" and path.is_file() else None
+
+
+def share_gradebook(coursedir: CourseDirectory) -> None:
+    """Let a group that shares the course write to it: SQLite makes its files for one user."""
+    path = sqlite_file(coursedir) if coursedir.groupshared else None
+    if path is not None and path.stat().st_uid == os.geteuid():
+        path.chmod(path.stat().st_mode & 0o770 | 0o660)
+
+
 PATIENCE_SECONDS = 60.0
 
 
@@ -129,10 +144,12 @@ def wait_while_locked(
     Any other program may write to it meanwhile: Formgrader, or a second grader. Raises CourseError
     when it is still locked after `patience` seconds, or cannot be written at all.
     """
-    url = make_url(coursedir.db_url)
-    path = Path(url.database or "")
-    if url.get_backend_name() != "sqlite" or not path.is_file():
+    path = sqlite_file(coursedir)
+    if path is None:
         return
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        # SQLite would begin, and say so only when there is something to write.
+        raise unusable(DatabaseError(None, None, sqlite3.Error("it is readonly for you")))
     patience = PATIENCE_SECONDS if patience is None else patience
     deadline = time.monotonic() + patience
     told = False

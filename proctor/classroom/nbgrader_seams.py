@@ -26,7 +26,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import default
 
 from proctor.classroom.ahead import marking_ahead
-from proctor.classroom.gradebook import count_rows, course_in, keep_engines
+from proctor.classroom.gradebook import count_rows, course_in, keep_engines, share_gradebook
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.grading import intake
 from proctor.grading.submitted import side_files
@@ -44,7 +44,7 @@ def guard_submissions() -> None:
     """
     BaseConverter.init_assignment = init_assignment
     CourseDirectory.get_existing_timestamp = get_existing_timestamp
-    CourseDirectory.__init__ = share_with_group
+    CourseDirectory._load_config = load_and_share
     BaseConverter.convert_notebooks = convert_notebooks
 
 
@@ -70,7 +70,7 @@ class GlobBelow:
 
 
 NBGRADER_INIT_ASSIGNMENT = BaseConverter.init_assignment
-NBGRADER_MAKE_COURSE_DIRECTORY = CourseDirectory.__init__
+NBGRADER_LOAD_CONFIG = CourseDirectory._load_config
 NBGRADER_GET_EXISTING_TIMESTAMP = CourseDirectory.get_existing_timestamp
 NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
 
@@ -79,6 +79,7 @@ def convert_notebooks(self: BaseConverter) -> None:
     """In place of nbgrader's, around it: all submissions of a run."""
     if not isinstance(self, Autograde):
         NBGRADER_CONVERT_NOTEBOOKS(self)
+        share_gradebook(self.coursedir)  # it may just have been made
         return
     keep_engines()
     if MarkInSandbox.ready:
@@ -110,10 +111,10 @@ def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) ->
     self.notebooks = [str(source / f"{assignment_id}.ipynb")]
 
 
-def share_with_group(self: CourseDirectory, *arguments: Any, **options: Any) -> None:
+def load_and_share(self: CourseDirectory, *arguments: Any, **options: Any) -> None:
     """Around nbgrader's: with `c.CourseDirectory.groupshared` everything that this process makes
     is the group's, too, not only what nbgrader thinks of."""
-    NBGRADER_MAKE_COURSE_DIRECTORY(self, *arguments, **options)
+    NBGRADER_LOAD_CONFIG(self, *arguments, **options)
     if self.groupshared:
         before = os.umask(0o077)
         os.umask(before & ~0o070)
