@@ -565,7 +565,7 @@ def test_what_only_draws_is_left_out_without_figures(assignment, sandbox):
     drawing = {
         cell.id
         for cell in cells
-        if cell.id != "setup" and re.search(r"plt\.show\(\)|^ *movable\(", cell.source, re.M)
+        if kind(cell) == "plain" and re.search(r"plt\.show\(\)|^ *movable\(", cell.source, re.M)
     }
     tagged = {cell.id for cell in cells if "figure" in cell.metadata.get("tags", [])}
     assert drawing == tagged
@@ -694,6 +694,17 @@ def test_figures_of_accuracy_show_what_is_said():
         assert after == notebook["BROKEN_WEIGHT"], "by accuracy the model stands still"
 
 
+def distances_after(notebook, steps):
+    """How far the predictions for the images kept aside are off, after so many steps."""
+    generator = torch.Generator().manual_seed(0)
+    weights = (0.2 * torch.randn(64, generator=generator)).requires_grad_()
+    bias = torch.zeros((), requires_grad=True)
+    for _ in range(steps):
+        notebook["train_epoch"](weights, bias, notebook["train_x"], notebook["train_y"], lr=0.2)
+    scores = notebook["valid_x"] @ weights.detach() + bias.detach()
+    return (notebook["sigmoid"](scores) - notebook["valid_y"]).abs()
+
+
 def test_figures_of_mnist_loss_show_what_is_said():
     notebook = variables("mnist_loss")
     by_hand, by_torch = notebook["milliseconds"].values()
@@ -713,7 +724,10 @@ def test_figures_of_mnist_loss_show_what_is_said():
     assert (losses.diff() < 0).all(), "the loss falls from the first step to the last"
     assert accuracies[19] < 0.51 and accuracies[26] > 0.94, "accuracy stands still, then jumps"
     assert accuracies[27] == max(accuracies) and accuracies[-1] < accuracies[27]
-    assert round(112 * (accuracies[27] - accuracies[-1])) == 3, "three images changed sides"
+    before, after = distances_after(notebook, 28), distances_after(notebook, 40)
+    assert ((after > 0.5) & (before <= 0.5)).sum() == 4, "four images went over to the wrong side"
+    assert ((after <= 0.5) & (before > 0.5)).sum() == 1, "one came back"
+    assert (after < before).float().mean() > 0.8, "most of the others got surer"
     ends = notebook["order"][[0, 1, 2, -3, -2, -1]]
     assert notebook["valid_y"][ends].tolist() == [0, 0, 0, 1, 1, 1], "sure at both ends, and right"
 
@@ -879,7 +893,7 @@ def message_of(provoke):
     """What Python or torch says about a mistake."""
     try:
         provoke()
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
         return str(error)
     raise AssertionError("nothing was raised")
 
@@ -891,6 +905,7 @@ def leaf():
 # What hints quote from Python and torch, provoked.
 MISTAKES = [
     lambda: torch.tensor(1.0)(),
+    lambda: torch.tensor(1.0) ^ 2,
     lambda: torch.tensor([True]).mean(),
     lambda: bool(torch.tensor([True, False])),
     lambda: torch.zeros(64).__setitem__(53, torch.zeros(41)),
