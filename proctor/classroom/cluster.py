@@ -7,7 +7,6 @@ gradebook stays with the one writer here. What Dask says of a lost worker become
 from __future__ import annotations
 
 import atexit
-import base64
 import contextlib
 import functools
 import hashlib
@@ -20,12 +19,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from proctor.classroom.workers import ATTEMPTS, Job, MarkingSettings, Outcome, mark_as_json
+from proctor.classroom.worker_process import mark_as_json
+from proctor.classroom.workers import (
+    ATTEMPTS,
+    Job,
+    MarkingSettings,
+    Outcome,
+    outcome_of,
+    request,
+)
 from proctor.course import Course, CourseError
 from proctor.grading import intake
-from proctor.grading.marks import marks_from_json, rejected_unread
+from proctor.grading.marks import rejected_unread
 from proctor.sandbox.sessions import shared_sandbox
-from proctor.sandbox.unavailable import SandboxUnavailable
 
 try:
     import distributed
@@ -65,14 +71,24 @@ class Cluster:
         self.client.close()
 
     def mark(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Mark all jobs; outcomes come as they are ready. Raises what no submission can cause:
-        CourseError and SandboxUnavailable."""
+        """Mark all jobs; outcomes come as they are ready. What a machine was too busy for is tried
+        again at the end. Raises what no submission can cause: CourseError and
+        SandboxUnavailable."""
+        starved = []
+        for outcome in self._mark(jobs, 0):
+            if outcome.starved:
+                starved.append(outcome.job)
+            else:
+                yield outcome
+        yield from self._mark(starved, ATTEMPTS)
+
+    def _mark(self, jobs: Iterable[Job], attempt: int) -> Iterator[Outcome]:
         running: dict[distributed.Future, Job] = {}
         for job in jobs:
             while len(running) >= AHEAD * self._threads():
                 yield next_outcome(running)
             try:
-                running[self._submit(job)] = job
+                running[self._submit(job, attempt)] = job
             except intake.Rejected as error:
                 course = Course(self.settings.root)
                 marks = rejected_unread(job.assignment, course, job.student, str(error))
@@ -93,12 +109,9 @@ class Cluster:
             ) from None
         return 1  # at least
 
-    def _submit(self, job: Job) -> distributed.Future:
-        message = {
-            "student": job.student,
-            "assignment": job.assignment,
-            "submission": base64.b64encode(job.read()).decode("ascii"),
-        }
+    def _submit(self, job: Job, attempt: int) -> distributed.Future:
+        course = Course(self.settings.root)
+        message = request(job, job.read(), course, self.settings.seed, attempt)
         return self.client.submit(
             mark_there, self.course, message, self.settings, engine_version(), pure=False
         )
@@ -119,14 +132,8 @@ def next_outcome(running: dict[distributed.Future, Job]) -> Outcome:
         return Outcome(job, None, f"the worker that marked it ended, {ATTEMPTS} times")
     if error is not None:
         return Outcome(job, None, f"the cluster could not mark it: {error!r}")
-    answer = future.result()
-    if "course_error" in answer:
-        raise CourseError(answer["course_error"])
-    if "no_sandbox" in answer:
-        raise SandboxUnavailable(*answer["no_sandbox"])
-    if "failed" in answer:
-        return Outcome(job, None, answer["failed"])
-    return Outcome(job, marks_from_json(answer["marks"]))
+    outcome = outcome_of(job, future.result())
+    return outcome or Outcome(job, None, "the cluster gave an answer that is none")
 
 
 def packed_course(root: Path, assignment: str) -> bytes:

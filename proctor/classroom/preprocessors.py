@@ -11,6 +11,7 @@ Preprocessors come too late for what nbgrader does with a submission before any 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import textwrap
 from pathlib import Path
@@ -27,10 +28,11 @@ from traitlets.config import Config
 from proctor.classroom.ahead import MarkedAhead
 from proctor.classroom.gradebook import course_in, demand_same_cells
 from proctor.classroom.reading.storing import given_items
+from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake, rebuilding
 from proctor.grading.asserts import demand_asserts
-from proctor.grading.marks import Marks, rejected_unread
+from proctor.grading.marks import Marks
 from proctor.grading.records import write_record
 from proctor.grading.submitted import (
     read_submitted,
@@ -180,24 +182,19 @@ def write_records(**_: Any) -> None:
 def mark_submission(
     folder: Path, assignment: str, student: str, course: Course, config: Config
 ) -> Marks:
-    """Mark the notebook in a folder that a student handed in, whatever it holds."""
-    # Here, because most commands of nbgrader mark nothing and torch takes seconds to import.
-    from proctor.grading.marking import mark
+    """Mark the notebook in a folder that a student handed in, whatever it holds.
 
+    A process of its own looks at it, as values of a stranger may end who looks at them: this one
+    may be a server. Raises NbGraderException for a submission that is set aside.
+    """
     grading = Grading(config=config)
-    try:
-        submission = read_submitted(folder, assignment)
-    except intake.Rejected as error:
-        return rejected_unread(assignment, course, student, str(error))
-    return mark(
-        submission,
-        assignment,
-        course,
-        student=student,
-        sandbox=shared_sandbox(grading.session_limits()),
-        figures=grading.figures,
-        limits=grading.time_limits(),
-    )
+    settings = MarkingSettings.of(course.root, grading)
+    job = Job(student, assignment, functools.partial(read_submitted, folder, assignment))
+    with Workers(1, shared_sandbox(grading.session_limits()), settings) as workers:
+        [outcome] = workers.mark([job])
+    if outcome.marks is None:
+        raise NbGraderException(f"{student} is set aside, not graded: {outcome.error}")
+    return outcome.marks
 
 
 def report(notebook: NotebookNode, marks: Marks) -> None:

@@ -9,49 +9,63 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
+import hashlib
 import multiprocessing
 import queue
+import signal
 import socket
+import sys
 import threading
-import traceback
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from proctor.classroom.worker_process import MAX_MESSAGE_BYTES, work
 from proctor.course import Course, CourseError
 from proctor.grading import intake
-from proctor.grading.marks import Marks, marks_as_json, marks_from_json, rejected_unread
+from proctor.grading.marks import Marks, marks_from_json, rejected_unread
+from proctor.grading.seeds import seed_of
+from proctor.sandbox.machine import wait_until_quiet
+from proctor.sandbox.patience import Starved
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import Grading, SessionLimits, TimeLimits
-from proctor.wire.errors import WireError
+from proctor.wire.errors import Late, WireError
 from proctor.wire.frames import Channel
-from proctor.wire.usage import Look, UsageFile
 
 ATTEMPTS = 2
-# Between processes of ours: a submission, or marks with the notebook and its figures.
-MAX_MESSAGE_BYTES = 128 << 20
+# What a worker may need on the clock beyond what its submission may wait for the machine.
+MORE_SECONDS = 300.0
+# How long a worker that is ending is waited for, to know why.
+ENDING_SECONDS = 1.0
+# How long a machine that was too busy is given to become quiet again.
+QUIET_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Job:
     """One submission to mark."""
 
-    student: str
+    student: str | None
     assignment: str
     read: Callable[[], bytes]  # raises intake.Rejected
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: its marks, or why it was set aside."""
+    """What became of a job: its marks, or why it was set aside. `starved`: the machine did not
+    let it run."""
 
     job: Job
     marks: Marks | None
     error: str | None = None
+    starved: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class MarkingSettings:
     figures: bool
     limits: TimeLimits
     session_limits: SessionLimits = field(default_factory=SessionLimits)
+    seed: int | None = None  # of all random inputs; else each submission has its own
 
     @classmethod
     def of(cls, root: Path, grading: Grading, figures: bool = True) -> MarkingSettings:
@@ -97,7 +112,7 @@ class Workers:
         self.settings = settings
         self._context = prepare()
         self._stopping = threading.Event()
-        self._processes: list[multiprocessing.Process] = []
+        self._processes: list[BaseProcess] = []
 
     def __enter__(self) -> Workers:
         return self
@@ -109,15 +124,32 @@ class Workers:
             process.join()
 
     def mark(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Mark all jobs; outcomes come as they are ready. Raises what no submission can cause:
-        CourseError and SandboxUnavailable."""
+        """Mark all jobs; outcomes come as they are ready. What the machine was too busy for is
+        tried again at the end, one at a time. Raises what no submission can cause: CourseError and
+        SandboxUnavailable."""
+        starved = []
+        for outcome in self._mark(jobs, self.count, 0):
+            if outcome.starved:
+                starved.append(outcome.job)
+            else:
+                yield outcome
+        if starved:
+            wait_until_quiet(QUIET_SECONDS)
+            yield from self._mark(starved, 1, ATTEMPTS)
+
+    def _mark(self, jobs: Iterable[Job], count: int, attempts: int) -> Iterator[Outcome]:
+        """Mark jobs of which so many attempts were made before, `count` at a time."""
         waiting: queue.Queue[Job | None] = queue.Queue(maxsize=2 * self.count)
         outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue(maxsize=2 * self.count)
         supervisors = [
-            threading.Thread(target=self._supervise, args=(waiting, outcomes), daemon=True)
-            for _ in range(self.count)
+            threading.Thread(
+                target=self._supervise, args=(waiting, outcomes, attempts), daemon=True
+            )
+            for _ in range(count)
         ]
-        feeder = threading.Thread(target=self._feed, args=(jobs, waiting, outcomes), daemon=True)
+        feeder = threading.Thread(
+            target=self._feed, args=(jobs, count, waiting, outcomes), daemon=True
+        )
         for thread in (*supervisors, feeder):
             thread.start()
         running = len(supervisors)
@@ -131,39 +163,57 @@ class Workers:
             else:
                 yield outcome
 
-    def _feed(self, jobs: Iterable[Job], waiting: queue.Queue, outcomes: queue.Queue) -> None:
+    def _feed(
+        self, jobs: Iterable[Job], count: int, waiting: queue.Queue, outcomes: queue.Queue
+    ) -> None:
         try:
             for job in jobs:
                 waiting.put(job)
         except Exception as error:  # noqa: BLE001 - it ends the run, in the thread that waits
             outcomes.put(error)
-        for _ in range(self.count):
+        for _ in range(count):
             waiting.put(None)
 
-    def _supervise(self, waiting: queue.Queue, outcomes: queue.Queue) -> None:
+    def _supervise(self, waiting: queue.Queue, outcomes: queue.Queue, attempts: int) -> None:
         """Keep one worker process at work until no job is left."""
         worker = None
         try:
             while (job := waiting.get()) is not None and not self._stopping.is_set():
-                for attempt in range(1, ATTEMPTS + 1):
+                for attempt in range(ATTEMPTS):
                     worker = worker or self._start()
                     try:
-                        outcomes.put(worker.mark(job))
+                        outcomes.put(worker.mark(job, attempts + attempt))
+                        worker = worker if worker.alive else None
                         break
-                    except WireError:
+                    except WireError as error:
+                        ended = None if isinstance(error, Late) else worker.exit_code()
                         worker.end()
                         worker = None
                         if self._stopping.is_set():
                             break
-                        if attempt == ATTEMPTS:
-                            reason = f"the worker that marked it ended, {ATTEMPTS} times"
-                            outcomes.put(Outcome(job, None, reason))
+                        if isinstance(error, Late) or attempt == ATTEMPTS - 1:
+                            reason = str(error) if isinstance(error, Late) else None
+                            outcomes.put(self._lost(job, ended, reason))
+                            break
         except Exception as error:  # noqa: BLE001 - it ends the run, in the thread that waits
             outcomes.put(error)
         finally:
             if worker is not None:
                 worker.end()
             outcomes.put(None)
+
+    def _lost(self, job: Job, ended: int | None, late: str | None) -> Outcome:
+        """The outcome of a job whose worker was ended because it took too long, or ended."""
+        if late is None and not is_crash(ended):
+            # By another's hand, or for want of memory: that says nothing of the submission.
+            return Outcome(job, None, f"the worker that marked it ended, {ATTEMPTS} times")
+        how = late or f"ended it ({signal.Signals(-(ended or 0)).name}), {ATTEMPTS} times"
+        course = Course(self.settings.root)
+        marks = rejected_unread(job.assignment, course, job.student, f"looking at its values {how}")
+        with contextlib.suppress(intake.Rejected):
+            sha256 = hashlib.sha256(job.read()).hexdigest()
+            marks = dataclasses.replace(marks, sha256=sha256)
+        return Outcome(job, marks)
 
     def _start(self) -> Worker:
         ours, theirs = socket.socketpair()
@@ -181,44 +231,85 @@ class Workers:
                     "goes on with what is not graded yet."
                 ) from error
         self._processes.append(process)
-        return Worker(process, Channel(ours, MAX_MESSAGE_BYTES), self.sandbox, self.settings.root)
+        return Worker(process, Channel(ours, MAX_MESSAGE_BYTES), self.sandbox, self.settings)
+
+
+def daemon(run: Callable[..., None], *arguments: Any) -> threading.Thread:
+    return threading.Thread(target=run, args=arguments, daemon=True)
+
+
+def is_crash(code: int | None) -> bool:
+    """Whether a process with this exit code was ended by something that it did itself."""
+    return code is not None and code < 0 and -code not in (signal.SIGKILL, signal.SIGTERM)
+
+
+class PatienceWithWorker:
+    """Patience with a process that marks one submission (see `wire.frames.Patience`): so many
+    `seconds` of its processor time, and `waiting` on the clock."""
+
+    def __init__(self, process: int, seconds: float, waiting: float):
+        self.process = process
+        self.seconds = seconds
+        self.until = time.monotonic() + waiting
+        self.began = processor_time(process)
+
+    def next_wait(self) -> float:
+        if processor_time(self.process) - self.began > self.seconds:
+            raise Late(f"took longer than {self.seconds:g} s")
+        if time.monotonic() > self.until:
+            raise Starved("the process that marks it gave no answer")
+        return 1.0
+
+
+def processor_time(process: int) -> float:
+    """Seconds; 0 where the system does not tell, or once it has ended."""
+    if sys.platform != "linux":
+        return 0.0
+    with contextlib.suppress(OSError):
+        return time.clock_gettime(~process << 3 | 2)  # the kernel's name for its clock
+    return 0.0
 
 
 class Worker:
     """A worker process, seen from the main process."""
 
     def __init__(
-        self, process: multiprocessing.Process, channel: Channel, sandbox: Sandbox, root: Path
+        self,
+        process: BaseProcess,
+        channel: Channel,
+        sandbox: Sandbox,
+        settings: MarkingSettings,
     ):
         self.process = process
         self.channel = channel
         self.sandbox = sandbox
-        self.root = root
+        self.settings = settings
         self.sessions: dict[int, Session] = {}
 
-    def mark(self, job: Job) -> Outcome:
-        """Have it mark one submission. Raises WireError when it ends before."""
+    def mark(self, job: Job, attempt: int) -> Outcome:
+        """Have it mark one submission. Raises WireError when it ends before, or takes too long."""
+        course, limits = Course(self.settings.root), self.settings.limits
         try:
             submission = job.read()
         except intake.Rejected as error:
-            course = Course(self.root)
             return Outcome(job, rejected_unread(job.assignment, course, job.student, str(error)))
-        self.channel.send(
-            {
-                "student": job.student,
-                "assignment": job.assignment,
-                "submission": base64.b64encode(submission).decode("ascii"),
-            }
-        )
-        while True:
-            message, _ = self.channel.receive()
-            if "marks" in message:
-                return Outcome(job, marks_from_json(message["marks"]))
-            if "course_error" in message:
-                raise CourseError(message["course_error"])
-            if "failed" in message:
-                return Outcome(job, None, message["failed"])
-            self._serve(message)
+        message = request(job, submission, course, self.settings.seed, attempt)
+        waiting = limits.waiting + MORE_SECONDS
+        patience = PatienceWithWorker(self.process.pid or 0, limits.submission, waiting)
+        try:
+            self.channel.send(message, deadline=patience)
+            while True:
+                answer, _ = self.channel.receive(patience)
+                if outcome := outcome_of(job, answer):
+                    return outcome
+                self._serve(answer)
+        except Starved as error:
+            self.end()
+            return Outcome(job, None, str(error), starved=True)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.is_alive()
 
     def _serve(self, message: dict[str, Any]) -> None:
         """Start or end a session for it."""
@@ -239,7 +330,13 @@ class Worker:
         # The worker holds the socket now: the session ends for it when the process does.
         session.close()
 
+    def exit_code(self) -> int | None:
+        """Of a worker that has hung up; negative if a signal has ended it."""
+        self.process.join(ENDING_SECONDS)
+        return self.process.exitcode
+
     def end(self) -> None:
+        """End it and its sessions."""
         for session in self.sessions.values():
             session.kill()
         self.sessions.clear()
@@ -248,87 +345,31 @@ class Worker:
         self.process.join()
 
 
-def work(
-    connection: socket.socket, settings: MarkingSettings, protection: str, limits: SessionLimits
-) -> None:
-    """The worker process: mark what comes until the main process hangs up."""
-    channel = Channel(connection, MAX_MESSAGE_BYTES)
-    sandbox = SandboxByProxy(channel, protection, limits)
-    course = Course(settings.root)
-    with contextlib.suppress(WireError, KeyboardInterrupt):
-        while True:
-            message, _ = channel.receive()
-            channel.send(mark_as_json(message, course, settings, sandbox))
-
-
-def mark_as_json(
-    message: dict[str, Any],
-    course: Course,
-    settings: MarkingSettings,
-    sandbox: Sandbox | SandboxByProxy,
+def request(
+    job: Job, submission: bytes, course: Course, seed: int | None, attempt: int
 ) -> dict[str, Any]:
-    """Mark what the message holds: the marks, or whose fault it is that there are none."""
-    from proctor.grading.marking import (
-        mark,  # only workers need torch, which takes seconds to import
-    )
-
-    try:
-        marks = mark(
-            base64.b64decode(message["submission"]),
-            message["assignment"],
-            course,
-            student=message["student"],
-            sandbox=sandbox,
-            figures=settings.figures,
-            limits=settings.limits,
-        )
-        return {"marks": marks_as_json(marks)}
-    except WireError:
-        raise
-    except CourseError as error:
-        return {"course_error": str(error)}
-    except SandboxUnavailable as error:
-        return {"no_sandbox": [error.reason, error.remedy]}
-    except Exception:  # noqa: BLE001
-        # A fault of ours that this submission brought out: it is set aside, the class goes on.
-        return {"failed": traceback.format_exc(limit=-4)}
+    """What a worker is told of a job."""
+    if seed is None:
+        seed = seed_of(course, hashlib.sha256(submission).hexdigest(), attempt)
+    return {
+        "student": job.student,
+        "assignment": job.assignment,
+        "submission": base64.b64encode(submission).decode("ascii"),
+        "seed": seed,
+    }
 
 
-class SandboxByProxy:
-    """The main process's sandbox, as a worker sees it."""
-
-    def __init__(self, channel: Channel, protection: str, limits: SessionLimits):
-        self.channel = channel
-        self.protection = protection
-        self.limits = limits
-
-    def session(self) -> SessionByProxy:
-        self.channel.send({"start": True})
-        message, _, (connection, usage) = self.channel.receive_with_descriptors(most=2)
-        channel = Channel(socket.socket(fileno=connection))
-        return SessionByProxy(channel, UsageFile(usage), message["session"], self)
-
-
-class SessionByProxy:
-    """A session of the main process's sandbox, whose socket is here."""
-
-    def __init__(self, channel: Channel, usage: UsageFile, number: int, sandbox: SandboxByProxy):
-        self.channel = channel
-        self.usage = usage
-        self.end_reason: str | None = None
-        self._number = number
-        self._sandbox = sandbox
-
-    def look(self) -> Look | None:
-        return self.usage.read()
-
-    def interrupt(self, process: int) -> None:
-        self._sandbox.channel.send({"interrupt": self._number, "process": process})
-        self._sandbox.channel.receive()
-
-    def kill(self) -> None:
-        self.channel.close()
-        self._sandbox.channel.send({"end": self._number})
-        message, _ = self._sandbox.channel.receive()
-        self.end_reason = message["end_reason"]
-        self.usage.close()
+def outcome_of(job: Job, answer: dict[str, Any]) -> Outcome | None:
+    """What a worker says of a job; None if it says something else. Raises CourseError and
+    SandboxUnavailable."""
+    if "marks" in answer:
+        return Outcome(job, marks_from_json(answer["marks"]))
+    if "course_error" in answer:
+        raise CourseError(answer["course_error"])
+    if "no_sandbox" in answer:
+        raise SandboxUnavailable(*answer["no_sandbox"])
+    if "starved" in answer:
+        return Outcome(job, None, f"{answer['starved']}: try again later", starved=True)
+    if "failed" in answer:
+        return Outcome(job, None, answer["failed"])
+    return None

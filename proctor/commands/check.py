@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import functools
 import json
 import sys
 from pathlib import Path
@@ -13,9 +15,8 @@ from proctor.course import Course, CourseError
 from proctor.text import plain
 
 if TYPE_CHECKING:
+    from proctor.classroom.workers import Job, Outcome
     from proctor.grading.marks import Marks
-    from proctor.sandbox.sessions import Sandbox
-    from proctor.settings import Grading
 
 SUMMARY = "show the marks of notebooks, touching no gradebook"
 EXAMPLES = """
@@ -53,6 +54,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Mark notebooks one after the other and print what came out."""
+    from proctor.classroom.workers import MarkingSettings, Workers
     from proctor.sandbox.sessions import shared_sandbox
     from proctor.settings import Grading, course_of, load_config
 
@@ -62,60 +64,67 @@ def run(options: argparse.Namespace) -> int:
     course = course_of(config)
     grading = Grading(config=config)
     sandbox = shared_sandbox(grading.session_limits(), unsafe=options.unsafe_no_sandbox)
+    settings = dataclasses.replace(
+        MarkingSettings.of(course.root, grading, figures=not options.no_figures),
+        seed=options.seed,
+    )
     code = 0
+    jobs = {}
     for notebook in options.notebooks:
         there = Path(notebook).is_file()
-        if not there and not (options.json or options.gradescope):
+        if not there:
+            code = COULD_NOT_WORK
+        if there or options.json or options.gradescope:
+            jobs[job_of(notebook, options, course)] = notebook
+        else:
             what = "is no file" if Path(notebook).exists() else "does not exist"
             print(f"proctor: {plain(notebook)} {what}", file=sys.stderr)
-            code = COULD_NOT_WORK
-            continue
-        marks = check_one(notebook, options, course, grading, sandbox)
-        if options.gradescope:
-            write_results(options.gradescope, marks)
-        if options.json:
-            print(json.dumps(summary_of(notebook, marks)), flush=True)
-        else:
-            print(table_of(notebook, marks), flush=True)
-        code = max(code, exit_code_of(marks) if there else COULD_NOT_WORK)
-    # Gradescope's harness takes any other end for a fault of ours; the file says how it went.
-    return 0 if options.gradescope else code
+    if any(Path(notebook).is_file() for notebook in jobs.values()):
+        sandbox.start()  # while workers start, which takes seconds as well
+    with Workers(1, sandbox, settings) as workers:
+        for outcome in workers.mark(jobs):
+            code = max(code, told(outcome, jobs[outcome.job], options))
+            # Gradescope's harness takes any other end for a fault of ours; the file says how it
+            # went, if there is one.
+            code = 0 if options.gradescope and outcome.marks else code
+    return code
+
+
+def job_of(notebook: str, options: argparse.Namespace, course: Course) -> Job:
+    """What is to be marked in this file, which may be hard to read."""
+    from proctor.classroom.workers import Job
+    from proctor.grading import intake
+
+    path, assignment = Path(notebook), options.assignment
+    if assignment is None:
+        try:
+            submission = intake.read_submission(path)
+            assignment = intake.identify_assignment(path, submission, course.root)
+        except intake.Rejected:
+            assignment = intake.assignment_named(path, course.root)
+    return Job(options.student, assignment, functools.partial(intake.read_submission, path))
+
+
+def told(outcome: Outcome, notebook: str, options: argparse.Namespace) -> int:
+    """Print or write what came of a notebook; returns the exit code that it asks for."""
+    marks = outcome.marks
+    if marks is None:
+        print(
+            f"proctor: {plain(notebook)} set aside: {plain(outcome.error or '')}", file=sys.stderr
+        )
+        return COULD_NOT_WORK
+    if options.gradescope:
+        write_results(options.gradescope, marks)
+    if options.json:
+        print(json.dumps(summary_of(notebook, marks)), flush=True)
+    else:
+        print(table_of(notebook, marks), flush=True)
+    return exit_code_of(marks)
 
 
 def exit_code_of(marks: Marks) -> int:
     well = marks.status == "graded" and marks.score == marks.max_score
     return 0 if well else NEEDS_A_LOOK
-
-
-def check_one(
-    notebook: str, options: argparse.Namespace, course: Course, grading: Grading, sandbox: Sandbox
-) -> Marks:
-    from proctor.grading import intake
-    from proctor.grading.marks import rejected_unread
-
-    path = Path(notebook)
-    assignment = options.assignment
-    try:
-        submission = intake.read_submission(path)
-        if assignment is None:
-            assignment = intake.identify_assignment(path, submission, course.root)
-    except intake.Rejected as error:
-        if assignment is None:
-            assignment = intake.assignment_named(path, course.root)
-        return rejected_unread(assignment, course, options.student, str(error))
-    sandbox.start()  # while torch is imported, which takes seconds as well: few commands need it
-    from proctor.grading.marking import mark
-
-    return mark(
-        submission,
-        assignment,
-        course,
-        student=options.student,
-        sandbox=sandbox,
-        figures=grading.figures and not options.no_figures,
-        limits=grading.time_limits(),
-        seed=options.seed,
-    )
 
 
 def write_results(path: Path, marks: Marks) -> None:

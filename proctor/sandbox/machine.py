@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -103,3 +104,17 @@ def text_of(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def wait_until_quiet(most: float) -> None:
+    """Wait, `most` seconds at the longest, until who computes gets half of a processor at least."""
+    until = time.monotonic() + most
+    while not is_quiet() and time.monotonic() < until:
+        time.sleep(1.0)
+
+
+def is_quiet() -> bool:
+    began, used = time.monotonic(), time.thread_time()
+    while time.thread_time() < used + 0.03:
+        pass
+    return time.monotonic() - began < 2 * 0.03

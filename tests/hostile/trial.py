@@ -274,7 +274,14 @@ class Trial:
 
     def state(self) -> dict[str, str]:
         """Hashes of all that grading may not change."""
-        made = {"autograded", "feedback", "records", "gradebook.db", ".nbgrader.log"}
+        made = {
+            "autograded",
+            "feedback",
+            "records",
+            "gradebook.db",
+            ".nbgrader.log",
+            ".proctor-secret",
+        }
         found = {}
         for place in (self.root, self.folder / "home"):
             for path in sorted(place.rglob("*")):
