@@ -38,3 +38,38 @@ def as_ordinary_user(arguments: list[str]) -> list[str]:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+SUBORDINATE = """
+set -e
+for table in passwd group; do
+    cp /etc/$table "$0/$table"
+    chmod 644 "$0/$table"
+done
+echo "ordinary:x:$1:$1::/:/bin/sh" >> "$0/passwd"
+echo "ordinary:x:$1:" >> "$0/group"
+echo "ordinary:300000:65536" > "$0/subuid"
+cp "$0/subuid" "$0/subgid"
+for table in passwd group subuid subgid; do
+    mount --bind "$0/$table" /etc/$table
+done
+if [ "$2" != / ]; then  # the interpreter lies below a folder of root's alone
+    mkdir "$0/shown"
+    mount --bind "$3" "$0/shown"
+    mount -t tmpfs -o mode=755 none "$2"
+    mkdir -p "$3"
+    mount --bind "$0/shown" "$3"
+fi
+user=$1
+shift 3
+exec setpriv --reuid "$user" --regid "$user" --clear-groups "$@"
+"""
+
+
+def with_subordinate_ids(arguments: list[str], folder: Path) -> list[str]:
+    """The command for it: as an ordinary user who was given subordinate ids, by tables that stand
+    in `folder` and hold for this command alone."""
+    prefix = Path(sys.base_prefix)
+    private = [path for path in prefix.parents if path.stat().st_mode & 0o5 != 0o5]
+    words = [str(folder), str(USER), str(private[-1] if private else "/"), str(prefix)]
+    return ["unshare", "--mount", "/bin/sh", "-c", SUBORDINATE, *words, *arguments]
