@@ -32,7 +32,9 @@ from proctor.grading.labelled import (
     with_answers,
 )
 from proctor.grading.questions import alike, draw, load_questions, settled, shown, told
+from proctor.grading.records import answered_questions
 from proctor.pages.questions import gift, sheets_page
+from proctor.pages.report import Graded, student_rows
 from proctor.settings import TimeLimits
 
 ROOT = Path(__file__).parent.parent
@@ -298,9 +300,10 @@ def test_the_whole_way_from_sheet_to_marks(course, capsys):
     assert made.returncode == 0, made.stderr
     notebook = nbformat.read(course / "asked/student-01" / name / f"{name}.ipynb", 4)
     for cell in notebook.cells:
-        if cell.metadata.nbgrader.grade_id == "answer_1":
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if grade_id == "answer_1":
             cell.source = f"answer_1 = {sheet.questions[0].key!r}"
-        if cell.metadata.nbgrader.grade_id == "answer_2":
+        if grade_id == "answer_2":
             cell.source = "answer_2 = 'something else'"
     handed_in = course / "submitted/student-01" / name / f"{name}.ipynb"
     handed_in.parent.mkdir()
@@ -314,6 +317,11 @@ def test_the_whole_way_from_sheet_to_marks(course, capsys):
     results.write_text("student,right\nstudent-01,2\n")
     assert cli.main(["ask", "mnist_loss", "--results", str(results)]) == 0
     assert read_sheet(Course(course), "student-01", "mnist_loss").answered_right == 2
+    assert answered_questions(Course(course), "student-01", "mnist_loss") == "2 of 2"
+    assert answered_questions(Course(course), "student-09", "mnist_loss") == ""
+    graded = Graded("student-01", {**record, "assignment": "mnist_loss"}, 1.0)
+    [row] = student_rows([graded], {"student-01": None}, Course(course))
+    assert row["own_code"] == "2 of 2"
 
 
 def test_whom_to_ask(course, capsys):

@@ -38,6 +38,7 @@ from proctor.grading.questions import (
     settled,
     told,
 )
+from proctor.grading.records import asked_file
 from proctor.grading.student import Student
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.patience import Starved
@@ -220,11 +221,6 @@ def too_near(one: Answer, other: Answer, within: float) -> bool:
     """Whether a person could not tell these two apart, or who has the one would be right with the
     other."""
     return alike(one, other, 2 * within) or told(one, within) == told(other, within)
-
-
-def asked_file(course: Course, student: str, assignment: str) -> Path:
-    """Where a student's sheet is kept, seed and key included."""
-    return course.root / "records" / student / f"{assignment}.asked.json"
 
 
 def write_sheet(course: Course, assignment: str, sheet: Sheet) -> None:

@@ -66,3 +66,18 @@ def read_record(course: Course, student: str, assignment: str) -> dict[str, Any]
         return json.loads(course.record(student, assignment).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
+
+
+def asked_file(course: Course, student: str, assignment: str) -> Path:
+    """Where the questions to a student about their own code are kept, seed and key included."""
+    return course.root / "records" / student / f"{assignment}.asked.json"
+
+
+def answered_questions(course: Course, student: str, assignment: str) -> str:
+    """How many of those questions were answered right, as text; "" for who was not asked."""
+    path = asked_file(course, student, assignment)
+    if not path.exists():
+        return ""
+    sheet = json.loads(path.read_text(encoding="utf-8"))
+    right, count = sheet["answered_right"], len(sheet["questions"])
+    return f"asked {count}" if right is None else f"{right} of {count}"

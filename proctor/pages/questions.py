@@ -97,19 +97,20 @@ def follow_up(assignment: str, count: int, sheet: Sheet | None = None) -> Notebo
             text += f" Answer with one of these: {', '.join(map(repr, asked.options))}."
         elif asked and isinstance(asked.key, bool):
             text += " Answer with True or False."
-        question = v4.new_markdown_cell(f"## Question {number}\n\n{text}")
+        question = v4.new_markdown_cell(f"## Question {number}\n\n{text}", id=f"question-{number}")
         solution = f"### BEGIN SOLUTION\nanswer_{number} = None\n### END SOLUTION"
         stub = f"# YOUR CODE HERE\nanswer_{number} = None" if sheet else solution
         check = v4.new_code_cell(
             f'assert answer_{number} is not None, "answer_{number} is not given yet"'
         )
         cells += [
-            labelled(question, f"question_{number}", locked=True),
+            question,  # without a label: each student has another text here
             labelled(v4.new_code_cell(stub), f"answer_{number}", solution=True),
             labelled(check, f"answer_{number}_check", grade=True, points=1, locked=True),
         ]
     for cell in cells:
-        cell.id = cell.metadata.nbgrader.grade_id.replace("_", "-")
+        if "nbgrader" in cell.metadata:
+            cell.id = cell.metadata.nbgrader.grade_id.replace("_", "-")
     notebook = v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {
         "display_name": "Python 3",

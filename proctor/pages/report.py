@@ -21,6 +21,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from proctor.course import Course, CourseError, read_notebook, write_whole
+from proctor.grading.records import answered_questions
 from proctor.text import plain, row_of
 
 TEMPLATES = Path(__file__).parent / "templates" / "report"
@@ -112,7 +113,7 @@ def report_page(
         timed_out=late,
         incidents=[one for one in told if one not in late],
         waiting=sum(waits_for_person(one) for one in marked),
-        students=None if anonymous else student_rows(graded, people),
+        students=None if anonymous else student_rows(graded, people, course),
         written=written,
     )
 
@@ -296,8 +297,10 @@ def waits_for_person(graded: Graded) -> bool:
     return any(cell["needs_manual_grade"] and not cell["unanswered"] for cell in cells)
 
 
-def student_rows(graded: Sequence[Graded], people: dict[str, Person]) -> list[dict[str, Any]]:
-    """One row for each student."""
+def student_rows(
+    graded: Sequence[Graded], people: dict[str, Person], course: Course
+) -> list[dict[str, Any]]:
+    """One row for each student. `own_code` is what came of questions on it (`proctor ask`)."""
     return [
         {
             "person": people[one.student],
@@ -305,6 +308,7 @@ def student_rows(graded: Sequence[Graded], people: dict[str, Person]) -> list[di
             "score": one.score,
             "status": one.record["status"],
             "seconds": one.record["seconds"],
+            "own_code": answered_questions(course, one.student, one.record["assignment"]),
         }
         for one in graded
     ]
