@@ -135,15 +135,26 @@ def test_commands_that_do_not_exist_are_found():
     assert not unknown_commands("We make sure that proctor can. `proctor grade A -j 8  # all`")
 
 
-# The worked example of docs/authors.md
+# The worked examples of docs/authors.md
 
 
 @pytest.fixture
-def example(tmp_path, sandbox, empty_gradebook, monkeypatch) -> Path:
-    """A course with the assignment of the page, made of its code blocks."""
-    text = (ROOT / "docs/authors.md").read_text()
-    course = tmp_path / "course"
-    cells = [v4.new_markdown_cell("# Hinge", id="title")]
+def course(tmp_path, sandbox, empty_gradebook, monkeypatch) -> Path:
+    """A course made as the page says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=":")
+    assert cli.main(["new", "my_course"]) == 0
+    monkeypatch.chdir(tmp_path / "my_course")
+    shutil.copy(empty_gradebook, "gradebook.db")
+    return tmp_path / "my_course"
+
+
+def write_example(course: Path, assignment: str, cells_on_page: int) -> None:
+    """The assignment of the page, made of its code blocks over the skeleton."""
+    assert cli.main(["new", "--assignment", assignment]) == 0
+    hinge, module = (ROOT / "docs/authors.md").read_text().split("\n## A module\n")
+    text = hinge if assignment == "hinge" else module
+    cells = [v4.new_markdown_cell("# An exercise", id="title")]
     for grade_id, kind, points, source in CELL.findall(text):
         cells.append(
             cell(
@@ -154,32 +165,34 @@ def example(tmp_path, sandbox, empty_gradebook, monkeypatch) -> Path:
                 solution=kind.endswith("answer"),
             )
         )
-    assert len(cells) == 1 + len(re.findall(rf"^`\w+`, (?:{'|'.join(TYPES)})", text, re.M)) == 6
+    told = re.findall(rf"^`\w+`, (?:{'|'.join(TYPES)})", text, re.M)
+    assert len(cells) - 1 == len(told) == cells_on_page
+    nbformat.write(
+        v4.new_notebook(cells=cells), course / "source" / assignment / f"{assignment}.ipynb"
+    )
     files = dict(FILE.findall(text))
-    assert set(files) == {"tests/graders/hinge/test_hinge.py", "tests/answers/hinge.py"}
+    assert set(files) == {
+        f"tests/graders/{assignment}/test_{assignment}.py",
+        f"tests/answers/{assignment}.py",
+    }
     for path, source in files.items():
-        (course / path).parent.mkdir(parents=True)
         (course / path).write_text(source)
-    (course / "source/hinge").mkdir(parents=True)
-    nbformat.write(v4.new_notebook(cells=cells), course / "source/hinge/hinge.ipynb")
-    shutil.copy(ROOT / "nbgrader_config.py", course)
-    shutil.copy(empty_gradebook, course / "gradebook.db")
-    monkeypatch.chdir(course)
-    monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=":")
-    return course
 
 
 def said_on_the_page(output: str) -> bool:
-    indented = "".join(f"    {line}\n" for line in output.splitlines())
+    told = re.sub(r"seed \d+", "seed N", output)
+    indented = "".join(f"    {line}\n" for line in told.splitlines())
     return indented in (ROOT / "docs/authors.md").read_text()
 
 
-def test_the_example_for_authors_is_released(example, capsys):
+def test_the_example_for_authors_is_released(course, capsys):
+    write_example(course, "hinge", 5)
+    capsys.readouterr()
     status = cli.main(["release", "hinge", "-j", "1"])
     output = capsys.readouterr().out
     assert status == 0, output
     assert said_on_the_page(output)
-    released = nbformat.read(example / "release/hinge/hinge.ipynb", as_version=4)
+    released = nbformat.read(course / "release/hinge/hinge.ipynb", as_version=4)
     sources = {one.id: one.source for one in released.cells}
     assert (
         'raise NotImplementedError("exercise hinge_loss is not solved yet")'
@@ -188,9 +201,18 @@ def test_the_example_for_authors_is_released(example, capsys):
     assert "1 point" not in sources["explain_zero"]
 
 
-def test_the_example_is_refused_as_the_page_says(example, capsys):
-    answers = example / "tests/answers/hinge.py"
+def test_the_example_is_refused_as_the_page_says(course, capsys):
+    write_example(course, "hinge", 5)
+    answers = course / "tests/answers/hinge.py"
     answers.write_text(answers.read_text().replace(', "hinge_loss_gradient"]', "]"))
+    capsys.readouterr()
     assert cli.main(["release", "hinge", "-j", "1"]) == options.REFUSED
-    assert said_on_the_page(capsys.readouterr().out)
-    assert not (example / "release").exists()
+    output = capsys.readouterr().out
+    assert said_on_the_page(output), output
+    assert not (course / "release").exists()
+
+
+def test_the_module_for_authors_is_released(course, capsys):
+    write_example(course, "scale", 4)
+    status = cli.main(["release", "scale", "-j", "1"])
+    assert status == 0, capsys.readouterr().out
