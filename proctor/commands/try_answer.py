@@ -13,6 +13,7 @@ from proctor.course import Course, CourseError
 from proctor.text import plain
 
 if TYPE_CHECKING:
+    from proctor.classroom.release_gate import Trial
     from proctor.grading.marks import Marks
     from proctor.settings import Grading
 
@@ -59,7 +60,7 @@ def asked_for(course: Course, assignment: str, asked: str) -> Iterator[tuple]:
         yield asked, intake.read_submission(path), lambda marks: []
         return
     wanted = {"reference": "the reference", "blank": "the blank notebook"}.get(asked)
-    found = {}
+    found: dict[str, Trial] = {}
     for trial in all_trials(course, assignment):
         if trial.name == wanted or f"answer “{asked}” to" in trial.name:
             found.setdefault(trial.name, trial)

@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from proctor.grading.connection import Connection, Untrustworthy, call_facts, expect
 from proctor.wire.errors import Malformed
 from proctor.wire.tensors import DTYPES
-from proctor.wire.values import Encoded, Object, Source, decode, encode
+from proctor.wire.values import Encoded, NamedTuple, Object, Source, decode, encode
 
 NOT_AS_AGREED = "The answer was not as agreed."
 
@@ -169,9 +169,9 @@ def importable_name(value: Any) -> tuple[str, str] | None:
         return (value.__name__, "") if found_at(value.__name__, "") is value else None
     name, simple = getattr(value, "__qualname__", None), getattr(value, "__name__", None)
     # torch.relu and its like do not say where they are from.
-    for place in ((getattr(value, "__module__", None), name), ("torch", simple)):
-        if all(isinstance(part, str) for part in place) and found_at(*place) is value:
-            return place
+    for module, found in ((getattr(value, "__module__", None), name), ("torch", simple)):
+        if isinstance(module, str) and isinstance(found, str) and found_at(module, found) is value:
+            return module, found
     return None
 
 
@@ -273,10 +273,10 @@ def fill(value: Any, tensors: Sequence[torch.Tensor], wrap: Callable[[Object], A
         return filled_tensor(value, tensors)
     if isinstance(value, Object):
         return wrap(value)
+    if isinstance(value, NamedTuple):
+        return NamedTuple(list(value.names), [fill(item, tensors, wrap) for item in value])
     if type(value) in (list, tuple):
         return type(value)(fill(item, tensors, wrap) for item in value)
-    if isinstance(value, tuple):
-        return type(value)(list(value.names), [fill(item, tensors, wrap) for item in value])
     if isinstance(value, dict):
         return {key: fill(item, tensors, wrap) for key, item in value.items()}
     return value
@@ -303,7 +303,7 @@ class Call:
         self.name = name
         self.message = message
         self.questions = questions
-        self.structure: Structure | None = None
+        self.structure = Structure(["plain", None], [])  # until it was sent
 
     def send(self, arguments: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         reply, tensors = self.connection.ask(
@@ -350,7 +350,7 @@ class Bridge(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, call: Call, anchor: torch.Tensor, *arguments: torch.Tensor
+        ctx: Any, call: Call, anchor: torch.Tensor, *arguments: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         results = call.send(arguments)
         ctx.call = call
@@ -362,7 +362,7 @@ class Bridge(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable  # the sandbox sends gradients, not their graph
-    def backward(ctx, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         needed = ctx.needs_input_grad[2:]
         wanted = [index for index, is_needed in enumerate(needed) if is_needed]
         in_graph = ctx.call.structure.in_graph

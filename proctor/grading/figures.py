@@ -88,7 +88,7 @@ def figure_of(shown: Any) -> Figure:
     """The facts of a figure that a function of the student's returned: the figure, its axes, or
     both. `figure_of(student)` is the figure drawn last, for functions that return none."""
     if isinstance(shown, Student):
-        return built(Figure, shown.remote(Operation("figure")))
+        return built(Figure, shown.remote(Operation("figure", shown._connection)))
     while isinstance(shown, tuple | list) and shown:
         shown = shown[0]
     assert isinstance(shown, Handle), f"a figure should have been returned, got {shown!r}"
@@ -103,7 +103,7 @@ def built(kind: type, told: Any) -> Any:
     made = {}
     for field in fields:
         value = told[field.name]
-        wanted = TYPES.get(field.type)
+        wanted = TYPES.get(str(field.type))
         if wanted is not None and type(value) is not wanted:
             raise Untrustworthy(NOT_AS_AGREED)
         part = PARTS.get(field.name)

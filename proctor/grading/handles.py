@@ -122,11 +122,13 @@ class StudentFunction(Handle):
 class Operation(Reference):
     """Something that the sandbox does with objects."""
 
-    def __init__(self, name: str):
-        self._held_in_sandbox = Held(None, None, name, ["operation", name])
+    def __init__(self, name: str, connection: Connection):
+        self._held_in_sandbox = Held(connection, Manner(), name, ["operation", name])
 
 
-def call_held(held: Held, name: str, path: str, function: Any, *arguments: Any, **keywords: Any):
+def call_held(
+    held: Held, name: str, path: str, function: Any, *arguments: Any, **keywords: Any
+) -> Any:
     """A call in the manner of something held; what stays in the sandbox is then known by `path`."""
     connection = held.connection
     manner = dataclasses.replace(held.manner, times=1)
@@ -138,11 +140,13 @@ def call_held(held: Held, name: str, path: str, function: Any, *arguments: Any, 
     return call(connection, held.manner, name, function, arguments, keywords, wrap=wrap)
 
 
-def operate(handle: Handle, operation: str, *arguments: Any, path: str, kind: type | None = None):
+def operate(
+    handle: Handle, operation: str, *arguments: Any, path: str, kind: type | None = None
+) -> Any:
     """Do something with an object. With `kind` the result must be of it."""
     held = handle._held_in_sandbox
     held = dataclasses.replace(held, manner=dataclasses.replace(held.manner, times=1))
-    result = call_held(held, path, path, Operation(operation), handle, *arguments)
+    result = call_held(held, path, path, Operation(operation, held.connection), handle, *arguments)
     if kind is not None and type(result) is not kind:
         raise Untrustworthy("The answer was not as agreed.")
     return result

@@ -4,7 +4,7 @@ Tensors on it say `device='accel:0'`, hold real values and have real gradients: 
 done on a CPU tensor inside. What CUDA refuses, such as adding a CPU vector, is refused, and what
 leaves the device for the host is seen.
 
-It rests on private parts of torch, so torch is pinned: the Python backend of
+It rests on private parts of torch (`torch_private`): the Python backend of
 `torch.utils.backend_registration` gives the device its name, `torch.Tensor._make_wrapper_subclass`
 makes tensors that lie on it, and `torch.library` kernels build tensors where torch's C++ does not
 ask Python: `torch.tensor(..., device=...)`, indexing by a list, `torch.arange(..., device=...)`.
@@ -22,12 +22,18 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch._ops import OpOverload
-from torch.utils._mode_utils import no_dispatch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from proctor.inside import torch_private
 from proctor.inside.recurrent import STEPS
+from proctor.inside.torch_private import (
+    COPYING,
+    FACTORIES,
+    INDEXING,
+    TAKING_NUMBERS,
+    OpOverload,
+    TorchDispatchMode,
+    no_dispatch,
+)
 
 DEVICE_TYPE = "accel"
 
@@ -53,53 +59,6 @@ HOST_COPIES = {
     "__contains__": "in",
 }
 
-# Operations that may read one device and write the other, as on CUDA.
-COPYING = {aten.copy_.default, aten._to_copy.default}
-
-# Operations whose index tensors may lie on the CPU while the values do not, as on CUDA.
-INDEXING = {
-    aten.index.Tensor,
-    aten.index_put.default,
-    aten.index_put_.default,
-    aten._index_put_impl_.default,
-}
-
-# Besides the elementwise operations, these take a CPU tensor without dimensions as a number.
-TAKING_NUMBERS = {
-    aten.fill.Tensor,
-    aten.fill_.Tensor,
-    aten.floor_divide.default,
-    aten.floor_divide_.Tensor,
-    aten.huber_loss.default,
-    aten.index_fill.int_Tensor,
-    aten.index_fill_.int_Tensor,
-    aten.masked_fill.Tensor,
-    aten.masked_fill_.Tensor,
-    aten.mse_loss.default,
-    aten.smooth_l1_loss.default,
-} | INDEXING
-
-# Factories that get a kernel of their own. All others begin with an empty tensor of their final
-# size and fill it; these would be resized by C++, which a tensor made in Python does not allow.
-FACTORIES = (
-    "arange",
-    "arange.start",
-    "arange.start_step",
-    "empty.memory_format",
-    "empty_strided",
-    "eye",
-    "eye.m",
-    "linspace",
-    "logspace",
-    "randperm",
-    "randperm.generator",
-    "range",
-    "range.step",
-    "scalar_tensor",
-    "tril_indices",
-    "triu_indices",
-)
-
 _library: torch.library.Library | None = None  # kernels live as long as it does
 _recorders: list[Recorder] = []
 _calls: list[str] = []  # names of the torch functions that are running, outermost first
@@ -110,17 +69,15 @@ def register() -> None:
     global _library
     if _library is not None:
         return
-    _setup_privateuseone_for_python_backend(DEVICE_TYPE)
-    _library = torch.library.Library("aten", "IMPL")
+    torch_private.name_device(DEVICE_TYPE)
+    _library = torch_private.library_of_kernels()
     for name in FACTORIES:
         packet, _, overload = name.partition(".")
         operation = getattr(getattr(aten, packet), overload or "default")
-        _library.impl(name, functools.partial(_make, operation), "PrivateUse1")
-    _library.impl("_copy_from", _copy_from, "PrivateUse1")
-    _library.impl("_local_scalar_dense", _local_scalar_dense, "PrivateUse1")
-    # Autograd sizes its queues at the first backward, which may have been before this: then only
-    # the calling thread's queue can serve the new device.
-    torch.autograd.grad_mode.set_multithreading_enabled(False)
+        torch_private.register_kernel(_library, name, functools.partial(_make, operation))
+    torch_private.register_kernel(_library, "_copy_from", _copy_from)
+    torch_private.register_kernel(_library, "_local_scalar_dense", _local_scalar_dense)
+    torch_private.keep_autograd_in_this_thread()
 
 
 def to_accelerator(tensor: torch.Tensor, requires_grad: bool = False) -> AcceleratorTensor:
@@ -140,7 +97,9 @@ class OperationCount(TorchDispatchMode):
 
     number = 0
 
-    def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
         self.number += 1
         return operation(*arguments, **(keywords or {}))
 
@@ -170,7 +129,7 @@ class Recorder:
         self._count.__enter__()
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._count.__exit__(*exception)
         _recorders.remove(self)
 
@@ -195,10 +154,12 @@ class AcceleratorTensor(torch.Tensor):
         return tensor
 
     @classmethod
-    def __torch_function__(cls, function, types, arguments=(), keywords=None):
+    def __torch_function__(
+        cls, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
         """Sees each call that the program makes, but none that torch makes inside it."""
         keywords = keywords or {}
-        with torch._C.DisableTorchFunctionSubclass():
+        with torch_private.without_torch_function():
             if isinstance(function, OpOverload):  # an operation on its way through a counter
                 return function(*arguments, **keywords)
             _calls.append(getattr(function, "__name__", ""))
@@ -208,11 +169,13 @@ class AcceleratorTensor(torch.Tensor):
                 _calls.pop()
 
     @classmethod
-    def __torch_dispatch__(cls, operation, types, arguments=(), keywords=None):
+    def __torch_dispatch__(  # type: ignore[override]  # torch annotates it as no class method
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Sees each operation, below autograd."""
-        return _compute(operation, arguments, keywords or {})
+        return _compute(func, args, kwargs or {})
 
-    def __repr__(self, *, tensor_contents=None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         values = repr(self.host_values).removesuffix(")")
         graph = ", requires_grad=True" if self.requires_grad else ""
         if self.grad_fn is not None:
@@ -247,8 +210,11 @@ def _tolist(tensor: AcceleratorTensor) -> Any:
     return tensor.host_values.tolist()
 
 
-def _set_data(tensor: AcceleratorTensor, source: torch.Tensor) -> None:
-    torch.Tensor.data.__set__(tensor, source)  # refuses a source on the CPU
+DATA: Any = torch.Tensor.data
+
+
+def _set_data(tensor: AcceleratorTensor, source: AcceleratorTensor) -> None:
+    DATA.__set__(tensor, source)  # refuses a source on the CPU
     tensor.host_values = source.host_values
 
 
@@ -257,7 +223,7 @@ INSTEAD = {
     torch.Tensor.numpy: _numpy,
     torch.Tensor.__array__: _array,
     torch.Tensor.tolist: _tolist,
-    torch.Tensor.data.__set__: _set_data,
+    DATA.__set__: _set_data,
 }
 
 
@@ -283,7 +249,7 @@ def _compute(operation: OpOverload, arguments: tuple, keywords: dict[str, Any]) 
             return entered[id(tensor)]
         return AcceleratorTensor(tensor) if on_accelerator else tensor
 
-    on_host = STEPS.get(operation, operation)
+    on_host: Callable[..., Any] = STEPS.get(operation, operation)
     result = on_host(*_map_tensors(enter, arguments), **_map_tensors(enter, keywords))
     for tensor in written:
         if isinstance(tensor, AcceleratorTensor):
@@ -369,7 +335,7 @@ def _leaves_for_host(operation: OpOverload, arguments: tuple, on_accelerator: bo
 
 def _record_host_copy() -> None:
     """Note a copy that the program asked for, not one that autograd or printing makes by itself."""
-    if torch._C._current_graph_task_id() != -1:  # in a backward
+    if torch_private.is_in_backward():
         return
     # Torch tells of every call but these: `torch.tensor`, `torch.as_tensor`, `torch.asarray`.
     name = HOST_COPIES.get(_calls[0]) if _calls else "torch.tensor()"

@@ -84,7 +84,7 @@ def to_device(value: Any, device: torch.device) -> Any:
 
 
 def train(
-    module: Callable,
+    module: Any,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     steps: int,

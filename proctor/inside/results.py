@@ -21,8 +21,8 @@ from proctor.wire.values import Encoded, Member, NamedTuple, TooLarge, encode, i
 MAX_TEXT = 2000
 MAX_OBJECTS = 20_000
 MAX_TENSORS = 3000  # what describes more of them is over a frame's cap
-PLAIN = (int, float, complex, str, bytes)
-CONTAINERS = (tuple, list, set, frozenset, dict)
+PLAIN: tuple[Any, ...] = (int, float, complex, str, bytes)
+CONTAINERS: tuple[Any, ...] = (tuple, list, set, frozenset, dict)
 
 
 class Objects:

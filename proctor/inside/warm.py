@@ -288,8 +288,9 @@ def preload() -> None:
     import torch
     import torch._dynamo  # else each session's first optimizer, or backward of a vector, does it
 
-    from proctor.inside import examinee
+    from proctor.inside import examinee, torch_private
 
+    torch_private.demand_known_torch()
     # A fork of a process that has used several threads hangs.
     torch.set_num_threads(1)
     sklearn.datasets.load_digits()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from proctor.course import CourseError
 from proctor.sandbox.sessions import Sandbox, Session
@@ -52,7 +52,8 @@ class FurnishedSandbox:
 
 
 def furnished(sandbox: Sandbox, files: Mapping[str, Path]) -> Sandbox:
-    return FurnishedSandbox(sandbox, files) if files else sandbox
+    """The sandbox, with these files in each of its sessions."""
+    return cast(Sandbox, FurnishedSandbox(sandbox, files)) if files else sandbox
 
 
 def put(session: Session, name: str, path: Path) -> None:

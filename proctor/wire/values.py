@@ -56,6 +56,8 @@ class Member:
 class NamedTuple(tuple):
     """A tuple whose items have names, too: `result.values`, `result.indices`."""
 
+    names: tuple[str, ...]
+
     def __new__(cls, names: list[str], items: list) -> NamedTuple:
         made = super().__new__(cls, items)
         made.names = tuple(names)
