@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
-.PHONY: setup lock lab demo test e2e docs hostile faults soak mutants postgresql lint bench clean
+.PHONY: torch setup lock lab demo test e2e docs hostile faults soak mutants postgresql lint bench clean
 
 setup: $(VENV)/installed
 
@@ -73,6 +73,19 @@ postgresql: setup
 bench: setup
 	$(BIN)/python benchmarks/against_stock.py
 	$(BIN)/python benchmarks/whole_class.py
+
+# Tries another torch, such as VERSION=2.15.0, in an environment beside this one, whatever the pin says. Its wheel is
+# large, so this is not a part of `make test`.
+OTHER := build/torch-$(VERSION)
+torch: setup
+	@test -n "$(VERSION)" || { echo "say which: make torch VERSION=2.15.0"; exit 1; }
+	$(PYTHON) -m venv $(OTHER)
+	grep -v '^torch==' constraints.txt > $(OTHER)/others.txt
+	$(OTHER)/bin/pip install --quiet --constraint $(OTHER)/others.txt \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) 'torch==$(VERSION)'
+	$(OTHER)/bin/pip install --quiet --no-deps --requirement $(OTHER)/others.txt
+	$(OTHER)/bin/pip install --quiet --no-deps --editable .
+	$(OTHER)/bin/pytest tests/test_accelerator.py tests/test_student.py tests/test_handles.py tests/test_sandbox.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

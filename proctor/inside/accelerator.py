@@ -249,7 +249,7 @@ def _compute(operation: OpOverload, arguments: tuple, keywords: dict[str, Any]) 
             return entered[id(tensor)]
         return AcceleratorTensor(tensor) if on_accelerator else tensor
 
-    on_host: Callable[..., Any] = STEPS.get(operation, operation)
+    on_host: Any = STEPS.get(operation, operation)
     result = on_host(*_map_tensors(enter, arguments), **_map_tensors(enter, keywords))
     for tensor in written:
         if isinstance(tensor, AcceleratorTensor):
