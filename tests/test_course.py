@@ -24,6 +24,7 @@ from torch.nn.functional import (
 
 from proctor.course import Course
 from proctor.grading.marking import mark
+from proctor.grading.rubric import faults, parse
 
 COURSE = Path(__file__).resolve().parent.parent
 
@@ -1008,18 +1009,18 @@ def test_five_questions_to_check_oneself(assignment):
 
 @every_assignment
 def test_rubrics_are_short_items_that_add_up(assignment):
-    """`* points: what the answer says`; notes begin with >; one good and one thin answer."""
     for cell in read("source", assignment).cells:
         if kind(cell) != "written":
             continue
-        items = re.findall(r"^\* (-?\d+(?:\.\d+)?): (.+)$", cell.source, re.M)
-        assert 4 <= len(items) <= 6
-        assert sum(float(points) for points, _ in items if float(points) > 0) == (
-            cell.metadata.nbgrader.points
-        )
-        assert max(len(item.split()) for _, item in items) <= 30
-        assert re.search(r"^> ", cell.source, re.M)
-        assert "**A good answer (" in cell.source and "**A thin answer (" in cell.source
+        points = cell.metadata.nbgrader.points
+        assert faults(cell.source, points) == []
+        rubric = parse(cell.source)
+        assert 4 <= len(rubric.items) <= 6
+        assert sum(item.points for item in rubric.items if item.points > 0) == points
+        assert max(len(item.text.split()) for item in rubric.items) <= 30
+        assert rubric.notes and any(item.notes for item in rubric.items)
+        assert rubric.model_answer.startswith(f"**A good answer ({points} points):**")
+        assert re.search(r"^\*\*A thin answer \([01] points?\):", rubric.model_answer, re.M)
 
 
 @every_assignment

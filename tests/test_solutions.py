@@ -19,6 +19,7 @@ COURSE = Course(Path(__file__).parent.parent)
 ASSIGNMENTS = sorted(COURSE.assignments())
 RUBRIC = """\
 * 1: says that it doubles
+  Twice as much, that is.
 * 0.5: gives an example
 * -0.5: calls it squaring
 

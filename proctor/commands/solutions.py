@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proctor.course import CourseError
+from proctor.grading.rubric import parse
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -20,8 +21,6 @@ HIDDEN = re.compile(
     r"[^\n]*### BEGIN (HIDDEN TESTS|MARK SCHEME).*?### END \1[^\n]*\n?", re.DOTALL | re.IGNORECASE
 )
 SOLUTION_MARK = re.compile(r"[ \t]*### (?:BEGIN|END) SOLUTION[ \t]*\n?", re.IGNORECASE)
-# What a rubric has besides the model answer: items with points, and notes for those who grade.
-FOR_GRADERS = re.compile(r"[*+-] +[+-]?\d+(?:[.,]\d+)?:|>")
 LABEL = re.compile(r"\*\*\s*(?:a\s+)?(good|thin)\b[^*]*\*\*:?\s*", re.IGNORECASE)
 
 
@@ -101,15 +100,13 @@ def solved(reference: NotebookNode) -> NotebookNode:
 
 
 def good_answer(rubric: str) -> str:
-    """The model answer in the cell of a written answer; a thin one, shown to graders, is not."""
+    """The good part of a rubric's model answer; a thin one is there for graders alone."""
     kept: list[str] = []
     label = "good"
-    for paragraph in re.split(r"\n\s*\n", rubric.strip()):
-        lines = [line for line in paragraph.split("\n") if not FOR_GRADERS.match(line.lstrip())]
-        text = "\n".join(lines).strip()
-        found = LABEL.match(text)
+    for paragraph in re.split(r"\n\s*\n", parse(rubric).model_answer):
+        found = LABEL.match(paragraph)
         if found:
-            label, text = found[1].lower(), text[found.end() :]
-        if text and label == "good":
-            kept.append(text)
-    return "\n\n".join(kept) or "*(There is no model answer to this question.)*"
+            label = found[1].lower()
+        if label == "good":
+            kept.append(paragraph[found.end() :] if found else paragraph)
+    return "\n\n".join(kept).strip() or "*(There is no model answer to this question.)*"
