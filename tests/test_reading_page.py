@@ -1,5 +1,7 @@
 """The page for reading written answers, in a real browser: by keyboard, by two people, offline."""
 
+# ruff: noqa: F401, F811 (`browser` is a fixture of another file)
+
 from __future__ import annotations
 
 import os
@@ -14,7 +16,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from hostile.attack import MARK
 from hostile.files import LIVE
 from playwright.sync_api import Browser, Page, expect
-from test_browser import Person, browser  # noqa: F401 (a fixture)
+from test_browser import Person, browser
 from written import ASSIGNMENT, EXERCISE, PNG, RUBRIC, WrittenCourse
 
 from proctor.classroom.lab import Server
@@ -106,7 +108,7 @@ class Reader(Person):
 
 
 @pytest.fixture
-def reader(browser, server, answers, tmp_path) -> Iterator[Reader]:  # noqa: F811
+def reader(browser, server, answers, tmp_path) -> Iterator[Reader]:
     reader = Reader(browser, server, tmp_path)
     yield reader
     reader.left_nothing_outside()
@@ -181,7 +183,7 @@ def test_no_item_is_asked_about_once(reader, answers):
     assert sum(not waits for _, waits, _ in students(answers).values()) in (1, 3)
 
 
-def test_an_answer_is_passed_on_and_a_photo_is_shown(browser, server, reader, answers, tmp_path):  # noqa: F811
+def test_an_answer_is_passed_on_and_a_photo_is_shown(browser, server, reader, answers, tmp_path):
     page = reader.page
     while not page.locator("#text img[alt='my page']").count():
         before = reader.title
@@ -209,7 +211,7 @@ def open_answer(reader: Reader, title: str) -> None:
     expect(reader.page.locator("#title")).to_have_text(title)
 
 
-def test_two_graders_at_one_answer(browser, server, reader, answers, tmp_path):  # noqa: F811
+def test_two_graders_at_one_answer(browser, server, reader, answers, tmp_path):
     ben = Reader(browser, server, tmp_path, "ben")
     assert ben.title != reader.title
     open_answer(ben, reader.title)
@@ -247,7 +249,7 @@ def test_what_formgrader_gave_is_shown_before_it_is_replaced(reader, answers):
     assert {points for points, _, _ in students(answers).values()} == {2.75}
 
 
-def test_a_server_killed_in_the_middle_of_a_save(browser, server, reader, answers):  # noqa: F811
+def test_a_server_killed_in_the_middle_of_a_save(browser, server, reader, answers):
     title = reader.title
     reader.press("1", "c")
     reader.page.keyboard.type("kept")
@@ -304,7 +306,7 @@ def test_a_changed_rubric_is_confirmed_on_the_page(reader, answers):
     assert {points for points, _, _ in students(answers).values()} == {None, 1.5}
 
 
-def test_hostile_answers_are_words(browser, server, answers, tmp_path):  # noqa: F811
+def test_hostile_answers_are_words(browser, server, answers, tmp_path):
     """The cleaning holds by itself, and the page's policy would hold without it."""
     calls: list[tuple] = []
     context = browser.new_context(bypass_csp=True)
@@ -342,7 +344,7 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 390)])
-def test_axe_finds_nothing(browser, server, answers, tmp_path, scheme, width):  # noqa: F811
+def test_axe_finds_nothing(browser, server, answers, tmp_path, scheme, width):
     pictures = Path(os.environ.get("PICTURES", tmp_path / "pictures")).resolve()
     reader = Reader(browser, server, pictures, color_scheme=scheme)
     page = reader.page
@@ -370,7 +372,7 @@ def test_axe_finds_nothing(browser, server, answers, tmp_path, scheme, width):  
     page.context.close()
 
 
-def test_formgrader_leads_here(browser, server, answers, tmp_path):  # noqa: F811
+def test_formgrader_leads_here(browser, server, answers, tmp_path):
     person = Person(browser, server.url("lab"), tmp_path)  # which logs in
     person.page.goto(server.url(f"formgrader/gradebook/{ASSIGNMENT}"))
     person.page.get_by_role("link", name="Read written answers by rubric").click()
@@ -378,7 +380,7 @@ def test_formgrader_leads_here(browser, server, answers, tmp_path):  # noqa: F81
     person.page.context.close()
 
 
-def test_another_folder_is_told(browser, server, answers, tmp_path):  # noqa: F811
+def test_another_folder_is_told(browser, server, answers, tmp_path):
     person = Person(browser, server.url("proctor/read/nothing"), tmp_path)
     expect(person.page.get_by_role("alert")).to_contain_text("knows no written answers of nothing")
     assert violations(person.page) == []
