@@ -73,6 +73,8 @@ postgresql: setup
 bench: setup
 	$(BIN)/python benchmarks/against_stock.py
 	$(BIN)/python benchmarks/whole_class.py
+	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/reading_by_hand.py
 
 # Tries another torch, such as VERSION=2.15.0, in an environment beside this one, whatever the pin says. Its wheel is
 # large, so this is not a part of `make test`.

@@ -22,6 +22,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from traitlets.config import PyFileConfigLoader
 
+from proctor.classroom.reading.gradings import Saving
+from proctor.classroom.reading.room import Room
+from proctor.course import Course
+
 REPOSITORY = Path(__file__).parent.parent
 RIGHT = "def double(x):\n    return 2 * x"
 SECRETS = ("heron", "kingfisher", "REFERENCE_SOLUTION")
@@ -477,6 +481,30 @@ def test_grading_again_keeps_what_a_person_gave(course):
         kept = gradebook.find_comment("explain", "tiny", "tiny", "right")
         assert kept.comment == "Well said"
     assert course.scores("right")["double_values"] == (2, False)
+    # Its text is the same, so nobody has to read it again.
+    assert course.scores("right")["explain"] == (None, False)
+
+
+def test_feedback_tells_which_items_of_the_rubric_an_answer_got(course):
+    source = course.root / "source/tiny/tiny.ipynb"
+    rubric = "* 2: says *twice*\\n  Twice is once more.\\n* 1: shows an example"
+    source.write_text(source.read_text().replace('"REFERENCE_SOLUTION"', f'"{rubric}"'))
+    room = Room(Course(course.root), f"sqlite:///{course.root / 'gradebook.db'}")
+    opened = room.open("tiny", "explain", "ana", None)
+    answer = opened["answer"]
+    items = [item["id"] for item in opened["items"]][:1]
+    saving = Saving(answer["key"], answer["version"], items, "And an example?")
+    room.save("tiny", "explain", "ana", saving)
+    student = room.who("tiny", "explain", answer["key"])["student"]
+    shown = course.nbgrader("generate_feedback", "tiny", "--student", student, "--force")
+    assert shown.returncode == 0, shown.stderr
+    page = BeautifulSoup(course.feedback(student), "html.parser")
+    [item] = page.select(".items li")
+    assert item.select_one(".worth").text == "+2"
+    assert item.select_one("em").text == "twice"
+    assert "Twice is once more." in item.text
+    assert "shows an example" not in page.text
+    assert "And an example?" in page.select_one(".comment").text
 
 
 def test_gradebook_that_knows_other_points_is_told(course):

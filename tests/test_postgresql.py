@@ -10,12 +10,17 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
 from test_classroom import HALF, proctor, rows_of
 from test_nbgrader import RIGHT, SmallCourse
+
+from proctor.classroom.reading.gradings import Saving
+from proctor.classroom.reading.room import Room
+from proctor.course import Course
 
 pytestmark = pytest.mark.skipif(
     "POSTGRESQL" not in os.environ, reason="starts a database server: `make postgresql` runs it"
@@ -126,3 +131,27 @@ def test_nbgrader_and_the_report_work_with_it(graded):
     assert done.returncode == 0, done.stderr
     done = proctor(graded, "explain", "tiny", "half")
     assert done.returncode == 0, done.stderr
+
+
+def test_written_answers_are_read_there_by_two(graded):
+    """The second of two savers waits for the first, and is kept beside it."""
+    room = Room(Course(graded.root), graded.url)
+    at = ("tiny", "explain")
+    answers = {name: room.open(*at, name, None)["answer"] for name in ("ana", "ben")}
+    answers["ben"] = room.answer(*at, "ben", answers["ana"]["key"], 0, False)["answer"]
+    with ThreadPoolExecutor() as pool:
+        saved = pool.map(
+            lambda name: room.save(
+                *at, name, Saving(answers[name]["key"], answers[name]["version"], points=1.5)
+            ),
+            answers,
+        )
+        states = sorted(told["saved"]["state"] for told in saved)
+    assert states == ["beside", "current"]
+    with graded.gradebook() as gradebook:
+        grade = gradebook.find_grade("explain", "tiny", "tiny", "right")
+        assert (grade.manual_score, grade.needs_manual_grade) == (1.5, False)
+    done = proctor(graded, "grade", "tiny", "--student", "right", "--force")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with graded.gradebook() as gradebook:
+        assert not gradebook.find_grade("explain", "tiny", "tiny", "right").needs_manual_grade

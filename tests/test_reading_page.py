@@ -363,7 +363,7 @@ def test_axe_finds_nothing(browser, server, answers, tmp_path, scheme, width):
     expect(page.locator("#context")).to_be_visible()
     assert violations(page) == []
     for key, dialog in (("l", "#list-dialog"), ("?", "#keys"), ("p", "#pass-dialog")):
-        page.locator("h1").click()
+        page.locator("header h1").click()
         reader.press(key)
         expect(page.locator(dialog)).to_be_visible()
         assert violations(page) == []
