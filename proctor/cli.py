@@ -6,6 +6,8 @@ Help comes at once: whatever takes time to import is imported by the verb that r
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -32,7 +34,7 @@ from proctor.commands import (
     try_answer,
 )
 from proctor.commands.options import COULD_NOT_WORK, STOPPED, USUAL_EXIT_CODES
-from proctor.course import CourseError
+from proctor.course import CourseError, meant
 from proctor.grading.asserts import start_again_with_asserts
 from proctor.sandbox.unavailable import SandboxUnavailable
 
@@ -53,15 +55,24 @@ COMMANDS = {
     "lab": lab,
     "doctor": doctor,
 }
+WITHOUT_A_COURSE = ("new", "doctor")
+PIPE_CLOSED = 141  # as a shell has it for SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None and sys.flags.optimize:
         start_again_with_asserts()
-    options = parser().parse_args(arguments)
+    options = parse(arguments)
     stop_as_by_ctrl_c()
     try:
-        return options.run(options)
+        if options.needs_course:
+            demand_course()
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever reads this, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except KeyboardInterrupt:
         print("\nproctor: stopped", file=sys.stderr)
         return STOPPED
@@ -72,6 +83,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PermissionError as error:
         print(f"proctor: {not_allowed(error)}", file=sys.stderr)
     return COULD_NOT_WORK
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; a wrong command or option is answered with the one that was meant."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    top = parser()
+    if not given:
+        top.print_help(sys.stderr)
+        raise SystemExit(COULD_NOT_WORK)
+    if not given[0].startswith("-") and given[0] not in COMMANDS:
+        top.error(f"there is no command {given[0]}{meant(given[0], list(COMMANDS))}")
+    options, unknown = top.parse_known_args(given)
+    if unknown:
+        known = sorted(options.command._option_string_actions)
+        close = meant(unknown[0], known) if unknown[0].startswith("-") else ""
+        options.command.error(f"{unknown[0]} is not understood{close}")
+    return options
+
+
+def demand_course() -> None:
+    """Say that this is no course before anything is made here. Raises CourseError."""
+    if Path("nbgrader_config.py").exists():
+        return
+    from proctor.settings import load_config
+
+    logging.disable(logging.WARNING)  # nbgrader's own word for it
+    try:
+        root = load_config().CourseDirectory.get("root")
+    finally:
+        logging.disable(logging.NOTSET)
+    if not isinstance(root, str) or not Path(root, "nbgrader_config.py").exists():
+        raise CourseError(
+            f"{Path.cwd()} is no course: change to the folder that has nbgrader_config.py"
+        )
 
 
 def not_allowed(error: PermissionError) -> str:
@@ -109,5 +154,6 @@ def parser() -> argparse.ArgumentParser:
             epilog=more_help(verb),
         )
         verb.add_arguments(command)
-        command.set_defaults(run=verb.run)
+        needs_course = name not in WITHOUT_A_COURSE
+        command.set_defaults(run=verb.run, command=command, needs_course=needs_course)
     return top

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     import nbformat
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+# So many names are listed where one was wrong.
+MOST_NAMES = 20
 
 
 class CourseError(Exception):
@@ -57,6 +63,11 @@ class Course:
             raise CourseError(f"{assignment!r} is no assignment's name")
         path = self.root / place
         if not path.exists():
+            known = self.assignments()
+            if known and assignment not in known:
+                raise CourseError(
+                    f"there is no assignment {assignment} here{meant(assignment, known)}"
+                )
             remedy = (
                 f"`nbgrader generate_assignment {assignment}` makes it"
                 if place.startswith("release/")
@@ -64,6 +75,13 @@ class Course:
             )
             raise CourseError(f"{place} is missing in the course folder: {remedy}")
         return path
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """The end of an error about a wrong name: which one it may have been, or the few there are."""
+    if close := difflib.get_close_matches(name, known, n=1):
+        return f": did you mean {close[0]}?"
+    return f". There is {', '.join(known)}" if 0 < len(known) <= MOST_NAMES else ""
 
 
 def write_whole(path: Path, text: str, *, others_may_read: bool = True) -> None:

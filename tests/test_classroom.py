@@ -246,7 +246,7 @@ def test_a_gradebook_that_does_not_know_the_assignment_is_told_once(graded):
 def test_nobody_of_that_name(graded):
     done = proctor(graded, "grade", "tiny", "--student", "nobody")
     assert done.returncode == 2
-    assert "nobody have no submission" in done.stderr
+    assert "no submission of tiny by nobody: there is no folder" in done.stderr
 
 
 def test_a_run_leaves_a_log_and_figures_for_who_watches(graded):

@@ -249,7 +249,10 @@ def test_what_a_terminal_would_obey_is_not_printed(course, proctor):
 
 def test_an_assignment_that_is_not_there_is_no_work_at_all(course, proctor):
     for arguments, reason in (
-        (("--assignment", "other", "tiny.ipynb"), "release/other/other.ipynb is missing"),
+        (
+            ("--assignment", "other", "tiny.ipynb"),
+            "no assignment other here. There is tiny",
+        ),
         (("--assignment", "../tiny", "tiny.ipynb"), "no assignment's name"),
         (("unknown.ipynb",), "Say which with --assignment"),
     ):
@@ -314,3 +317,47 @@ def test_help_of_each_command_has_examples_and_exit_codes(command, capfd):
     help_text = capfd.readouterr().out
     assert f"examples:\n  proctor {command}" in help_text
     assert "exit codes:\n  0    " in help_text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("grad", "tiny"), "there is no command grad: did you mean grade?"),
+        (("grade", "tiny", "--forse"), "usage: proctor grade"),
+        (("grade", "tiny", "--forse"), "--forse is not understood: did you mean --force?"),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_meant(arguments, told, capfd):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert told in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["grade", "regrade", "report", "explain", "package", "release"])
+def test_an_assignment_misspelled_is_told_in_one_line(command, course, proctor):
+    student = ("student-01",) if command == "explain" else ()
+    status, output, error = proctor(command, "tinny", *student)
+    assert (status, output) == (2, "")
+    assert error == "proctor: there is no assignment tinny here: did you mean tiny?\n"
+
+
+def test_a_folder_that_is_no_course_is_told_and_left_as_it_is(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for command in ("grade", "report", "release", "package", "check"):
+        assert cli.main([command, "tiny"]) == 2
+        output, error = capfd.readouterr()
+        assert (output, error.count("\n")) == ("", 1)
+        assert f"{tmp_path} is no course" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(course):
+    command = f"{Path(sys.executable).parent}/proctor check tiny.ipynb | true"
+    done = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"],
+        cwd=course.root,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (141, "")

@@ -134,4 +134,4 @@ def test_command_writes_the_file_and_says_where(course, monkeypatch, capsys):
     assert cli.main(["package", "tiny", "--to", "here.zip"]) == 0
     assert (course.root / "here.zip").read_bytes() == written.read_bytes()
     assert cli.main(["package", "other"]) == 2
-    assert "release/other/other.ipynb is missing" in capsys.readouterr().err
+    assert "there is no assignment other here" in capsys.readouterr().err

@@ -99,7 +99,7 @@ def test_an_extension_counts(course):
 
 def test_an_unknown_assignment_is_refused(course, capsys):
     assert cli.main(["solutions", "tiney"]) == 2
-    assert "source/tiney/tiney.ipynb is missing" in capsys.readouterr().err
+    assert "there is no assignment tiney here: did you mean tiny?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

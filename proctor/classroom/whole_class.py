@@ -37,7 +37,7 @@ from proctor.classroom.gradebook import (
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.classroom.stopping import held_interrupts
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
-from proctor.course import Course, CourseError
+from proctor.course import Course, CourseError, meant
 from proctor.grading import intake
 from proctor.grading.marks import Marks
 from proctor.grading.records import read_record, write_record
@@ -347,7 +347,7 @@ def named_students(classroom: Classroom, wanted: Sequence[str]) -> list[str]:
     missing = sorted(set(wanted) - set(students))
     if missing:
         raise CourseError(
-            f"{', '.join(missing)} have no submission of {classroom.assignment}: "
-            f"there is no folder {classroom.folder(missing[0])}"
+            f"no submission of {classroom.assignment} by {', '.join(missing)}: there is no folder "
+            f"{classroom.folder(missing[0])}{meant(missing[0], students)}"
         )
     return [student for student in students if not wanted or student in wanted]

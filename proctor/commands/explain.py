@@ -22,5 +22,7 @@ def run(options: argparse.Namespace) -> int:
     config = load_config()
     from proctor.pages.explanation import explanation
 
-    print(explanation(config, course_of(config), options.assignment, options.student))
+    course = course_of(config)
+    course.release(options.assignment)
+    print(explanation(config, course, options.assignment, options.student))
     return 0

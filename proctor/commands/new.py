@@ -8,6 +8,10 @@ from pathlib import Path
 from proctor.course import CourseError
 
 SUMMARY = "make a course, or with --assignment the skeleton of an assignment in one"
+EXAMPLES = """
+proctor new my-course
+proctor new --assignment hinge
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

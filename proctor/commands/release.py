@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from proctor.settings import course_of, load_config
 
     config = load_config()
+    course_of(config).reference(options.assignment)
     with tqdm(unit="answer", disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:

@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
 
     config = load_config()
     course = course_of(config)
+    course.release(options.assignment)
     if options.csv:
         print(checks_as_csv(config, course, options.assignment), end="")
         return 0

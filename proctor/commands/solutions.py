@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
 SUMMARY = "give out the solved notebook, with the rubrics' good answers, after the deadline"
+EXAMPLES = """
+proctor solutions mnist_loss                writes solutions/mnist_loss.ipynb
+"""
 
 HIDDEN = re.compile(
     r"[^\n]*### BEGIN (HIDDEN TESTS|MARK SCHEME).*?### END \1[^\n]*\n?", re.DOTALL | re.IGNORECASE

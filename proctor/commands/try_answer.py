@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from proctor.settings import Grading
 
 SUMMARY = "try one labelled answer, or a notebook, on the graders as they are now"
+EXAMPLES = """
+proctor try mnist_loss right
+"""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
