@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from traitlets import Bool, Float, Integer
+from traitlets import Bool, Dict, Float, Integer, TraitError
 from traitlets.config import Config, Configurable
 
-from proctor.course import Course
+from proctor.course import Course, CourseError
 
 MEGABYTE = 1 << 20
 
@@ -98,6 +98,23 @@ class Grading(Configurable):
         "the release run that only draw.",
     ).tag(config=True)
 
+    assignments = Dict(
+        help="Other settings for single assignments, by name: "
+        "{'training': {'call_seconds': 60, 'submission_seconds': 200}}."
+    ).tag(config=True)
+
+    def of(self, assignment: str) -> Grading:
+        """The settings for one assignment. Raises CourseError for one that there is not."""
+        changed = self.assignments.get(assignment, {})
+        known = set(self.trait_names(config=True)) - {"assignments"}
+        unknown = sorted(set(changed) - known)
+        try:
+            if unknown:
+                raise TraitError(f"there is no setting {', '.join(unknown)}")
+            return Grading(config=self.config, **changed)
+        except (TraitError, TypeError) as error:
+            raise CourseError(f"c.Grading.assignments[{assignment!r}]: {error}") from None
+
     def time_limits(self) -> TimeLimits:
         return TimeLimits(
             cell=self.cell_seconds,
@@ -111,6 +128,9 @@ class Grading(Configurable):
     def session_limits(self) -> SessionLimits:
         return SessionLimits(
             data_bytes=self.process_mebibytes * MEGABYTE,
+            # Maps are counted with what the process shares, so with more than its memory.
+            address_bytes=max(4096, 2560 + self.process_mebibytes) * MEGABYTE,
+            cpu_seconds=max(60, int(self.submission_seconds) + 15),
             resident_bytes=self.memory_mebibytes * MEGABYTE,
             processes=self.processes,
             file_bytes=self.file_mebibytes * MEGABYTE,

@@ -48,7 +48,7 @@ class MarkedAhead:
 def marking_ahead(converter: Autograde, course: Course) -> Iterator[MarkedAhead]:
     """Let workers mark what this run of nbgrader comes to, in its order, as many as there are
     cores. One submission alone is left to nbgrader's own process."""
-    grading = Grading(config=converter.config)
+    grading = Grading(config=converter.config).of(converter.coursedir.assignment_id)
     settings = MarkingSettings.of(course.root, grading)
     jobs = list(jobs_of(converter))
     if len(jobs) < 2:

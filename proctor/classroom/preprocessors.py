@@ -32,7 +32,7 @@ from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake, rebuilding
 from proctor.grading.asserts import demand_asserts
-from proctor.grading.marks import Marks
+from proctor.grading.marks import Marks, has_graded_cells
 from proctor.grading.records import write_record
 from proctor.grading.submitted import (
     read_submitted,
@@ -187,7 +187,7 @@ def mark_submission(
     A process of its own looks at it, as values of a stranger may end who looks at them: this one
     may be a server. Raises NbGraderException for a submission that is set aside.
     """
-    grading = Grading(config=config)
+    grading = Grading(config=config).of(assignment)
     settings = MarkingSettings.of(course.root, grading)
     job = Job(student, assignment, functools.partial(read_submitted, folder, assignment))
     with Workers(1, shared_sandbox(grading.session_limits()), settings) as workers:
@@ -252,8 +252,10 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
     course = course_in(converter.coursedir)
     try:
         demand_asserts()
-        course.graders(assignment)
-        sandbox = shared_sandbox(Grading(config=converter.config).session_limits())
+        if has_graded_cells(read_notebook(course.release(assignment))):
+            course.graders(assignment)
+        grading = Grading(config=converter.config).of(assignment)
+        sandbox = shared_sandbox(grading.session_limits())
         sandbox.start()  # while the gradebook is opened, which takes seconds as well
         demand_same_cells(converter.coursedir, course.release(assignment))
         sandbox.session().kill()

@@ -185,7 +185,7 @@ def faults_of_marks(
         Job(STUDENT, assignment, functools.partial(as_submission, trial.notebook)): trial
         for trial in all_trials(course, assignment)
     }
-    grading = Grading(config=config)
+    grading = Grading(config=config).of(assignment)
     settings = MarkingSettings.of(course.root, grading, figures=False)
     sandbox = shared_sandbox(settings.session_limits)
     found = []

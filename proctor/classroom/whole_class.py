@@ -180,7 +180,7 @@ class Classroom:
         self, students: Sequence[str], workers: int, cluster: str | None, figures: bool
     ) -> Generator[Outcome, None, None]:
         """The submissions of these students, marked side by side."""
-        grading = Grading(config=self.config)
+        grading = Grading(config=self.config).of(self.assignment)
         settings = MarkingSettings.of(self.course.root, grading, figures)
         jobs = [
             Job(student, self.assignment, functools.partial(self.read, student))

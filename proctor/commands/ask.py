@@ -108,7 +108,7 @@ def make_sheets(
     from proctor.sandbox.sessions import shared_sandbox
     from proctor.settings import Grading
 
-    grading = Grading(config=classroom.config)
+    grading = Grading(config=classroom.config).of(classroom.assignment)
     sandbox = shared_sandbox(grading.session_limits())
     course, assignment = classroom.course, classroom.assignment
     sheets = []

@@ -17,6 +17,7 @@ from proctor.text import plain
 if TYPE_CHECKING:
     from proctor.classroom.workers import Job, Outcome
     from proctor.grading.marks import Marks
+    from proctor.settings import Grading
 
 SUMMARY = "show the marks of notebooks, touching no gradebook"
 EXAMPLES = """
@@ -54,20 +55,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Mark notebooks one after the other and print what came out."""
-    from proctor.classroom.workers import MarkingSettings, Workers
-    from proctor.sandbox.sessions import shared_sandbox
     from proctor.settings import Grading, course_of, load_config
 
     if options.gradescope and len(options.notebooks) != 1:
         raise CourseError("--gradescope FILE holds the results of one notebook: name just one")
     config = load_config()
     course = course_of(config)
-    grading = Grading(config=config)
-    sandbox = shared_sandbox(grading.session_limits(), unsafe=options.unsafe_no_sandbox)
-    settings = dataclasses.replace(
-        MarkingSettings.of(course.root, grading, figures=not options.no_figures),
-        seed=options.seed,
-    )
     code = 0
     jobs = {}
     for notebook in options.notebooks:
@@ -79,6 +72,29 @@ def run(options: argparse.Namespace) -> int:
         else:
             what = "is no file" if Path(notebook).exists() else "does not exist"
             print(f"proctor: {plain(notebook)} {what}", file=sys.stderr)
+    for assignment in dict.fromkeys(job.assignment for job in jobs):
+        together = {job: name for job, name in jobs.items() if job.assignment == assignment}
+        grading = Grading(config=config).of(assignment)
+        code = mark_jobs(together, course, grading, options, code)
+    return code
+
+
+def mark_jobs(
+    jobs: dict[Job, str],
+    course: Course,
+    grading: Grading,
+    options: argparse.Namespace,
+    code: int,
+) -> int:
+    """Mark notebooks of one assignment; returns the exit code, which was `code` before."""
+    from proctor.classroom.workers import MarkingSettings, Workers
+    from proctor.sandbox.sessions import shared_sandbox
+
+    sandbox = shared_sandbox(grading.session_limits(), unsafe=options.unsafe_no_sandbox)
+    settings = dataclasses.replace(
+        MarkingSettings.of(course.root, grading, figures=not options.no_figures),
+        seed=options.seed,
+    )
     if any(Path(notebook).is_file() for notebook in jobs.values()):
         sandbox.start()  # while workers start, which takes seconds as well
     with Workers(1, sandbox, settings) as workers:

@@ -67,7 +67,8 @@ def grade(options: argparse.Namespace) -> int:
     if options.cluster is None:
         if warning := too_little_memory(options.jobs):
             print(f"proctor: {warning}", file=sys.stderr)
-        shared_sandbox(Grading(config=config).session_limits()).start()
+        grading = Grading(config=config).of(options.assignment)
+        shared_sandbox(grading.session_limits()).start()
         workers.prepare()
     from proctor.classroom.whole_class import Classroom, named_students
 

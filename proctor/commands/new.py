@@ -13,6 +13,11 @@ proctor new my-course
 proctor new --assignment hinge
 """
 
+EXAMPLES = """
+proctor new my_course
+proctor new --assignment hinge
+"""
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")

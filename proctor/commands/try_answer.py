@@ -22,6 +22,17 @@ EXAMPLES = """
 proctor try mnist_loss right
 """
 
+EXAMPLES = """
+proctor try hinge "by relu"
+proctor try hinge reference --seed 3
+proctor try hinge submitted/student-01/hinge/hinge.ipynb
+"""
+EXIT_CODES = """
+0    it got what it must, or is a notebook
+1    the gate would refuse a release for it
+2    it could not work: no such answer, no sandbox
+"""
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
@@ -40,10 +51,11 @@ def run(options: argparse.Namespace) -> int:
     from proctor.settings import Grading, course_of, load_config
 
     config = load_config()
+    grading = Grading(config=config).of(options.assignment)
     faults = []
     with release_gate.released_in_scratch(course_of(config), options.assignment) as scratch:
         for name, submission, faults_of in asked_for(scratch, options.assignment, options.answer):
-            marks = marks_of(submission, options, scratch, Grading(config=config))
+            marks = marks_of(submission, options, scratch, grading)
             print(table_of(name, marks))
             print(details_of(marks), end="")
             faults += [f"{name}: {fault}" for fault in faults_of(marks)]

@@ -303,7 +303,7 @@ def open_candidate(
     """Run a notebook for graders started by plain pytest: a submission, or the reference."""
     from proctor.settings import Grading, load_config
 
-    course, grading = Course(root), Grading(config=load_config())
+    course, grading = Course(root), Grading(config=load_config()).of(assignment)
     if submission is None:
         place = course.reference(assignment)
         notebook = release = read_notebook(place)

@@ -1,0 +1,39 @@
+"""Settings of a course, and of single assignments."""
+
+import pytest
+from traitlets.config import Config
+
+from proctor.course import CourseError
+from proctor.settings import MEGABYTE, Grading
+
+
+def grading(**settings):
+    config = Config()
+    config.Grading.call_seconds = 6.0
+    config.Grading.assignments = {"training": settings}
+    return Grading(config=config)
+
+
+def test_an_assignment_may_have_settings_of_its_own():
+    course = grading(call_seconds=60, submission_seconds=200, memory_mebibytes=4096)
+    training, other = course.of("training"), course.of("accuracy")
+    assert (training.time_limits().call, other.time_limits().call) == (60, 6)
+    assert training.time_limits().submission == 200
+    assert training.session_limits().resident_bytes == 4096 * MEGABYTE
+    # What the kernel stops must not come before what the settings allow.
+    assert training.session_limits().cpu_seconds > 200
+    assert other.session_limits().cpu_seconds == 60
+
+
+def test_the_address_space_grows_with_the_memory():
+    limits = grading(process_mebibytes=8192).of("training").session_limits()
+    assert limits.address_bytes > limits.data_bytes == 8192 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [({"call_secs": 1}, "no setting call_secs"), ({"call_seconds": "long"}, "call_seconds")],
+)
+def test_a_setting_that_there_is_not_is_named(settings, what):
+    with pytest.raises(CourseError, match=rf"assignments\['training'\].*{what}"):
+        grading(**settings).of("training")
