@@ -63,6 +63,19 @@ def test_a_page_holds_so_much_markup(renderer):
     renderer.room.characters = 1000
     assert "<span" in bounded.highlight_code("x = 1")
     assert bounded.highlight_code("x = 1\n" * 100).startswith("<pre>x")
+    assert bounded.highlight_code("x = 2\n" * 100) == f"<pre>{bounded.LEFT_OUT}</pre>"
+    assert bounded.ansi_to_html("x" * 1000) == bounded.LEFT_OUT
+    renderer.room.characters = 10
+    assert bounded.ansi_to_html("x" * 1000) == ""
+
+
+def test_much_coloured_output_of_a_cell_is_shown_plain(renderer):
+    red = "\x1b[31mx"
+    assert "ansi-red-fg" in bounded.ansi_to_html(red)
+    renderer.room.characters = 1_000_000
+    texts = [red * 15_000 + str(number) for number in range(5)]
+    shown = [bounded.ansi_to_html(text) for text in texts]
+    assert shown[1:] == ["x" * 15_000 + str(number) for number in range(1, 5)]
 
 
 def test_memory_is_bounded(renderer):

@@ -287,6 +287,16 @@ def test_a_folder_that_becomes_a_link_while_it_is_copied_is_not_followed(tmp_pat
     assert "secret" not in "".join(read_all(tmp_path / "copy"))
 
 
+def test_another_name_for_a_file_of_somebody_else_is_not_collected(tmp_path):
+    """Where the system lets students make one, they need not be able to read the file."""
+    submission = fresh(tmp_path / "submission")
+    (tmp_path / "solution.py").write_text("secret")
+    os.link(tmp_path / "solution.py", submission / "answer.py")
+    (reason,) = copy_carefully(submission, fresh(tmp_path / "copy"), Room())
+    assert "another name" in reason
+    assert list((tmp_path / "copy").iterdir()) == []
+
+
 def test_what_is_collected_is_bounded(tmp_path):
     submission, room = fresh(tmp_path / "submission"), Room(6, 1000, 1)
     with (submission / "sparse").open("wb") as file:

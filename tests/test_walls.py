@@ -202,8 +202,13 @@ def test_a_group_is_made_where_limits_are_handed_on(tmp_path, monkeypatch):
     for folder, enabled in (("user/mine", ""), ("user", "cpu pids memory"), ("", "memory pids")):
         (tmp_path / folder / "cgroup.subtree_control").write_text(enabled)
         (tmp_path / folder / "cgroup.procs").touch()
+    for left in (f"proctor-{2**30}-1", f"proctor-{os.getpid()}-1"):
+        (tmp_path / "user" / left).mkdir()
     find = control_groups.place.__wrapped__
     assert find() == tmp_path / "user"
+    assert [left.name for left in (tmp_path / "user").glob("proctor-*")] == [
+        f"proctor-{os.getpid()}-1"  # the other's grader is gone
+    ]
     (tmp_path / "user/cgroup.subtree_control").write_text("pids")
     assert find() == tmp_path
     (tmp_path / "cgroup.subtree_control").write_text("cpu")

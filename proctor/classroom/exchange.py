@@ -134,3 +134,5 @@ def copy_file(name: str, folder: int, target: Path, most: int) -> int:
 def demand_file(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise NotCollected("as it is no file")
+    if status.st_nlink > 1:
+        raise NotCollected("as it is a link to a file that has another name, too")

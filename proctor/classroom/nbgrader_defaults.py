@@ -104,6 +104,7 @@ def make_safe_pages(c: Config) -> None:
         "markdown2html": "proctor.pages.pictures.cell_to_html",
         "clean_html": "proctor.pages.bounded.clean_html",
         "highlight_code": "proctor.pages.bounded.highlight_code",
+        "ansi2html": "proctor.pages.bounded.ansi_to_html",
         "exercises": "proctor.pages.formgrader.exercises",
         "rubric": "proctor.pages.formgrader.rubric",
     }

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # on every machine
 VERSION = 1  # a flag of the first: only tell the version
 PATH_BENEATH = 1
+UNLOGGED = 1  # a flag of the third: what is refused would fill the machine's log
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 MAKE_CHARACTER_DEVICE, MAKE_BLOCK_DEVICE = 1 << 6, 1 << 11
@@ -51,7 +52,7 @@ def restrict(writable: Sequence[str]) -> None:
         all_but_devices = every_right & ~(MAKE_CHARACTER_DEVICE | MAKE_BLOCK_DEVICE)
         for folder in writable:
             allow(ruleset, folder, all_but_devices)
-        call(RESTRICT_SELF, ruleset, 0)
+        call(RESTRICT_SELF, ruleset, UNLOGGED if known >= 7 else 0)
         held_version = known
     finally:
         os.close(ruleset)

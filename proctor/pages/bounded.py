@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -38,6 +39,8 @@ MOST_CHARACTERS_OF_A_PAGE = 8_000_000
 WAIT_SECONDS = 120.0
 MOST_TEXTS, MOST_REMEMBERED = 1000, 20_000  # characters
 
+LEFT_OUT = "... left out: this page is full ..."
+CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\x1b")  # of a terminal
 LENGTH = struct.Struct(">I")
 
 
@@ -65,10 +68,11 @@ class Renderer:
             page = self._known.get((kind, text))
             if page is None:
                 page = self._make(kind, text)
-            if page is None or len(page) > self.room.characters:
-                return plain_html(text)
-            self.room.characters -= len(page)
-            return page
+            for shown in (page, plain_html(kind, text), plain_html(kind, LEFT_OUT)):
+                if shown is not None and len(shown) <= self.room.characters:
+                    self.room.characters -= len(shown)
+                    return shown
+            return ""
 
     def _make(self, kind: str, text: str) -> str | None:
         """The page, or None where there is no room for it."""
@@ -78,8 +82,9 @@ class Renderer:
         page, spent = self._ask(kind, text, seconds)
         self.room.seconds -= spent
         if page is None and seconds == TEXT_SECONDS:
-            page = plain_html(text)  # on every page
-        if page is not None and len(page) <= MOST_REMEMBERED and len(self._known) < MOST_TEXTS:
+            page = plain_html(kind, text)  # on every page
+        short = page is not None and len(page) + len(text) <= MOST_REMEMBERED
+        if page is not None and short and len(self._known) < MOST_TEXTS:
             self._known[kind, text] = page
         return page
 
@@ -136,8 +141,14 @@ def clean_html(markup: str) -> str:
     return RENDERER.render("markup", markup)
 
 
-def plain_html(text: str) -> str:
-    return f"<pre>{html.escape(text)}</pre>"
+def ansi_to_html(text: str) -> str:
+    return RENDERER.render("output", text)
+
+
+def plain_html(kind: str, text: str) -> str:
+    """The text itself; output stands in an element of its own already."""
+    text = html.escape(CODES.sub("", text))
+    return text if kind == "output" else f"<pre>{text}</pre>"
 
 
 # Between both processes: a length, and that much JSON
@@ -173,7 +184,7 @@ def read_exactly(pipe: IO[bytes], size: int, deadline: float | None) -> bytes:
 
 
 def main() -> None:
-    from nbconvert.filters import Highlight2HTML
+    from nbconvert.filters import Highlight2HTML, ansi2html
 
     from proctor.pages import feedback
 
@@ -181,6 +192,7 @@ def main() -> None:
         "code": Highlight2HTML(pygments_lexer="ipython3"),
         "markdown": feedback.markdown_to_html,
         "markup": feedback.clean_html,
+        "output": ansi2html,
     }
     bound_memory()
     with suppress(EOFError):

@@ -35,8 +35,18 @@ def place() -> Path | None:
                     attempt = folder / f"proctor-{os.getpid()}-attempt"
                     attempt.mkdir()
                     attempt.rmdir()
+                    clear(folder)
                     return folder
     return None
+
+
+def clear(folder: Path) -> None:
+    """Remove the groups of graders that were killed."""
+    for left in folder.glob("proctor-*-*"):
+        grader = left.name.split("-")[1]
+        if grader.isdigit() and not Path("/proc", grader).exists():
+            with suppress(OSError):  # processes are in it still
+                left.rmdir()
 
 
 def mounts() -> list[Path]:
