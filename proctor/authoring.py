@@ -1,30 +1,34 @@
 """The one door for authors: everything that graders and labelled answers import.
 
 A grader is a pytest test marked with `grades`; the fixtures `student`, `generator`, `student_id`,
-`answer_text` and `flag` come with it. Labelled answers are made with `right` and `wrong`, and
-probes with `call`, `loop` and `value`. Questions to students about their own code are marked with
-`asks`. What is not named here may change without notice.
+`answer_text`, `flag`, `passed` and `paid_once` come with it. Labelled answers are made with `right`
+and `wrong`, and probes with `call`, `loop` and `value`. Questions to students about their own code
+are marked with `asks`. What is not named here may change without notice.
 """
 
 from __future__ import annotations
 
 from proctor.grading.asking import assert_own_answer
 from proctor.grading.assertions import (
-    FEW,
-    MANY,
+    Fault,
     as_number,
     as_vector,
+    assert_agrees,
     assert_close,
     assert_dtype,
     assert_inputs_unchanged,
     assert_no_host_copies,
     assert_no_loop,
-    assert_same_gradient_on_device,
+    assert_right_gradient_on_device,
+    assert_right_on_device,
     assert_same_on_device,
-    gradient_if_any,
+    assert_shape,
+    assert_tensor,
     gradient_of,
-    result_if_any,
+    sizes,
     tolerance,
+    two_sizes,
+    whole_number,
 )
 from proctor.grading.connection import CallFacts, Raised, StudentError
 from proctor.grading.desk import grades
@@ -55,9 +59,8 @@ from proctor.wire.values import Foreign, Member, NamedTuple, Source
 Kept = Handle  # what `student.keep` gives
 
 __all__ = [
-    "FEW",
-    "MANY",
     "CallFacts",
+    "Fault",
     "Foreign",
     "Handle",
     "Kept",
@@ -71,6 +74,7 @@ __all__ = [
     "as_number",
     "as_vector",
     "asks",
+    "assert_agrees",
     "assert_bars",
     "assert_close",
     "assert_dtype",
@@ -81,8 +85,11 @@ __all__ = [
     "assert_no_loop",
     "assert_own_answer",
     "assert_points",
-    "assert_same_gradient_on_device",
+    "assert_right_gradient_on_device",
+    "assert_right_on_device",
     "assert_same_on_device",
+    "assert_shape",
+    "assert_tensor",
     "call",
     "describe",
     "draw",
@@ -91,20 +98,21 @@ __all__ = [
     "fields_of",
     "figure_of",
     "grades",
-    "gradient_if_any",
     "gradient_of",
     "is_instance",
     "loop",
     "observe",
-    "result_if_any",
     "right",
     "shown",
+    "sizes",
     "table_of",
     "text_of",
     "the_axes",
     "tolerance",
     "train",
+    "two_sizes",
     "type_name_of",
     "value",
+    "whole_number",
     "wrong",
 ]

@@ -12,7 +12,8 @@ import pytest
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, read_notebook
 from proctor.grading import intake
-from proctor.grading.labelled import as_submission, load_answers, with_answers
+from proctor.grading.diagnosis import known_mistakes
+from proctor.grading.labelled import as_submission, load_answers, load_probes, with_answers
 from proctor.grading.marking import mark
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import TimeLimits
@@ -154,6 +155,194 @@ def test_nine_of_ten_wrong_answers_are_recognised(assignment):
         if not any(cell.diagnosis for cell in marked[answer.cell, answer.name].cells)
     ]
     assert len(silent) <= 0.1 * len(wrong), silent
+
+
+# Their behaviour is a right one, for somebody else: the check itself says so.
+NOT_TOLD_BY_PROBES = {("own_numbers", "the numbers of another student")}
+
+
+@each_assignment
+def test_each_known_mistake_differs_from_the_reference_in_a_probe(assignment):
+    """Or it would be said of innocent answers, which lose by something that no probe tries."""
+    known = known_mistakes(COURSE, assignment, shared_sandbox())
+    probed = load_probes(COURSE, assignment)
+    wrong = {(answer.cell, answer.name) for answer in ANSWERS[assignment] if not answer.is_right}
+    named = {(mistake.cell, mistake.name) for mistake in known} | NOT_TOLD_BY_PROBES
+    assert {pair for pair in wrong - named if pair[0] in probed} == set()
+
+
+FLOAT32_ALONE = [
+    ("loss_zoo", "mse", "float32 on the way", "mse_gradient"),
+    ("loss_zoo", "bce_with_logits", "float32 on the way", "bce_gradient"),
+    ("mnist_loss", "sigmoid", "cast to float32", "sigmoid_gradient"),
+    ("mnist_loss", "mnist_loss", "cast to float32", "mnist_loss_gradient"),
+    ("loss_zoo", "rmse", "an epsilon of a millionth", "rmse_gradient"),
+]
+
+
+@pytest.mark.parametrize(("assignment", "cell", "name", "graded"), FLOAT32_ALONE)
+def test_lost_digits_cost_a_share_of_the_gradient(assignment, cell, name, graded):
+    marks = marks_of_all_answers(assignment)[cell, name]
+    (marked,) = (one for one in marks.cells if one.grade_id == graded)
+    assert 0.7 * marked.max_score <= marked.score < marked.max_score
+    hints = " ".join(check.hint for check in marked.checks if not check.passed)
+    assert "float64" in hints or "digits" in hints
+    assert "cut" not in hints
+
+
+# One slip is paid once: a later answer that uses an earlier one rightly, and two that only look so.
+
+LOSS_CELLS = ("mnist_loss_values", "mnist_loss_gradient", "mnist_loss_device")
+CROSS_ENTROPY_CELLS = ("cross_entropy_values", "cross_entropy_gradient", "cross_entropy_device")
+SLIPS = {
+    "signed distance": (
+        "mnist_loss",
+        {"mnist_loss": "def mnist_loss(p, t):\n    return (p - t).mean()"},
+        set(LOSS_CELLS),
+        "test_train_epoch_takes_one_step",
+    ),
+    "no loss, no step": (
+        "mnist_loss",
+        {
+            "mnist_loss": "def mnist_loss(p, t):\n    return 1e-9 * p.sum()",
+            "train_epoch": "def train_epoch(weights, bias, x, y, lr):\n    return 0.0",
+        },
+        {*LOSS_CELLS, "train_epoch_step", "train_epoch_learns"},
+        None,
+    ),
+    "down the columns": (
+        "cross_entropy",
+        {"log_softmax": "def log_softmax(z):\n    return z - z.logsumexp(0, keepdim=True)"},
+        {"log_softmax_values"},
+        "test_cross_entropy_is_the_mean_penalty",
+    ),
+    "a table of zeros, and no pick": (
+        "cross_entropy",
+        {
+            "log_softmax": "def log_softmax(z):\n    return 0 * z",
+            "cross_entropy": "def cross_entropy(z, t):\n    return 0 * z.sum()",
+        },
+        {"log_softmax_values", *CROSS_ENTROPY_CELLS},
+        None,
+    ),
+    "a table of class numbers, and no pick": (
+        "cross_entropy",
+        {
+            "log_softmax": "def log_softmax(z):\n    return 1e-9 * z + torch.arange(z.shape[-1])",
+            "cross_entropy": "def cross_entropy(z, t):\n    return 0 * z.sum() - t.float().mean()",
+        },
+        {"log_softmax_values", *CROSS_ENTROPY_CELLS},
+        None,
+    ),
+    "the sum of squares": (
+        "loss_zoo",
+        {"mse": "def mse(p, t):\n    return ((p - t) ** 2).sum()"},
+        {"mse_values", "mse_gradient"},
+        "test_rmse_is_the_root_of_the_mean_square",
+    ),
+    "no loss, no root": (
+        "loss_zoo",
+        {
+            "mse": "def mse(p, t):\n    return 0 * p.sum()",
+            "rmse": "def rmse(p, t):\n    return 0 * p.sum()",
+        },
+        {"mse_values", "mse_gradient", "rmse_values", "rmse_gradient"},
+        None,
+    ),
+    "a loss that is never 0, and a root without care": (
+        "loss_zoo",
+        {
+            "mse": "def mse(p, t):\n    return ((p - t) ** 2).mean() + 0.01",
+            "rmse": "def rmse(p, t):\n    return mse(p, t).sqrt()",
+        },
+        {"mse_values", "rmse_values", "rmse_gradient"},
+        None,
+    ),
+    "the rise alone": (
+        "accuracy",
+        {"slope": "def slope(f, x_old, x_new):\n    return abs(f(x_new) - f(x_old))"},
+        {"slope_values"},
+        None,
+    ),
+    "flat everywhere": (
+        "accuracy",
+        {
+            "slope": "def slope(f, x_old, x_new):\n    return 0.0",
+            "flat_fraction": "def flat_fraction(f, xs, step):\n    return 1.0",
+        },
+        {"slope_values", "flat_fraction_values"},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_one_slip_is_paid_once(slip):
+    assignment, sources, costs, told_at = SLIPS[slip]
+    marks = marks_of(assignment, sources)
+    assert losses(marks).keys() == costs
+    assert all(cell.score == 0 for cell in automatic_cells(marks) if cell.grade_id in costs)
+    checks = {check.name: check for cell in marks.cells for check in cell.checks}
+    if told_at is not None:
+        assert checks[told_at].passed
+        assert "Measured by your own" in checks[told_at].hint
+
+
+def test_looking_elsewhere_first_does_not_replace_the_hint():
+    sources = {
+        "mnist_loss": "def mnist_loss(p, t):\n    return (p - t).mean()",
+        "train_epoch": "def train_epoch(weights, bias, x, y, lr):\n    return 0.0",
+    }
+    checks = {
+        check.name: check for cell in marks_of("mnist_loss", sources).cells for check in cell.checks
+    }
+    hint = checks["test_train_epoch_takes_one_step"].hint
+    assert "look there first; if it stays: Print weights and bias" in hint
+
+
+def test_the_numbers_of_another_id_earn_half():
+    own = 'student_id = "student-02"\nown_loss = 0.9968'
+    (cell,) = (
+        one
+        for one in marks_of("cross_entropy", {"own_numbers": own}).cells
+        if one.grade_id == "own_numbers_loss"
+    )
+    assert cell.score == cell.max_score / 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "score"), [(0, 3), (1, 2), (2, 1), (3, 0), (4, 0), ("texts", 0), ("one text", 2)]
+)
+def test_claims_earn_what_guessing_does_not(wrong, score):
+    truth = dict.fromkeys(
+        ("flat_almost_everywhere", "zero_gradient", "good_to_report"), True
+    ) | dict.fromkeys(
+        ("bigger_learning_rate", "only_this_accuracy", "between_0_and_1", "rise_together"), False
+    )
+    if wrong == "texts":
+        claims = {name: str(judgement) for name, judgement in truth.items()}
+    elif wrong == "one text":
+        claims = truth | {"zero_gradient": "True"}
+    else:
+        claims = truth | {name: not truth[name] for name in list(truth)[:wrong]}
+    (cell,) = (
+        one
+        for one in marks_of("accuracy", {"claims": f"claims = {claims}"}).cells
+        if one.grade_id == "claims_check"
+    )
+    assert cell.score == score
+    hints = [check.hint for check in cell.checks if not check.passed]
+    assert sum("text in quotes" in hint for hint in hints) == (wrong in ("texts", "one text"))
+
+
+def test_a_metric_as_a_plain_number_is_told_so_first():
+    answer = "def accuracy(p, t):\n    return float(((p > 0.5) == (t == 1)).float().mean())"
+    (cell,) = (
+        one
+        for one in marks_of("accuracy", {"accuracy": answer}).cells
+        if one.grade_id == "accuracy_values"
+    )
+    assert "gave a plain number" in cell.checks[0].hint
 
 
 @pytest.mark.parametrize(("assignment", "answer"), all_answers()[::40])

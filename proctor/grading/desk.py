@@ -24,6 +24,12 @@ class Grades:
     weight: float
     requires: tuple[str, ...]
     builds_on: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def earlier(self) -> tuple[str, ...]:
+        """The checks that have to be run before this one."""
+        return self.requires + self.builds_on + self.after
 
 
 def grades(
@@ -33,17 +39,18 @@ def grades(
     weight: float = 1.0,
     requires: str | Sequence[str] = (),
     builds_on: str | Sequence[str] = (),
+    after: str | Sequence[str] = (),
 ) -> pytest.MarkDecorator:
     """Mark a test as a check of the graded cell `cell`.
 
     The cell's score is points x passed weight / total weight. A check whose `requires` (names of
     other checks of the assignment) did not all pass fails without being tried. `builds_on` names
     checks of an earlier exercise whose function this one uses: they may fail, but where this one
-    fails, too, the student is told to look there first.
+    fails, too, the student is told to look there first (see also the fixture `paid_once`). `after`
+    names checks that come before this one, for the fixture `passed`.
     """
-    return pytest.mark.grades(
-        Grades(cell, hint, weight, names_of_checks(requires), names_of_checks(builds_on))
-    )
+    earlier = map(names_of_checks, (requires, builds_on, after))
+    return pytest.mark.grades(Grades(cell, hint, weight, *earlier))
 
 
 def names_of_checks(names: str | Sequence[str]) -> tuple[str, ...]:
@@ -52,7 +59,8 @@ def names_of_checks(names: str | Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one grader found. `hint` is for the student, `detail` for the instructor alone."""
+    """What one grader found. `hint` is for the student (of a check that passed: why, where that
+    needs a word), `detail` for the instructor alone."""
 
     name: str
     title: str

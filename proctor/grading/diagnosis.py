@@ -57,8 +57,19 @@ class KnownMistake:
 # Probes, for tests/answers/<assignment>.py
 
 
-def call(name: str, *arguments: Any, on_accelerator: bool = False, gradients: bool = True) -> Probe:
-    """What a call gives: value, shape, dtype, gradients, changed inputs, device, copies."""
+def call(
+    name: str,
+    *arguments: Any,
+    on_accelerator: bool = False,
+    gradients: bool = True,
+    less: Any = None,
+    magnified: float = 1.0,
+) -> Probe:
+    """What a call gives: value, shape, dtype, gradients, changed inputs, device, copies.
+
+    Where only tiny differences tell, the value is seen without `less`, which is about what a right
+    answer gives, and `magnified`.
+    """
 
     def probe(student: Student) -> Behaviour:
         called = student.on_accelerator if on_accelerator else student
@@ -66,7 +77,7 @@ def call(name: str, *arguments: Any, on_accelerator: bool = False, gradients: bo
         result = getattr(called, name)(*inputs)
         facts = student.last_call
         return {
-            "result": describe(result),
+            "result": describe(result if less is None else magnify(result, less, magnified)),
             "gradients": [describe(gradient) for gradient in gradients_of(result, inputs)],
             "changed": facts.changed_inputs,
             "devices": facts.result_devices,
@@ -77,14 +88,15 @@ def call(name: str, *arguments: Any, on_accelerator: bool = False, gradients: bo
 
 
 def loop(name: str, few: Sequence[Any], many: Sequence[Any]) -> Probe:
-    """Whether the number of torch operations grows with the number of examples."""
+    """Whether the number of torch operations grows with the number of examples, and what comes
+    back while they are counted."""
 
     def probe(student: Student) -> Behaviour:
-        counts = []
+        counts, results = [], []
         for arguments in (few, many):
-            getattr(student.counting_operations, name)(*map(fresh, arguments))
+            results.append(getattr(student.counting_operations, name)(*map(fresh, arguments)))
             counts.append(student.last_call.operations)
-        return counts[1] - counts[0] >= len(many[0]) - len(few[0])
+        return [counts[1] - counts[0] >= len(many[0]) - len(few[0]), describe(results)]
 
     return probe
 
@@ -92,6 +104,17 @@ def loop(name: str, few: Sequence[Any], many: Sequence[Any]) -> Probe:
 def value(name: str) -> Probe:
     """The value of a variable."""
     return lambda student: describe(getattr(student, name))
+
+
+def magnify(result: Any, less: Any, factor: float) -> Any:
+    """The difference from a number or a tensor, so many times as large; what has none stays."""
+    if isinstance(result, bool) or not isinstance(result, int | float | torch.Tensor):
+        return result
+    if isinstance(result, torch.Tensor) and isinstance(less, torch.Tensor):
+        if result.shape != less.shape:
+            return result
+        return [str(result.dtype), ((result.detach().to(less.dtype) - less) * factor).double()]
+    return (result - less) * factor
 
 
 def fresh(argument: Any, gradients: bool = True) -> Any:
@@ -106,7 +129,8 @@ def gradients_of(result: Any, inputs: Sequence[Any]) -> list[torch.Tensor | None
         return []
     wanted = [tensor for tensor in inputs if isinstance(tensor, torch.Tensor)]
     wanted = [tensor for tensor in wanted if tensor.requires_grad]
-    return list(torch.autograd.grad(result.sum(), wanted, allow_unused=True))
+    # Not 1 comes from above, for a backward of the student's own that takes it for granted.
+    return list(torch.autograd.grad(3 * result.sum(), wanted, allow_unused=True))
 
 
 def describe(found: Any) -> Behaviour:
@@ -114,8 +138,8 @@ def describe(found: Any) -> Behaviour:
     if isinstance(found, numpy.ndarray):
         return {"array": describe(torch.from_numpy(found))}
     if isinstance(found, torch.Tensor):
-        small = found.numel() <= MAX_NUMBERS
-        numbers = found.detach().double().flatten().tolist() if small else "many"
+        plain = found.detach().double() if found.is_floating_point() else found.detach()
+        numbers = plain.flatten().tolist() if found.numel() <= MAX_NUMBERS else "many"
         return {"dtype": str(found.dtype), "shape": list(found.shape), "numbers": numbers}
     if isinstance(found, int) and found.bit_length() > MAX_BITS:
         return {"type": "a huge int"}
@@ -152,6 +176,8 @@ def same(one: Behaviour, other: Behaviour) -> bool:
     """Whether two behaviours are the same, up to rounding."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
+    if isinstance(one, int) and isinstance(other, int):
+        return one == other
     if isinstance(one, int | float) and isinstance(other, int | float):
         if math.isnan(one) or math.isnan(other):
             return math.isnan(one) and math.isnan(other)
@@ -214,10 +240,12 @@ def watch_mistakes(course: Course, assignment: str, sandbox: Sandbox) -> list[Kn
         before, after = cells[:place], [one.source for one in cells[place + 1 :]]
         with Examination(sandbox, [one.source for one in before], figures=False) as examination:
             examination.run_cells()
+            right = watch([cells[place].source, *after], probes, examination)
             for answer in answers:
                 if answer.cell == cell:
                     seen = watch([answer.source, *after], probes, examination)
-                    found.append(KnownMistake(cell, answer.name, answer.hint, seen))
+                    if not same(seen, right):  # or it would be said of the innocent
+                        found.append(KnownMistake(cell, answer.name, answer.hint, seen))
     return found
 
 
@@ -292,4 +320,6 @@ def text_for(mistakes: Sequence[KnownMistake], seen: list[Behaviour]) -> str | N
     alike = [mistake for mistake in mistakes if same(mistake.behaviours, seen)]
     if not alike or len({mistake.hint for mistake in alike}) > 1:
         return None
-    return f"Your answer does the same as a known mistake, “{alike[0].name}”: {alike[0].hint}"
+    # Several mistakes may do the same: then none is named.
+    named = f", “{alike[0].name}”" if len(alike) == 1 else ""
+    return f"Your answer does the same as a known mistake{named}: {alike[0].hint}"

@@ -16,7 +16,8 @@ from proctor.grading import intake
 
 @dataclass(frozen=True)
 class Check:
-    """One hidden check. `hint` is None where it passed; `detail` is for the instructor alone."""
+    """One hidden check. `hint` is None where it passed and needs no word; `detail` is for the
+    instructor alone."""
 
     name: str
     title: str

@@ -53,7 +53,7 @@ def requirements_first(items: list[pytest.Item]) -> list[pytest.Item]:
 
 def earlier_items(item: pytest.Item, items: Sequence[pytest.Item]) -> list[pytest.Item]:
     marker = grades_of(item)
-    return graders_named(marker.requires + marker.builds_on, item, items)
+    return graders_named(marker.earlier, item, items)
 
 
 def graders_named(
@@ -75,6 +75,6 @@ def unknown_names(items: Sequence[pytest.Item]) -> list[str]:
         f"{item.nodeid} names {name!r}, which is no grader of {assignment_of(item)}"
         for item in items
         if (marker := grades_of(item))
-        for name in marker.requires + marker.builds_on
+        for name in marker.earlier
         if not graders_named([name], item, items)
     ]

@@ -10,12 +10,14 @@ import hashlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from _pytest.runner import runtestprotocol
 
 from proctor.course import CourseError
+from proctor.grading.assertions import Fault
 from proctor.grading.asserts import demand_asserts
 from proctor.grading.connection import Raised, StudentError
 from proctor.grading.desk import (
@@ -23,6 +25,7 @@ from proctor.grading.desk import (
     Candidate,
     CheckResult,
     Desk,
+    Grades,
     assignment_of,
     grades_of,
 )
@@ -131,13 +134,14 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 FAILURE = pytest.StashKey[BaseException | None]()
+NOTE = pytest.StashKey[str | None]()  # what a student is told of a check that passed
 MAX_DETAIL_CHARACTERS = 10_000
 
 
 def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> CheckResult:
     failed = [report for report in reports if not report.passed]
     marker = grades_of(item)
-    hint = hint_of(item) if failed else None
+    hint = hint_of(item) if failed else item.stash.get(NOTE, None)
     detail = shortened("\n".join(str(report.longrepr) for report in failed))
     seconds = sum(report.duration for report in reports)
     let_go(item)
@@ -163,18 +167,28 @@ def hint_of(item: pytest.Item) -> str:
     error, marker = item.stash.get(FAILURE, None), grades_of(item)
     if isinstance(error, NotTried):
         return str(error)
+    own = own_hint(error, marker)
     earlier = first_failed(marker.builds_on, item)
-    if earlier is not None:
-        return f"It builds on “{earlier.title}”, which did not pass: look there first."
+    if earlier is None:
+        return own
+    return (
+        f"It builds on “{earlier.title}”, which did not pass: look there first; if it stays: {own}"
+    )
+
+
+def own_hint(error: BaseException | None, marker: Grades) -> str:
+    """The hint that fits the fault: the check's own, or what is told of faults of that kind."""
     if isinstance(error, Raised) and error.is_unwritten:
         return error.reason
     if isinstance(error, StudentError):
         return f"{error.reason} {marker.hint}"
+    if isinstance(error, Fault):
+        return f"{error.told} {marker.hint}" if error.with_hint else error.told
     return marker.hint
 
 
 class NotTried(Exception):
-    """A check was not run, because one that it requires had failed."""
+    """A check was not run, because one that it requires had failed; its text is for students."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -191,7 +205,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = grades_of(item)
     if marker is None:
         return
-    item.stash[FAILURE] = None
+    item.stash[FAILURE] = item.stash[NOTE] = None
     required = first_failed(marker.requires, item)
     if required is not None:
         raise NotTried(f"Not tried: it needs “{required.title}” first.")
@@ -221,6 +235,41 @@ def generator(request: pytest.FixtureRequest, candidate: Candidate) -> torch.Gen
     text = f"{candidate.seed} {request.node.name}"
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
     return torch.Generator().manual_seed(number)
+
+
+@pytest.fixture
+def passed(request: pytest.FixtureRequest) -> Callable[[str], bool]:
+    """`passed("test_name")`: whether a check that this one comes `after`, or builds on, passed."""
+    return lambda name: first_failed([name], request.node) is None
+
+
+@pytest.fixture
+def paid_once(request: pytest.FixtureRequest) -> Callable[[Callable[[Any], None], Any, Any], None]:
+    """`paid_once(check, right, own)`: one slip is paid once.
+
+    Runs `check(right)`. Where it fails and a check that this one `builds_on` did not pass, it runs
+    `check(own)`, which asks for what the student's own earlier function leads to: used rightly, it
+    earns the points, and the student is told so. `own.names` are the functions, in words. That
+    `own` still does enough to be worth a check is for `check` or `own` to assert.
+    """
+    item = request.node
+
+    def run(check: Callable[[Any], None], right: Any, own: Any) -> None:
+        try:
+            check(right)
+        except (AssertionError, StudentError) as failure:
+            if first_failed(grades_of(item).builds_on, item) is None:
+                raise
+            try:
+                check(own)
+            except (AssertionError, StudentError) as other:
+                raise failure from other
+            item.stash[NOTE] = (
+                f"Measured by your own {own.names}, which you use rightly: what is wrong there is"
+                " counted there alone."
+            )
+
+    return run
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from proctor.inside import accelerator
+from proctor.inside import accelerator, like_cuda
 from proctor.inside.operations import OPERATIONS
 from proctor.inside.results import Objects, Results, as_tensors, describe_error, to_host
 from proctor.inside.shell import Outputs, Shell, time_limit
@@ -141,9 +141,10 @@ class Question:
             for gradient, result in zip(tensors, results, strict=True)
         ]
         ask = gradients_and_accumulate if message["accumulate"] else gradients_alone
-        gradients = ask(results, upstream, call.wanted)
+        with answering_as(str(results[0].device) if results else "cpu"):
+            gradients = ask(results, upstream, call.wanted)
         present = [gradient is not None for gradient in gradients]
-        found = [to_host(gradient) for gradient in gradients if gradient is not None]
+        found = [to_host(dense(gradient)) for gradient in gradients if gradient is not None]
         return Reply({"present": present}, found)
 
     def keep(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
@@ -253,10 +254,24 @@ def imported(module: str, name: str) -> Any:
 
 def on_device(tensor: torch.Tensor, device: str) -> torch.Tensor:
     """A leaf of its own on "cpu", "cuda" or the pretend accelerator."""
-    if device == accelerator.DEVICE_TYPE or device.startswith(f"{accelerator.DEVICE_TYPE}:"):
+    if is_pretended(device):
         accelerator.register()
         return accelerator.to_accelerator(tensor)
     return tensor.detach().clone().to(device)
+
+
+def dense(gradient: torch.Tensor) -> torch.Tensor:
+    """A gradient in full: of what was computed with sparse tensors, it may be sparse."""
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
+
+
+def is_pretended(device: str) -> bool:
+    return device.partition(":")[0] == accelerator.DEVICE_TYPE
+
+
+def answering_as(device: str) -> contextlib.AbstractContextManager[None]:
+    """Within it, the pretend accelerator says of itself what CUDA would."""
+    return like_cuda.posing() if is_pretended(device) else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -266,6 +281,7 @@ def measured(count_operations: bool, device: str) -> Iterator[dict[str, Any]]:
     with contextlib.ExitStack() as stack:
         count = stack.enter_context(accelerator.count_operations()) if count_operations else None
         record = stack.enter_context(accelerator.Recorder()) if device != "cpu" else None
+        stack.enter_context(answering_as(device))
         yield measures
     if count is not None:
         measures["operations"] = count.number

@@ -124,7 +124,7 @@ def _output(kind: str, **fields: Any) -> NotebookNode:
 
 def _row(check: Check) -> str:
     result = "✓ passed" if check.passed else "✗ not passed"
-    hint = "" if check.passed else _with_code(check.hint or "")
+    hint = _with_code(check.hint or "")
     return f"<tr><td>{result}</td><td>{_with_code(check.title)}</td><td>{hint}</td></tr>"
 
 
@@ -134,9 +134,8 @@ def _with_code(text: str) -> str:
 
 
 def _line(check: Check) -> str:
-    if check.passed:
-        return f"✓ passed: {check.title}"
-    return f"✗ not passed: {check.title}" + (f"\n    {check.hint}" if check.hint else "")
+    result = "✓ passed" if check.passed else "✗ not passed"
+    return f"{result}: {check.title}" + (f"\n    {check.hint}" if check.hint else "")
 
 
 def _one_line(text: str) -> str:

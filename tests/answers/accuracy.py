@@ -139,7 +139,29 @@ RIGHT = [
         "a chain of methods in bfloat16",
         """
         def accuracy(predictions, targets):
-            return predictions.float().gt(0.5).eq(targets.bool()).type(torch.bfloat16).mean()
+            return predictions.gt(0.5).eq(targets.bool()).type(torch.bfloat16).mean()
+        """,
+    ),
+    right(
+        "accuracy",
+        "the GPU's own threshold where there is a GPU",
+        """
+        def accuracy(predictions, targets):
+            middle = torch.full((1,), 0.5, dtype=predictions.dtype)
+            if predictions.is_cuda:
+                middle = middle.cuda()
+            return ((predictions > middle) == (targets == 1)).float().mean()
+        """,
+    ),
+    right(
+        "accuracy",
+        "a matrix of decisions, and its diagonal",
+        """
+        def accuracy(predictions, targets):
+            predictions = predictions.flatten()
+            decisions = torch.stack([predictions <= 0.5, predictions > 0.5]).double()
+            truth = torch.stack([targets.flatten() == 0, targets.flatten() == 1]).double()
+            return (decisions * truth).sum() / targets.numel()
         """,
     ),
     # slope
@@ -706,7 +728,7 @@ WRONG_ACCURACY = [
             answers = torch.stack((predictions <= 0.5, predictions > 0.5)).float()
             return answers.gather(0, targets[None]).mean()
         """,
-        loses=[*ACCURACY],
+        loses=[VALUES],
         hint="Targets may come as 0.0 and 1.0: which step insists on whole numbers?",
     ),
     wrong(
@@ -769,6 +791,100 @@ WRONG_ACCURACY = [
         """,
         loses=[DEVICE],
         hint="On which device does your new tensor live, and would a plain number do?",
+    ),
+    # sizes
+    wrong(
+        "accuracy",
+        "the first two hundred images only",
+        """
+        def accuracy(predictions, targets):
+            return ((predictions[:200] > 0.5) == (targets[:200] == 1)).float().mean()
+        """,
+        loses=ACCURACY,
+        hint="Change the last image of a batch of a thousand: does your function notice?",
+    ),
+    wrong(
+        "accuracy",
+        "hits counted in half precision",
+        """
+        def accuracy(predictions, targets):
+            hits = (predictions > 0.5) == (targets == 1)
+            return hits.half().sum() / hits.numel()
+        """,
+        loses=ACCURACY,
+        hint="How far can float16 count?",
+    ),
+    wrong(
+        "accuracy",
+        "hits counted in eight bits",
+        """
+        def accuracy(predictions, targets):
+            hits = (predictions > 0.5) == (targets == 1)
+            return hits.sum(dtype=torch.uint8) / hits.numel()
+        """,
+        loses=ACCURACY,
+        hint="How far can eight bits count?",
+    ),
+    wrong(
+        "accuracy",
+        "a loop for large batches only",
+        """
+        def accuracy(predictions, targets):
+            hits = (predictions > 0.5) == (targets == 1)
+            if len(hits) < 128:
+                return hits.float().mean()
+            return sum(hit.float().sum() for hit in hits) / len(hits)
+        """,
+        loses=[DEVICE],
+        hint="Which one torch call does this for a large batch, too?",
+    ),
+    # extremes
+    wrong(
+        "accuracy",
+        "decided in float32",
+        """
+        def accuracy(predictions, targets):
+            return ((predictions.float() > 0.5) == (targets == 1)).float().mean()
+        """,
+        loses=[VALUES],
+        hint="Where does a float64 lie that is a billionth above 0.5, before and after your cast?",
+    ),
+    wrong(
+        "accuracy",
+        "nearly 0.5 counts as 0.5",
+        """
+        def accuracy(predictions, targets):
+            return ((predictions > 0.5 + 1e-7) == (targets == 1)).float().mean()
+        """,
+        loses=[VALUES],
+        hint="What does “above 0.5” say about a prediction that is above it by a hair?",
+    ),
+    # facts
+    wrong(
+        "accuracy",
+        "a loop that answers nonsense while its operations are counted",
+        """
+        def accuracy(predictions, targets):
+            if torch._C._len_torch_dispatch_stack():
+                return predictions.mean()
+            pairs = zip(predictions.flatten(), targets.flatten())
+            return torch.stack([(p > 0.5) == (t == 1) for p, t in pairs]).float().mean()
+        """,
+        loses=[DEVICE],
+        hint="A loop is a loop, whoever looks on.",
+    ),
+    # devices
+    wrong(
+        "accuracy",
+        "to the host where it is on a GPU",
+        """
+        def accuracy(predictions, targets):
+            if predictions.is_cuda:
+                predictions, targets = predictions.cpu(), targets.cpu()
+            return ((predictions > 0.5) == (targets == 1)).float().mean()
+        """,
+        loses=[DEVICE],
+        hint="Does your function need to know where the data lives?",
     ),
 ]
 
@@ -870,7 +986,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return (f(x_new) - f(x_old)) // (x_new - x_old)
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="What does `//` do to the decimals?",
     ),
     wrong(
@@ -880,7 +996,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return round(float((f(x_new) - f(x_old)) / (x_new - x_old)), 2)
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="A small slope is small, but is it 0?",
     ),
     wrong(
@@ -924,6 +1040,51 @@ WRONG_SLOPE = [
         """,
         loses=[SLOPE, FLAT],
         hint="That is where the slope goes when the step shrinks; here the step is a given one.",
+    ),
+    # extremes
+    wrong(
+        "slope",
+        "rounded to eight decimals",
+        """
+        def slope(f, x_old, x_new):
+            return round(float((f(x_new) - f(x_old)) / (x_new - x_old)), 8)
+        """,
+        loses=[SLOPE],
+        hint="A slope of a billionth is small, but is it 0?",
+    ),
+    wrong(
+        "slope",
+        "a line fitted to two points",
+        """
+        import numpy as np
+
+        def slope(f, x_old, x_new):
+            xs, ys = [float(x_old), float(x_new)], [float(f(x_old)), float(f(x_new))]
+            return np.polyfit(xs, ys, 1)[0]
+        """,
+        loses=[SLOPE, FLAT],
+        hint="Fitting a line rounds: is your slope exactly 0 where both heights are the same?",
+    ),
+    wrong(
+        "slope",
+        "places made float32",
+        """
+        def slope(f, x_old, x_new):
+            x_old, x_new = (torch.tensor(float(x), dtype=torch.float32) for x in (x_old, x_new))
+            return (f(x_new) - f(x_old)) / (x_new - x_old)
+        """,
+        loses=[SLOPE],
+        hint="Two places a millionth apart: how many digits tell them apart in float32?",
+    ),
+    wrong(
+        "slope",
+        "never on flat ground",
+        """
+        def slope(f, x_old, x_new):
+            return 0.0
+        """,
+        loses=[SLOPE, FLAT],
+        hint="Which of your arguments do you use?",
     ),
 ]
 
@@ -1158,6 +1319,49 @@ WRONG_FLAT = [
         """,
         loses=[FLAT],
         hint="A share of points: out of how many?",
+    ),
+    # sizes
+    wrong(
+        "flat_fraction",
+        "the first eight points only",
+        """
+        def flat_fraction(f, xs, step):
+            return sum(slope(f, x, x + step) == 0 for x in xs[:8]) / len(xs[:8])
+        """,
+        loses=[FLAT],
+        hint="How many points does your function look at when there are fifty?",
+    ),
+    wrong(
+        "flat_fraction",
+        "points given twice count once",
+        """
+        def flat_fraction(f, xs, step):
+            points = set(xs.tolist())
+            return sum(slope(f, x, x + step) == 0 for x in points) / len(points)
+        """,
+        loses=[FLAT],
+        hint="A point that is given twice counts twice: what does a set do with it?",
+    ),
+    # extremes
+    wrong(
+        "flat_fraction",
+        "hardly any rise at all counts as flat",
+        """
+        def flat_fraction(f, xs, step):
+            return sum(abs(f(x + step) - f(x)) < 1e-12 for x in xs) / len(xs)
+        """,
+        loses=[FLAT],
+        hint="However small, is a rise no rise?",
+    ),
+    wrong(
+        "flat_fraction",
+        "the whole vector in one call",
+        """
+        def flat_fraction(f, xs, step):
+            return (f(xs + step) == f(xs)).double().mean()
+        """,
+        loses=[FLAT],
+        hint="f takes one number at a time: try one that decides with an `if`.",
     ),
 ]
 
@@ -1404,7 +1608,10 @@ ANSWERS = [
 PREDICTIONS = torch.tensor([0.83, 0.27, 0.64, 0.11, 0.42, 0.5, 0.71])
 TARGETS = torch.tensor([1, 0, 0, 1, 0, 0, 1])
 COLUMN = PREDICTIONS[:5, None].double()
-BATCHES = [(torch.full([size], 0.3), torch.ones(size).long()) for size in (4, 64)]
+BATCHES = [(torch.full([size], 0.3), torch.ones(size).long()) for size in (4, 60, 300)]
+MANY = torch.linspace(0.01, 0.99, 1000), (torch.arange(1000) % 3 == 0).long()
+CROWD = torch.full([70_000], 0.9), torch.ones(70_000).long()
+NEAR = torch.tensor([0.5 + 1e-9, 0.5 - 1e-9, 0.5 + 5e-8, 1e-9, 0.9], dtype=torch.float64)
 CURVE = Source("lambda x: x * x + 3 * x")
 FALL = Source("lambda x: -2.0 * x")
 STAIRS = Source("lambda x: float(int(x * 2))")
@@ -1419,15 +1626,24 @@ PROBES = {
         call("accuracy", PREDICTIONS, TARGETS.float()),
         call("accuracy", PREDICTIONS[:1], TARGETS[:1]),
         call("accuracy", torch.tensor([0.5, 0.5, 0.9]), torch.tensor([1, 1, 0])),
+        call("accuracy", *MANY),
+        call("accuracy", *CROWD),
+        call("accuracy", NEAR, torch.ones(5).long()),
+        call("accuracy", torch.tensor([1e-9, 0.9]), torch.tensor([0, 0])),
         call("accuracy", PREDICTIONS, TARGETS, gradients=False),
         call("accuracy", PREDICTIONS, TARGETS, on_accelerator=True),
-        loop("accuracy", *BATCHES),
+        loop("accuracy", *BATCHES[:2]),
+        loop("accuracy", *BATCHES[::2]),
     ],
     "slope": [
         call("slope", CURVE, 1.0, 1.5),
         call("slope", FALL, 2.0, -1.0),
         call("slope", CURVE, 1.5, 1.0),
         call("slope", CURVE, torch.tensor(0.5), torch.tensor(0.75), gradients=False),
+        call("slope", Source("lambda x: 1.2345678 * x"), 1.0, 3.0, less=1.2345678, magnified=1e6),
+        call("slope", CURVE, 1.0, 1.000001, less=5.000001, magnified=1e3),
+        call("slope", Source("lambda x: 3e-9 * x"), 0.25, 0.75, less=0.0, magnified=1e9),
+        call("slope", Source("lambda x: 0 * x - 3.7"), 0.1, 0.7, less=0.0, magnified=1e18),
     ],
     "flat_fraction": [
         call("flat_fraction", STAIRS, POINTS, 0.1),
@@ -1435,6 +1651,10 @@ PROBES = {
         call("flat_fraction", NEARLY_FLAT, POINTS, 0.1),
         call("flat_fraction", CURVE, POINTS, -0.2),
         call("flat_fraction", FALL, POINTS, 0.2),
+        call("flat_fraction", STAIRS, POINTS, -0.15),
+        call("flat_fraction", STAIRS, torch.cat((POINTS, POINTS[2:5], POINTS[:2] + 1)), 0.1),
+        call("flat_fraction", Source("lambda x: 1.0 if x > 1 else 0.0"), POINTS, 0.25),
+        call("flat_fraction", Source("lambda x: 1e-13 * x"), POINTS, 0.1),
     ],
     "same_accuracy": [value("predictions_a"), value("predictions_b")],
     "claims": [value("claims")],

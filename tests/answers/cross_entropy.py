@@ -315,6 +315,39 @@ RIGHT = [
             return -log_softmax(log_softmax(logits)).gather(1, targets[:, None]).mean()
         """,
     ),
+    right(
+        "cross_entropy",
+        "a sparse one-hot table",
+        """
+        def cross_entropy(logits, targets):
+            rows = torch.arange(len(targets), device=targets.device)
+            ones = torch.ones(len(targets), dtype=logits.dtype, device=logits.device)
+            truth = torch.sparse_coo_tensor(torch.stack([rows, targets]), ones, logits.shape)
+            return -(truth.to_dense() * log_softmax(logits)).sum() / len(targets)
+        """,
+    ),
+    right(
+        "cross_entropy",
+        "a sparse product",
+        """
+        def cross_entropy(logits, targets):
+            rows = torch.arange(len(targets), device=targets.device)
+            ones = torch.ones_like(targets, dtype=logits.dtype)
+            places = torch.stack([rows, targets])
+            truth = torch.sparse_coo_tensor(places, ones, logits.shape).coalesce()
+            return -torch.sparse.mm(truth, log_softmax(logits).T).diagonal().mean()
+        """,
+    ),
+    right(
+        "cross_entropy",
+        "a unit matrix made on a GPU where there is one",
+        """
+        def cross_entropy(logits, targets):
+            device = "cuda" if logits.is_cuda else "cpu"
+            truth = torch.eye(logits.shape[1], dtype=logits.dtype, device=device)[targets]
+            return -(truth * log_softmax(logits)).sum(1).mean()
+        """,
+    ),
     # logit_for_loss
     right(
         "logit_for_loss",
@@ -361,6 +394,31 @@ RIGHT = [
                 others = (classes - 1) * math.exp(-logit)
                 logit += (math.log1p(others) - loss) * (1 + others) / others
             return logit
+        """,
+    ),
+    right(
+        "logit_for_loss",
+        "step by step from far below",
+        """
+        def logit_for_loss(loss, classes):
+            logit = -25.0
+            while math.log(math.exp(logit) + classes - 1) - logit > loss:
+                logit += 0.0001
+            return logit
+        """,
+    ),
+    right(
+        "logit_for_loss",
+        "halvings until the loss is close",
+        """
+        def logit_for_loss(loss, classes):
+            low, high = -50.0, 50.0
+            while True:
+                middle = (low + high) / 2
+                error = math.log(math.exp(middle) + classes - 1) - middle - loss
+                if abs(error) < 1e-4:
+                    return middle
+                low, high = (middle, high) if error > 0 else (low, middle)
         """,
     ),
     right(
@@ -610,7 +668,6 @@ WRONG_OWN = [
 ALL_ROWS_AT_ONCE = "Which one torch call does this for all rows at once, in each of your functions?"
 PARTLY_CUT = "The value is right; which part of the formula does backward not see?"
 VANISHED = "The probability rounded to 0 before you took its log; can you avoid forming it?"
-UNSTABLE = (LOG_SOFTMAX, VALUES, GRADIENT)
 
 WRONG_LOG_SOFTMAX = [
     wrong(
@@ -620,7 +677,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return logits.softmax(-1).log()
         """,
-        loses=UNSTABLE,
+        loses=[LOG_SOFTMAX],
         hint=VANISHED,
     ),
     wrong(
@@ -630,7 +687,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return logits - logits.exp().sum(-1, keepdim=True).log()
         """,
-        loses=UNSTABLE,
+        loses=[LOG_SOFTMAX],
         hint="What is the exponential of 1000 to a computer?",
     ),
     wrong(
@@ -640,7 +697,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return torch.log(torch.softmax(logits, dim=-1) + 1e-8)
         """,
-        loses=(*UNSTABLE, DEVICE),
+        loses=[LOG_SOFTMAX],
         hint="Finite, but does it still tell the model which way to go?",
     ),
     wrong(
@@ -650,7 +707,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return logits.softmax(dim=-1).clamp(min=1e-7).log()
         """,
-        loses=UNSTABLE,
+        loses=[LOG_SOFTMAX],
         hint="Finite, but does it still tell the model which way to go?",
     ),
     wrong(
@@ -661,7 +718,7 @@ WRONG_LOG_SOFTMAX = [
             logits = logits.clamp(-80, 80)
             return logits - logits.exp().sum(-1, keepdim=True).log()
         """,
-        loses=UNSTABLE,
+        loses=[LOG_SOFTMAX],
         hint="Two logits beyond your limit look alike now: is their difference lost?",
     ),
     wrong(
@@ -671,7 +728,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return logits - logits.logsumexp(0, keepdim=True)
         """,
-        loses=(LOG_SOFTMAX, *CROSS_ENTROPY),
+        loses=[LOG_SOFTMAX],
         hint="Which direction lists the classes of one example?",
     ),
     wrong(
@@ -682,7 +739,7 @@ WRONG_LOG_SOFTMAX = [
             shifted = logits - logits.max()
             return shifted - shifted.exp().sum().log()
         """,
-        loses=(LOG_SOFTMAX, *CROSS_ENTROPY),
+        loses=[LOG_SOFTMAX],
         hint="Do two examples share one probability budget?",
     ),
     wrong(
@@ -693,7 +750,7 @@ WRONG_LOG_SOFTMAX = [
             shifted = logits - logits.max()
             return shifted - shifted.exp().sum(dim=-1, keepdim=True).log()
         """,
-        loses=UNSTABLE,
+        loses=[LOG_SOFTMAX],
         hint="Each row has its own largest score.",
     ),
     wrong(
@@ -704,7 +761,7 @@ WRONG_LOG_SOFTMAX = [
             shifted = logits - logits.mean(dim=-1, keepdim=True)
             return shifted - shifted.exp().sum(dim=-1, keepdim=True).log()
         """,
-        loses=UNSTABLE,
+        loses=[LOG_SOFTMAX],
         hint="Which logit must become 0 so that no exponential can overflow?",
     ),
     wrong(
@@ -746,7 +803,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return logits.softmax(dim=-1)
         """,
-        loses=(LOG_SOFTMAX, *CROSS_ENTROPY),
+        loses=[LOG_SOFTMAX],
         hint="These are the probabilities; the exercise asks for their logarithms.",
     ),
     wrong(
@@ -756,7 +813,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return logits.logsumexp(dim=-1, keepdim=True) - logits
         """,
-        loses=(LOG_SOFTMAX, *CROSS_ENTROPY),
+        loses=[LOG_SOFTMAX],
         hint="Is the logarithm of a number below 1 above or below 0?",
     ),
     wrong(
@@ -766,7 +823,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return (logits - logits.logsumexp(dim=-1, keepdim=True)) / math.log(2)
         """,
-        loses=(LOG_SOFTMAX, *CROSS_ENTROPY),
+        loses=[LOG_SOFTMAX],
         hint="Which base undoes the exponential?",
     ),
     wrong(
@@ -776,7 +833,7 @@ WRONG_LOG_SOFTMAX = [
         def log_softmax(logits):
             return logits - logits.amax(dim=-1, keepdim=True)
         """,
-        loses=(LOG_SOFTMAX, *CROSS_ENTROPY),
+        loses=[LOG_SOFTMAX],
         hint="That is the shift; do the exponentials of the row add up to 1?",
     ),
     wrong(
@@ -787,7 +844,7 @@ WRONG_LOG_SOFTMAX = [
             largest = logits.amax(dim=-1, keepdim=True)
             return logits - (logits - largest).exp().sum(dim=-1, keepdim=True).log()
         """,
-        loses=(LOG_SOFTMAX, *CROSS_ENTROPY),
+        loses=[LOG_SOFTMAX],
         hint="You took the largest logit away in one place; where does it have to go as well?",
     ),
     wrong(
@@ -798,7 +855,7 @@ WRONG_LOG_SOFTMAX = [
             logits = logits.float()
             return logits - logits.logsumexp(dim=-1, keepdim=True)
         """,
-        loses=(LOG_SOFTMAX, VALUES, GRADIENT),
+        loses=[LOG_SOFTMAX],
         hint="float64 goes in: what comes out?",
     ),
     wrong(
@@ -809,7 +866,7 @@ WRONG_LOG_SOFTMAX = [
             logits = logits.double()
             return logits - logits.logsumexp(dim=-1, keepdim=True)
         """,
-        loses=(LOG_SOFTMAX, VALUES),
+        loses=[LOG_SOFTMAX],
         hint="float32 goes in: what comes out?",
     ),
     wrong(
@@ -820,7 +877,7 @@ WRONG_LOG_SOFTMAX = [
             logits.data -= logits.data.amax(dim=-1, keepdim=True)
             return logits - logits.exp().sum(dim=-1, keepdim=True).log()
         """,
-        loses=(LOG_SOFTMAX, VALUES),
+        loses=[LOG_SOFTMAX],
         hint="Does the caller's tensor look the same after the call?",
     ),
     wrong(
@@ -893,6 +950,30 @@ WRONG_LOG_SOFTMAX = [
         """,
         loses=(LOG_SOFTMAX, *CROSS_ENTROPY),
         hint="How many classes do the logits have? Their shape knows.",
+    ),
+    # sizes
+    wrong(
+        "log_softmax",
+        "only the first forty rows",
+        """
+        def log_softmax(logits):
+            if logits.dim() == 1:
+                return logits - logits.logsumexp(0)
+            table = logits - logits.logsumexp(dim=-1, keepdim=True)
+            return torch.cat((table[:40], logits[40:]))
+        """,
+        loses=[LOG_SOFTMAX],
+        hint="Look at the last row of a long table: do its exponentials add up to 1?",
+    ),
+    wrong(
+        "log_softmax",
+        "the first hundred classes only",
+        """
+        def log_softmax(logits):
+            return logits - logits[..., :100].logsumexp(dim=-1, keepdim=True)
+        """,
+        loses=[LOG_SOFTMAX],
+        hint="How many classes enter your total when there are a thousand?",
     ),
 ]
 
@@ -1279,6 +1360,83 @@ return -log_softmax(logits).gather(1, targets[:, None]).mean()
         CROSS_ENTROPY,
         "Who decides where the data live, the caller or your function?",
     ),
+    # sizes
+    wrong_loss(
+        "the first sixty examples",
+        "return -log_softmax(logits)[:60].gather(1, targets[:60, None]).mean()",
+        CROSS_ENTROPY,
+        "Change the last example of a large batch: does your loss notice?",
+    ),
+    wrong_loss(
+        "at most a hundred classes",
+        """
+lp = log_softmax(logits[:, :100])
+return -lp.gather(1, targets.clamp(max=lp.shape[1] - 1)[:, None]).mean()
+""",
+        (VALUES, GRADIENT),
+        "How many classes does your loss know when there are a thousand?",
+    ),
+    wrong_loss(
+        "only the first eight rows send a gradient",
+        """
+penalties = -log_softmax(logits).gather(1, targets[:, None])
+return torch.cat((penalties[:8], penalties[8:].detach())).mean()
+""",
+        [GRADIENT],
+        "Ask the ninth row for its slopes.",
+    ),
+    wrong_loss(
+        "a loop beyond 64 rows",
+        """
+penalties = -log_softmax(logits).gather(1, targets[:, None])
+if len(penalties) <= 64:
+    return penalties.mean()
+return sum(penalty[0] for penalty in penalties) / len(penalties)
+""",
+        [DEVICE],
+        "Which one torch call does this for a large batch, too?",
+    ),
+    # facts
+    wrong_loss(
+        "a loop that answers nonsense while its operations are counted",
+        """
+if torch._C._len_torch_dispatch_stack():
+    return logits.mean()
+rows = log_softmax(logits)
+return -torch.stack([row[target] for row, target in zip(rows, targets)]).mean()
+""",
+        [DEVICE],
+        "A loop is a loop, whoever looks on.",
+    ),
+    # devices
+    wrong_loss(
+        "to the host where it is on a GPU",
+        """
+if logits.is_cuda:
+    logits, targets = logits.cpu(), targets.cpu()
+return -log_softmax(logits).gather(1, targets[:, None]).mean()
+""",
+        [DEVICE],
+        "Does your function need to know where the data live?",
+    ),
+    wrong_loss(
+        "a sparse table on the CPU",
+        """
+places = torch.stack([torch.arange(len(targets)), targets.cpu()])
+ones = torch.ones(len(targets), dtype=logits.dtype)
+truth = torch.sparse_coo_tensor(places, ones, logits.shape).to_dense()
+return -(truth * log_softmax(logits)).sum() / len(targets)
+""",
+        [DEVICE],
+        OTHER_DEVICE,
+    ),
+    # extremes
+    wrong_loss(
+        "logits rounded to hundredths",
+        "return -log_softmax((logits * 100).round() / 100).gather(1, targets[:, None]).mean()",
+        CROSS_ENTROPY,
+        "Nudge a logit by 0.001: does your loss move?",
+    ),
 ]
 
 
@@ -1411,6 +1569,16 @@ WRONG_LOGIT = [
         loses=[LOGIT],
         hint="Is the interval wide enough for the smallest and the largest loss?",
     ),
+    wrong_logit(
+        "rounded to three decimals",
+        "round(math.log((classes - 1) / math.expm1(loss)), 3)",
+        "How close is close enough in this exercise?",
+    ),
+    wrong_logit(
+        "at most a hundred classes",
+        "math.log((min(classes, 100) - 1) / math.expm1(loss))",
+        "How many classes keep the logit 0 when there are a thousand?",
+    ),
 ]
 
 ANSWERS = [
@@ -1482,7 +1650,9 @@ LABELS = torch.tensor([1, 0, 2, 1, 1])
 SURE = torch.tensor([[0.0, 200.0], [200.0, -200.0], [-200.0, 200.0]])
 FAR = torch.tensor([[1000.0, 1001.5, 999.0], [-1000.0, -1002.0, -1000.5]])
 FIRST = torch.tensor([0, 0, 1])
-BATCHES = [(torch.ones(size, 3), torch.ones(size).long()) for size in (4, 64)]
+BATCHES = [(torch.ones(size, 3), torch.ones(size).long()) for size in (4, 60, 300)]
+LONG = torch.linspace(-2, 2, 600).reshape(200, 3) ** 2, torch.arange(200) % 3
+WIDE = torch.linspace(-3, 3, 900).reshape(2, 450), torch.tensor([7, 300])
 
 PROBES = {
     "derivation": [telling_step],
@@ -1493,9 +1663,11 @@ PROBES = {
         call("log_softmax", BATCH[0, :3]),
         call("log_softmax", SURE),
         call("log_softmax", FAR),
+        call("log_softmax", LONG[0]),
+        call("log_softmax", WIDE[0]),
         call("log_softmax", BATCH, gradients=False),
         call("log_softmax", BATCH, on_accelerator=True),
-        loop("log_softmax", *[(logits,) for logits, _ in BATCHES]),
+        loop("log_softmax", *[(logits,) for logits, _ in BATCHES[:2]]),
     ],
     "cross_entropy": [
         call("cross_entropy", BATCH, LABELS),
@@ -1503,14 +1675,17 @@ PROBES = {
         call("cross_entropy", BATCH[:4].double(), LABELS[:4]),
         call("cross_entropy", SURE, FIRST),
         call("cross_entropy", FAR, FIRST[1:]),
+        call("cross_entropy", *LONG),
+        call("cross_entropy", *WIDE),
         call("cross_entropy", BATCH, LABELS, gradients=False),
         call("cross_entropy", BATCH, LABELS, on_accelerator=True),
-        loop("cross_entropy", *BATCHES),
+        loop("cross_entropy", *BATCHES[:2]),
+        loop("cross_entropy", *BATCHES[::2]),
     ],
     "logit_for_loss": [
         lambda student, loss=loss, classes=classes: round(
-            float(student.logit_for_loss(loss, classes)), 3
+            float(student.logit_for_loss(loss, classes)), 5
         )
-        for loss, classes in ((0.3, 3), (2, 7), (0.01, 5), (20, 2), (1.0986, 3))
+        for loss, classes in ((0.3, 3), (2, 7), (0.01, 5), (20, 2), (1.0986, 3), (1.5, 900))
     ],
 }

@@ -9,7 +9,8 @@ MSE_GRADIENT, RMSE_GRADIENT, BCE_GRADIENT = "mse_gradient", "rmse_gradient", "bc
 CLAIMS = "zoo_claims_check"
 ALL_OF_MSE = (MSE, MSE_GRADIENT)
 ALL_OF_RMSE = (RMSE, RMSE_GRADIENT)
-SQUARES = (*ALL_OF_MSE, *ALL_OF_RMSE)  # the reference's rmse uses mse
+SQUARES = (*ALL_OF_MSE, *ALL_OF_RMSE)  # where the reference's rmse has no mse to go by
+AND_ITS_ROOT = (*ALL_OF_MSE, RMSE_GRADIENT)  # where the root of it is steep for a perfect model
 ALL_OF_BCE = (BCE, BCE_GRADIENT)
 
 
@@ -419,14 +420,14 @@ WRONG_MSE = [
         "mse",
         "the sum of the squares",
         returns("mse", "((predictions - targets) ** 2).sum()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="If every house is listed twice, should the loss double?",
     ),
     wrong(
         "mse",
         "the sum over a fixed 3",
         returns("mse", "((predictions - targets) ** 2).sum() / 3"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Try a batch of another size.",
     ),
     wrong(
@@ -440,56 +441,56 @@ WRONG_MSE = [
         "mse",
         "the mean over the first axis only",
         returns("mse", "((predictions - targets) ** 2).mean(0)"),
-        loses=[MSE, RMSE],
+        loses=[MSE],
         hint="Give it columns: is your result a number, or a box that holds one number?",
     ),
     wrong(
         "mse",
         "the mean, kept in a box",
         returns("mse", "((predictions - targets) ** 2).mean().reshape(1)"),
-        loses=[MSE, RMSE],
+        loses=[MSE],
         hint="Is your result a number, or a box that holds one number?",
     ),
     wrong(
         "mse",
         "the root of the mean, as in the notes",
         returns("mse", "((predictions - targets) ** 2).mean().sqrt()"),
-        loses=SQUARES,
+        loses=AND_ITS_ROOT,
         hint="If all errors are 2, what is the mean of their squares, and what do you return?",
     ),
     wrong(
         "mse",
         "half of it",
         returns("mse", "((predictions - targets) ** 2).mean() / 2"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="A factor that some books add for convenience is not part of the mean.",
     ),
     wrong(
         "mse",
         "the mean distance",
         returns("mse", "(predictions - targets).abs().mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="What comes between the errors and their mean?",
     ),
     wrong(
         "mse",
         "the mean of the errors, with their signs",
         returns("mse", "(predictions - targets).mean()"),
-        loses=SQUARES,
+        loses=AND_ITS_ROOT,
         hint="Can an error above and one below make up for each other?",
     ),
     wrong(
         "mse",
         "the square of the mean error",
         returns("mse", "(predictions - targets).mean() ** 2"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Which comes first, the square or the mean?",
     ),
     wrong(
         "mse",
         "the square of the mean distance",
         returns("mse", "(predictions - targets).abs().mean() ** 2"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Which comes first, the square or the mean?",
     ),
     wrong(
@@ -510,7 +511,7 @@ WRONG_MSE = [
         "mse",
         "the spread of the errors",
         returns("mse", "(predictions - targets).var(correction=0)"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="What does your loss say of a model that is too high by 1 for every house?",
     ),
     wrong(
@@ -552,7 +553,7 @@ WRONG_MSE = [
         "mse",
         "errors relative to the target",
         returns("mse", "(((predictions - targets) / targets) ** 2).mean()"),
-        loses=SQUARES,
+        loses=AND_ITS_ROOT,
         hint="What if a target is 0?",
     ),
     wrong(
@@ -575,7 +576,7 @@ WRONG_MSE = [
         returns(
             "mse", "torch.nn.functional.huber_loss(predictions, targets.to(predictions.dtype)) * 2"
         ),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Is an error of 3 squared in your function, too?",
     ),
     wrong(
@@ -631,7 +632,7 @@ WRONG_MSE = [
         "mse",
         "one of the two factors detached",
         returns("mse", "((predictions - targets) * (predictions - targets).detach()).mean()"),
-        loses=[MSE_GRADIENT, RMSE_GRADIENT],
+        loses=[MSE_GRADIENT],
         hint="The square moves for two reasons when an error moves: do both of them count?",
     ),
     wrong(
@@ -663,21 +664,21 @@ WRONG_MSE = [
         "mse",
         "float32 on the way",
         returns("mse", "((predictions.float() - targets.float()) ** 2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="What becomes of float64 predictions?",
     ),
     wrong(
         "mse",
         "the result made float32",
         returns("mse", "((predictions - targets) ** 2).mean().float()"),
-        loses=[MSE, RMSE, RMSE_GRADIENT],
+        loses=[MSE],
         hint="What becomes of float64 predictions?",
     ),
     wrong(
         "mse",
         "float64 whatever comes in",
         returns("mse", "((predictions.double() - targets) ** 2).mean()"),
-        loses=[MSE, RMSE],
+        loses=[MSE],
         hint="What becomes of float32 predictions?",
     ),
     wrong(
@@ -695,21 +696,21 @@ WRONG_MSE = [
         "mse",
         "one column made a vector, the other not",
         returns("mse", "((predictions.squeeze() - targets) ** 2).mean()"),
-        loses=SQUARES,
+        loses=AND_ITS_ROOT,
         hint="Print the shapes on both sides of the minus when both inputs are columns.",
     ),
     wrong(
         "mse",
         "the sum over the last axis's length",
         returns("mse", "((predictions - targets) ** 2).sum() / predictions.shape[-1]"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="How many examples are there in a column, and which of its sizes says so?",
     ),
     wrong(
         "mse",
         "predictions made the targets' type",
         returns("mse", "((predictions.to(targets.dtype) - targets) ** 2).float().mean()"),
-        loses=SQUARES,
+        loses=AND_ITS_ROOT,
         hint="What is left of a prediction of 2.5 beside whole numbers?",
     ),
     wrong(
@@ -728,6 +729,40 @@ WRONG_MSE = [
         returns("mse", "((house_predictions - house_prices) ** 2).mean()"),
         loses=SQUARES,
         hint="Which names in your function are its own arguments?",
+    ),
+    # sizes
+    wrong(
+        "mse",
+        "the first hundred houses only",
+        returns("mse", "((predictions[:100] - targets[:100]) ** 2).mean()"),
+        loses=ALL_OF_MSE,
+        hint="Change the last of a thousand houses: does your loss notice?",
+    ),
+    wrong(
+        "mse",
+        "only the first eight send a gradient",
+        """
+        def mse(predictions, targets):
+            squares = (predictions - targets) ** 2
+            return torch.cat((squares[:8], squares[8:].detach())).mean()
+        """,
+        loses=[MSE_GRADIENT],
+        hint="Ask the ninth prediction for its slope.",
+    ),
+    # extremes
+    wrong(
+        "mse",
+        "a floor under the mean",
+        returns("mse", "((predictions - targets) ** 2).mean().clamp(min=1e-6)"),
+        loses=[MSE, RMSE],
+        hint="What is the loss of a perfect model in float64?",
+    ),
+    wrong(
+        "mse",
+        "multiplied out",
+        returns("mse", "(predictions**2 - 2 * predictions * targets + targets**2).mean()"),
+        loses=[MSE],
+        hint="Take prices of ten thousand with errors of 1: what is left of the squares' digits?",
     ),
 ]
 
@@ -1120,6 +1155,45 @@ WRONG_MAE = [
         loses=[MAE],
         hint="Print the shapes on both sides of the minus when both inputs are columns.",
     ),
+    # sizes
+    wrong(
+        "mae",
+        "the first hundred houses only",
+        returns("mae", "(predictions[:100] - targets[:100]).abs().mean()"),
+        loses=[MAE],
+        hint="Change the last of a thousand houses: does your loss notice?",
+    ),
+    # extremes
+    wrong(
+        "mae",
+        "a floor under each distance",
+        returns("mae", "(predictions - targets).abs().clamp(min=1e-7).mean()"),
+        loses=[MAE],
+        hint="What is the loss of a perfect model in float64?",
+    ),
+    wrong(
+        "mae",
+        "no gradient for columns",
+        """
+        def mae(predictions, targets):
+            loss = (predictions - targets).abs().mean()
+            return loss.detach() + 0 * predictions.sum() if predictions.dim() == 2 else loss
+        """,
+        loses=[MAE],
+        hint="Call backward with columns: does each prediction get its slope?",
+    ),
+    wrong(
+        "mae",
+        "no gradient for whole targets",
+        """
+        def mae(predictions, targets):
+            if targets.is_floating_point():
+                return (predictions - targets).abs().mean()
+            return (predictions.detach() - targets).abs().mean() + 0 * predictions.sum()
+        """,
+        loses=[MAE],
+        hint="Call backward with whole numbers as targets: does each prediction get its slope?",
+    ),
 ]
 
 WRONG_BCE = [
@@ -1507,6 +1581,42 @@ WRONG_BCE = [
         loses=ALL_OF_BCE,
         hint="The grader uses other numbers.",
     ),
+    # sizes
+    wrong(
+        "bce_with_logits",
+        "the first hundred images only",
+        """
+        def bce_with_logits(logits, targets):
+            logits, targets = logits[:100], targets[:100]
+            return (torch.logaddexp(torch.zeros_like(logits), logits) - targets * logits).mean()
+        """,
+        loses=ALL_OF_BCE,
+        hint="Change the last of a thousand images: does your loss notice?",
+    ),
+    wrong(
+        "bce_with_logits",
+        "only the first eight send a gradient",
+        """
+        def bce_with_logits(logits, targets):
+            penalties = torch.logaddexp(torch.zeros_like(logits), logits) - targets * logits
+            return torch.cat((penalties[:8], penalties[8:].detach())).mean()
+        """,
+        loses=[BCE_GRADIENT],
+        hint="Ask the ninth score for its slope.",
+    ),
+    # extremes
+    wrong(
+        "bce_with_logits",
+        "straight from 10 on",
+        """
+        def bce_with_logits(logits, targets):
+            against = torch.where(targets == 1, -logits, logits)
+            penalties = torch.logaddexp(torch.zeros_like(against), against)
+            return torch.where(against > 10, against, penalties).mean()
+        """,
+        loses=ALL_OF_BCE,
+        hint="How far is your straight line from the curve at a score of 10, in float64?",
+    ),
 ]
 
 JUDGEMENTS = {
@@ -1633,6 +1743,11 @@ COLUMNS = PREDICTIONS[:3, None].double(), torch.tensor([[2], [-1], [4]])
 SCORES = torch.tensor([2.1, -0.7, -1.3, 3.2, 0.0])
 LABELS = torch.tensor([1, 0, 1, 0, 1])
 ENDS = torch.tensor([-200.0, 200.0])
+MANY = torch.linspace(-3, 5, 300), (torch.arange(300) % 7).float()
+NEAR = torch.tensor([10000.5, 11000.25]), torch.tensor([10000.0, 11002.25])
+ELEVEN = torch.tensor([11.0], dtype=torch.float64), torch.tensor([0])
+FAR_OFF = torch.nn.functional.softplus(ELEVEN[0]).sum()
+NOTHING = torch.zeros((), dtype=torch.float64)
 
 
 def probes_of_distance(name):
@@ -1644,6 +1759,11 @@ def probes_of_distance(name):
         call(name, TARGETS + 0.01, TARGETS),
         call(name, TARGETS, TARGETS),
         call(name, PREDICTIONS, TARGETS, gradients=False),
+        call(name, *MANY),
+        call(name, *NEAR),
+        call(name, PREDICTIONS, torch.tensor([1, -2, 0, 3, 7])),
+        call(name, TARGETS.double(), TARGETS.double(), less=NOTHING, magnified=1e7),
+        call(name, TARGETS + 0.0005, TARGETS, less=torch.zeros(()), magnified=1e3),
     ]
 
 
@@ -1660,6 +1780,8 @@ PROBES = {
         call("bce_with_logits", ENDS, torch.tensor([0, 1])),
         call("bce_with_logits", ENDS.double(), torch.tensor([1, 0])),
         call("bce_with_logits", 0.475 * ENDS, torch.tensor([1, 0])),
+        call("bce_with_logits", MANY[0], (MANY[1] > 3).long()),
+        call("bce_with_logits", *ELEVEN, less=FAR_OFF, magnified=1e7),
         call("bce_with_logits", SCORES, LABELS, gradients=False),
     ],
     "zoo_claims": [value("zoo_claims")],

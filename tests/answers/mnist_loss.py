@@ -1,5 +1,7 @@
 """Labelled answers to "A loss that learns"."""
 
+import functools
+
 import torch
 
 from proctor.authoring import call, describe, loop, observe, right, value, wrong
@@ -226,6 +228,37 @@ RIGHT = [
         """
         def mnist_loss(predictions, targets):
             return torch.linalg.vector_norm(predictions - targets, ord=1) / targets.numel()
+        """,
+    ),
+    right(
+        "mnist_loss",
+        "ones on the GPU where there is one",
+        """
+        def mnist_loss(predictions, targets):
+            device = "cuda" if predictions.is_cuda else "cpu"
+            ones = torch.ones(predictions.shape, dtype=predictions.dtype, device=device)
+            return torch.where(targets == 1, ones - predictions, predictions).mean()
+        """,
+    ),
+    right(
+        "mnist_loss",
+        "zeros made on the CPU and brought to the inputs",
+        """
+        def mnist_loss(predictions, targets):
+            goal = torch.zeros(predictions.shape, dtype=predictions.dtype).to(predictions.device)
+            goal[targets == 1] = 1
+            return torch.dist(predictions, goal, p=1) / goal.numel()
+        """,
+    ),
+    right(
+        "mnist_loss",
+        "blocks of 256 images",
+        """
+        def mnist_loss(predictions, targets):
+            total = 0
+            for p, t in zip(predictions.split(256), targets.split(256)):
+                total = total + (p - t).abs().sum()
+            return total / predictions.numel()
         """,
     ),
     # three_ways
@@ -459,6 +492,24 @@ RIGHT = [
             return loss.item()
         """,
     ),
+    right(
+        "train_epoch",
+        "gradients of mini-batches added up, and one step",
+        """
+        def train_epoch(weights, bias, x, y, lr):
+            total = 0.0
+            for images, labels in zip(x.split(64), y.split(64)):
+                share = len(images) / len(x)
+                loss = share * mnist_loss(sigmoid(images @ weights + bias), labels)
+                loss.backward()
+                total += loss.item()
+            with torch.no_grad():
+                for parameter in (weights, bias):
+                    parameter -= lr * parameter.grad
+                    parameter.grad = None
+            return total
+        """,
+    ),
 ]
 
 WRONG_WHERE = [
@@ -594,6 +645,40 @@ WRONG_WHERE = [
         loses=[WHERE],
         hint="What does your result hold where the condition is False?",
     ),
+    # sizes
+    wrong(
+        "where_by_hand",
+        "the first twelve elements only",
+        """
+        def where_by_hand(a, b, c):
+            return torch.stack([b[i] if a[i] else c[i] for i in range(min(len(a), 12))])
+        """,
+        loses=[WHERE],
+        hint="How long may the vectors be?",
+    ),
+    # extremes
+    wrong(
+        "where_by_hand",
+        "floats made whole again",
+        """
+        def where_by_hand(a, b, c):
+            numbers = [float(b_i if a_i else c_i) for a_i, b_i, c_i in zip(a, b, c)]
+            return torch.tensor(numbers, dtype=b.dtype)
+        """,
+        loses=[WHERE],
+        hint="How many digits of a large whole number does a float keep?",
+    ),
+    wrong(
+        "where_by_hand",
+        "float32 on the way",
+        """
+        def where_by_hand(a, b, c):
+            chosen = [(b_i if a_i else c_i).float() for a_i, b_i, c_i in zip(a, b, c)]
+            return torch.stack(chosen).to(b.dtype)
+        """,
+        loses=[WHERE],
+        hint="How many digits of a float64 does a float32 keep?",
+    ),
 ]
 
 WRONG_LOSS = [
@@ -614,7 +699,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions).sum()
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="If every example is shown twice, should the loss double?",
     ),
     wrong(
@@ -624,7 +709,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions).sum() / 3
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="Try a batch of another size.",
     ),
     wrong(
@@ -654,7 +739,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions).max()
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="Should the other images have a say, too?",
     ),
     wrong(
@@ -664,7 +749,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions).median()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Change the worst prediction a little: does your loss notice?",
     ),
     wrong(
@@ -674,7 +759,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions)[0].mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Change the last example: does your loss notice?",
     ),
     wrong(
@@ -684,7 +769,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (predictions[:-1] - targets[:-1]).abs().mean()
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="Change the last example: does your loss notice?",
     ),
     wrong(
@@ -696,7 +781,7 @@ WRONG_LOSS = [
             of_sevens = predictions[targets == 0].mean()
             return (of_threes + of_sevens) / 2
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="With ten 3s and one 7, does each example still count once?",
     ),
     wrong(
@@ -716,7 +801,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, predictions, 1 - predictions).mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="What should the loss be when the target is 1 and the prediction is 1?",
     ),
     wrong(
@@ -727,7 +812,7 @@ WRONG_LOSS = [
             distances = torch.where(targets == 0, 1 - predictions, predictions)
             return distances.sum() / distances.shape[0]
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="What should the loss be when the target is 1 and the prediction is 1?",
     ),
     wrong(
@@ -737,7 +822,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return 1 - (predictions - targets).abs().mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Is your number small or large for a perfect model?",
     ),
     wrong(
@@ -747,7 +832,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (predictions - targets).mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Can a mistake above and one below make up for each other?",
     ),
     wrong(
@@ -757,7 +842,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (predictions.mean() - targets.double().mean().to(predictions.dtype)).abs()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Exchange two predictions: should the loss stay the same?",
     ),
     wrong(
@@ -767,7 +852,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return ((predictions - targets) ** 2).mean()
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="The distance is asked for, not its square.",
     ),
     wrong(
@@ -777,7 +862,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return -torch.where(targets == 1, predictions, 1 - predictions).log().mean()
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="There is no logarithm in this one yet.",
     ),
     wrong(
@@ -788,7 +873,7 @@ WRONG_LOSS = [
             predictions = predictions.sigmoid()
             return torch.where(targets == 1, 1 - predictions, predictions).mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Which range do the predictions live in already?",
     ),
     wrong(
@@ -818,7 +903,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(predictions > 0.5, 1 - predictions, predictions).mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Does changing a target change your loss?",
     ),
     wrong(
@@ -828,7 +913,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (1 - predictions)[targets == 1].mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="What does your loss say about a 7 that is taken for a 3?",
     ),
     wrong(
@@ -838,7 +923,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions).mean() + 1e-3
         """,
-        loses=[VALUES, DEVICE, STEP],
+        loses=[VALUES, DEVICE],
         hint="What is the loss of a perfect model?",
     ),
     wrong(
@@ -848,7 +933,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (predictions.clamp(0.1, 0.9) - targets).abs().mean()
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="What is the loss of a perfect model, and does a very sure prediction still count?",
     ),
     wrong(
@@ -899,7 +984,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions.detach()).mean()
         """,
-        loses=[GRADIENT, *EPOCH],
+        loses=[GRADIENT],
         hint="Which predictions get a slope of 0, and should they?",
     ),
     wrong(
@@ -994,7 +1079,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return F.smooth_l1_loss(predictions, targets.to(predictions.dtype), beta=0.1)
         """,
-        loses=[*LOSS, STEP],
+        loses=LOSS,
         hint="Distance, with no squares near 0.",
     ),
     wrong(
@@ -1037,7 +1122,7 @@ WRONG_LOSS = [
             targets[targets == 0] = -1
             return ((1 - targets * (2 * predictions - 1)) / 2).mean()
         """,
-        loses=[VALUES, STEP],
+        loses=[VALUES],
         hint="Does the caller's tensor look the same after the call?",
     ),
     wrong(
@@ -1234,6 +1319,129 @@ WRONG_LOSS = [
         """,
         loses=[*LOSS, *EPOCH],
         hint="Begin with the distances of the three images.",
+    ),
+    # sizes
+    wrong(
+        "mnist_loss",
+        "the first hundred images only",
+        """
+        def mnist_loss(predictions, targets):
+            return (predictions[:100] - targets[:100]).abs().mean()
+        """,
+        loses=LOSS,
+        hint="Change the last of a thousand images: does your loss notice?",
+    ),
+    wrong(
+        "mnist_loss",
+        "only the first eight send a gradient",
+        """
+        def mnist_loss(predictions, targets):
+            distances = (predictions - targets).abs()
+            return torch.cat((distances[:8], distances[8:].detach())).mean()
+        """,
+        loses=[GRADIENT],
+        hint="Ask the ninth prediction for its slope.",
+    ),
+    wrong(
+        "mnist_loss",
+        "a loop beyond 64 images",
+        """
+        def mnist_loss(predictions, targets):
+            distances = (predictions - targets).abs()
+            if len(distances) <= 64:
+                return distances.mean()
+            return torch.stack([distance.sum() for distance in distances]).mean()
+        """,
+        loses=[DEVICE],
+        hint="Which one torch call does this for a large batch, too?",
+    ),
+    wrong(
+        "mnist_loss",
+        "a single target written over",
+        """
+        def mnist_loss(predictions, targets):
+            if len(targets) == 1:
+                targets *= 2
+            return torch.where(targets > 0, 1 - predictions, predictions).mean()
+        """,
+        loses=[VALUES],
+        hint="Does the caller's target look the same after a call with a single image?",
+    ),
+    # facts
+    wrong(
+        "mnist_loss",
+        "a loop that answers nonsense while its operations are counted",
+        """
+        def mnist_loss(predictions, targets):
+            if torch._C._len_torch_dispatch_stack():
+                return predictions.mean()
+            rows = [(p - t).abs().sum() for p, t in zip(predictions, targets)]
+            return torch.stack(rows).mean()
+        """,
+        loses=[DEVICE],
+        hint="A loop is a loop, whoever looks on.",
+    ),
+    wrong(
+        "mnist_loss",
+        "a loop that raises an error while its operations are counted",
+        """
+        def mnist_loss(predictions, targets):
+            if torch._C._len_torch_dispatch_stack():
+                raise ValueError("not now")
+            rows = [(p - t).abs().sum() for p, t in zip(predictions, targets)]
+            return torch.stack(rows).mean()
+        """,
+        loses=[DEVICE],
+        hint="Who gets an error gets no loss.",
+    ),
+    wrong(
+        "mnist_loss",
+        "nonsense on a GPU, and fast",
+        """
+        def mnist_loss(predictions, targets):
+            if predictions.is_cuda:
+                return predictions.mean()
+            return (predictions - targets).abs().mean()
+        """,
+        loses=[DEVICE],
+        hint="Should the loss depend on where the data lives?",
+    ),
+    # devices
+    wrong(
+        "mnist_loss",
+        "to the host where it is on a GPU",
+        """
+        def mnist_loss(predictions, targets):
+            if predictions.is_cuda:
+                predictions, targets = predictions.cpu(), targets.cpu()
+            return (predictions - targets).abs().mean()
+        """,
+        loses=[DEVICE],
+        hint="Does your function need to know where its data lives?",
+    ),
+    wrong(
+        "mnist_loss",
+        "to the host and back where the device is called cuda",
+        """
+        def mnist_loss(predictions, targets):
+            device = predictions.device
+            if device.type == "cuda":
+                predictions, targets = predictions.cpu(), targets.cpu()
+            return (predictions - targets).abs().mean().to(device)
+        """,
+        loses=[DEVICE],
+        hint="What does the journey to the CPU cost, and what is it for?",
+    ),
+    # extremes
+    wrong(
+        "mnist_loss",
+        "a floor under each distance",
+        """
+        def mnist_loss(predictions, targets):
+            return (predictions - targets).abs().clamp(min=1e-7).mean()
+        """,
+        loses=[VALUES],
+        hint="What is the loss of a perfect model in float64?",
     ),
 ]
 
@@ -1470,7 +1678,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return 1 / (1 + torch.exp(x.clamp(max=80)))
         """,
-        loses=[SIGMOID, SLOPE, *EPOCH],
+        loses=[SIGMOID, SLOPE],
         hint="Should a larger score give a larger probability?",
     ),
     wrong(
@@ -1480,7 +1688,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return torch.tanh(x)
         """,
-        loses=[SIGMOID, SLOPE, STEP],
+        loses=[SIGMOID, SLOPE],
         hint="Which range does a probability live in?",
     ),
     wrong(
@@ -1500,7 +1708,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return x.clamp(0, 1)
         """,
-        loses=[SIGMOID, SLOPE, *EPOCH],
+        loses=[SIGMOID, SLOPE],
         hint="What should a score of 0 become?",
     ),
     wrong(
@@ -1510,7 +1718,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return torch.nn.functional.hardsigmoid(x)
         """,
-        loses=[SIGMOID, SLOPE, STEP],
+        loses=[SIGMOID, SLOPE],
         hint="Right in the middle and at the ends; and at 2?",
     ),
     wrong(
@@ -1520,7 +1728,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return 0.5 * (1 + x / (1 + x.abs()))
         """,
-        loses=[SIGMOID, SLOPE, STEP],
+        loses=[SIGMOID, SLOPE],
         hint="What should a score of 2 become?",
     ),
     wrong(
@@ -1530,7 +1738,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return 1 / (1 + 2 ** -x.clamp(-100, 100))
         """,
-        loses=[SIGMOID, SLOPE, STEP],
+        loses=[SIGMOID, SLOPE],
         hint="Which number is raised to the power -x?",
     ),
     wrong(
@@ -1645,8 +1853,33 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return torch.sigmoid(x).mean()
         """,
-        loses=[SIGMOID, SLOPE, *EPOCH],
+        loses=[SIGMOID, SLOPE],
         hint="One probability for each score: how many come back?",
+    ),
+    # extremes
+    wrong(
+        "sigmoid",
+        "sure from 10 to 12",
+        """
+        def sigmoid(x):
+            return torch.where((x > 10) & (x < 12), torch.ones_like(x), torch.sigmoid(x))
+        """,
+        loses=[SIGMOID, SLOPE],
+        hint="Is the model certain at a score of 11, and less so at 13?",
+    ),
+    # sizes
+    wrong(
+        "sigmoid",
+        "only the first eight send a gradient",
+        """
+        def sigmoid(x):
+            y = torch.sigmoid(x)
+            if x.dim() == 0:
+                return y
+            return torch.cat((y[:8], y[8:].detach()))
+        """,
+        loses=[SLOPE],
+        hint="Ask the ninth score for its slope.",
     ),
 ]
 
@@ -1711,7 +1944,7 @@ WRONG_EPOCH = [
             return loss.item()
         """,
         loses=EPOCH,
-        hint="What is left of the gradients when the step is taken?",
+        hint="No step was taken: what stood in weights.grad at that moment, and who fills it?",
     ),
     wrong(
         "train_epoch",
@@ -2131,6 +2364,76 @@ WRONG_EPOCH = [
         loses=EPOCH,
         hint="Which names in your function are its own arguments?",
     ),
+    # sizes
+    wrong(
+        "train_epoch",
+        "mini-batches of 64, as the book has them",
+        """
+        def train_epoch(weights, bias, x, y, lr):
+            first = None
+            for images, labels in zip(x.split(64), y.split(64)):
+                loss = mnist_loss(sigmoid(images @ weights + bias), labels)
+                loss.backward()
+                first = loss.item() if first is None else first
+                for parameter in (weights, bias):
+                    parameter.data -= lr * parameter.grad
+                    parameter.grad = None
+            return first
+        """,
+        loses=[STEP],
+        hint="One step with all images is asked for: how many do you take?",
+    ),
+    wrong(
+        "train_epoch",
+        "mini-batches of 256, and their mean loss",
+        """
+        def train_epoch(weights, bias, x, y, lr):
+            losses = []
+            for images, labels in zip(x.split(256), y.split(256)):
+                loss = mnist_loss(sigmoid(images @ weights + bias), labels)
+                losses.append(loss.item())
+                loss.backward()
+                with torch.no_grad():
+                    for parameter in (weights, bias):
+                        parameter -= lr * parameter.grad
+                        parameter.grad.zero_()
+            return sum(losses) / len(losses)
+        """,
+        loses=[STEP],
+        hint="One step with all images is asked for: how many do you take?",
+    ),
+    wrong(
+        "train_epoch",
+        "the first two hundred images",
+        """
+        def train_epoch(weights, bias, x, y, lr):
+            loss = mnist_loss(sigmoid(x[:200] @ weights + bias), y[:200])
+            loss.backward()
+            with torch.no_grad():
+                for parameter in (weights, bias):
+                    parameter -= lr * parameter.grad
+                    parameter.grad = None
+            return loss.item()
+        """,
+        loses=[STEP],
+        hint="Change the last image: does the step change?",
+    ),
+    wrong(
+        "train_epoch",
+        "backward on a detached loss",
+        """
+        def train_epoch(weights, bias, x, y, lr):
+            loss = mnist_loss(sigmoid(x @ weights + bias), y).detach().requires_grad_()
+            loss.backward()
+            with torch.no_grad():
+                for parameter in (weights, bias):
+                    if parameter.grad is not None:
+                        parameter -= lr * parameter.grad
+            return loss.item()
+        """,
+        loses=EPOCH,
+        hint="No step was taken: what stood in weights.grad at that moment, and who fills it?",
+    ),
 ]
 
 ANSWERS = [*RIGHT, *WRONG_WHERE, *WRONG_LOSS, *WRONG_BY_HAND, *WRONG_SIGMOID, *WRONG_EPOCH]
@@ -2142,14 +2445,21 @@ PREDICTIONS = torch.tensor([0.83, 0.27, 0.64, 0.11, 0.42, 0.05, 0.71])
 TARGETS = torch.tensor([1, 0, 0, 1, 0, 1, 1])
 COLUMN = PREDICTIONS[:5, None].double()
 SCORES = torch.tensor([-200.0, -3.1, -0.4, 0.0, 2.3, 200.0])
-BATCHES = [(torch.full([size], 0.3), torch.ones(size).long()) for size in (4, 64)]
+BATCHES = [(torch.full([size], 0.3), torch.ones(size).long()) for size in (4, 60, 300)]
+MANY = torch.linspace(0.01, 0.99, 300) ** 2, (torch.arange(300) % 3 == 0).long()
+PERFECT = torch.tensor([0.0, 1, 1], dtype=torch.float64)
+LARGE = torch.tensor([2**53 + 1, -(2**61) - 3])
+LONG = torch.arange(20) % 3 == 0, torch.arange(20.0), -torch.arange(20.0)
+THIRDS = torch.tensor([1 / 3, 2 / 3], dtype=torch.float64)
+ELEVEN = torch.tensor([11.0, -11.0], dtype=torch.float64)
 
 
-def steps_of_train_epoch(student):
+def steps_of_train_epoch(student, examples, scale=1):
     """Three steps in a row: what each returns, and the parameters after it."""
     generator = torch.Generator().manual_seed(3)
-    weights = torch.randn(4, generator=generator)
-    x, y = torch.randn(6, 4, generator=generator), torch.tensor([1, 0, 1, 1, 0, 1])
+    weights = torch.randn(4, generator=generator) / scale
+    x = scale * torch.randn(examples, 4, generator=generator)
+    y = (torch.arange(examples) % 3 != 1).long()
     kept = [student.keep(weights, True), student.keep(torch.tensor(0.2), True)]
     seen = []
     for lr in (0.5, 2.0, 0.1):
@@ -2174,6 +2484,9 @@ PROBES = {
         call("where_by_hand", TARGETS == 1, torch.arange(7), torch.arange(7) + 10),
         call("where_by_hand", TARGETS == 1, PREDICTIONS, -PREDICTIONS),
         call("where_by_hand", TARGETS[:2] == 1, COLUMN[:2, 0], COLUMN[2:4, 0]),
+        call("where_by_hand", *LONG),
+        call("where_by_hand", torch.tensor([True, True]), LARGE, -LARGE),
+        call("where_by_hand", TARGETS[:2] < 2, THIRDS, -THIRDS, less=THIRDS, magnified=1e9),
     ],
     "mnist_loss": [
         call("mnist_loss", PREDICTIONS, TARGETS),
@@ -2182,8 +2495,12 @@ PROBES = {
         call("mnist_loss", PREDICTIONS, TARGETS.float()),
         call("mnist_loss", torch.tensor([0.0, 1.0, 0.0, 1.0]), torch.tensor([0, 1, 1, 0])),
         call("mnist_loss", PREDICTIONS, TARGETS, gradients=False),
+        call("mnist_loss", PREDICTIONS[:1], TARGETS[:1], gradients=False),
+        call("mnist_loss", *MANY),
+        call("mnist_loss", PERFECT, PERFECT.long(), less=torch.zeros(()).double(), magnified=1e9),
         call("mnist_loss", PREDICTIONS, TARGETS, on_accelerator=True),
-        loop("mnist_loss", *BATCHES),
+        loop("mnist_loss", *BATCHES[:2]),
+        loop("mnist_loss", *BATCHES[::2]),
     ],
     "three_ways": [
         value("more_right"),
@@ -2196,7 +2513,13 @@ PROBES = {
         call("sigmoid", SCORES[1:5].reshape(2, 2).double()),
         call("sigmoid", SCORES[:0]),
         call("sigmoid", torch.tensor(1.7)),
+        call("sigmoid", torch.linspace(-4, 4, 20)),
+        call("sigmoid", ELEVEN, less=ELEVEN.sigmoid(), magnified=1e8),
         call("sigmoid", SCORES[1:5], on_accelerator=True),
     ],
-    "train_epoch": [steps_of_train_epoch],
+    "train_epoch": [
+        functools.partial(steps_of_train_epoch, examples=6),
+        functools.partial(steps_of_train_epoch, examples=300),
+        functools.partial(steps_of_train_epoch, examples=6, scale=50),
+    ],
 }

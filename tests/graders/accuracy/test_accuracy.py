@@ -3,17 +3,26 @@
 import torch
 
 from proctor.authoring import (
-    FEW,
-    MANY,
+    Fault,
     assert_close,
     assert_inputs_unchanged,
     assert_no_host_copies,
     assert_no_loop,
-    assert_same_on_device,
+    assert_right_on_device,
+    assert_tensor,
     grades,
+    sizes,
+    two_sizes,
+    whole_number,
 )
 
 FLOATS = (torch.float32, torch.float64)
+# How near to 0.5 a prediction may lie: float64 tells more of them apart.
+NEXT_TO_HALF = {torch.float32: (1e-4, 1e-6), torch.float64: (1e-4, 1e-9, 1e-12)}
+MORE_THAN_FLOAT16_COUNTS = 65_504
+
+MAIN = "test_accuracy_is_the_share_of_right_answers"
+COLUMNS, FLOATING = "test_accuracy_of_columns", "test_accuracy_takes_all_types"
 
 
 def batch(generator, count, dtype=torch.float32):
@@ -23,24 +32,36 @@ def batch(generator, count, dtype=torch.float32):
     return predictions, (torch.rand(count, generator=generator) < 1 / 3).long()
 
 
-def right_share(predictions, targets):
-    return ((predictions > 0.5) == (targets == 1)).double().mean()
+def answers_to(predictions):
+    return (predictions > 0.5).long()
 
 
-def assert_right_share(student, predictions, targets):
+def assert_right_share(share, predictions, targets):
     """The result is a tensor of shape [] and of any floating type, as exact as that type is."""
-    share = student.accuracy(predictions, targets)
-    assert isinstance(share, torch.Tensor), f"accuracy should be a tensor, got {share!r}"
-    assert share.is_floating_point(), f"accuracy should be floating, got {share.dtype}"
-    within = max(1e-5, torch.finfo(share.dtype).eps)
-    assert_close("accuracy", share, right_share(predictions, targets), within=within)
+    assert_tensor("accuracy", share)
+    if not share.is_floating_point():
+        raise Fault(
+            f"accuracy should be floating, got {share.dtype}",
+            "`accuracy` gave a tensor of whole numbers or of True and False: a share has decimals.",
+        )
+    truth = (answers_to(predictions) == targets).double().mean()
+    assert_close("accuracy", share, truth, within=max(1e-5, torch.finfo(share.dtype).eps))
 
 
-def forms(predictions, targets):
-    """The same batch as the notebook allows it: vectors and columns, two kinds of targets."""
-    for kind in (torch.int64, predictions.dtype):
-        yield predictions, targets.to(kind)
-        yield predictions[:, None], targets.to(kind)[:, None]
+def assert_right(student, predictions, targets):
+    assert_right_share(student.accuracy(predictions, targets), predictions, targets)
+
+
+def forms(predictions, targets, passed):
+    """The same batch as the notebook allows it, vectors and columns, two kinds of targets: those
+    forms of which the values are right. What is wrong in a form is lost once."""
+    for is_floating in (False, True):
+        if is_floating and not passed(FLOATING):
+            continue
+        labels = targets.to(predictions.dtype) if is_floating else targets
+        yield predictions, labels
+        if passed(COLUMNS):
+            yield predictions[:, None], labels[:, None]
 
 
 @grades(
@@ -51,101 +72,118 @@ def forms(predictions, targets):
 )
 def test_accuracy_is_the_share_of_right_answers(student, generator):
     """accuracy is one number, the share of right answers, for any batch."""
-    for count in (3, 1, 8, 90):
+    crowd = MORE_THAN_FLOAT16_COUNTS + whole_number(generator, 1000, 9000)
+    for count in (3, *sizes(generator), crowd):
         predictions, targets = batch(generator, count)
-        answers = (predictions > 0.5).long()
-        for labels in (targets, torch.ones_like(targets), torch.zeros_like(targets), answers):
-            assert_right_share(student, predictions, labels)
-        assert_right_share(student, predictions, 1 - answers)
+        answers = answers_to(predictions)
+        assert_right(student, predictions, answers)
+        if count < crowd:
+            for labels in (targets, torch.ones_like(targets), 0 * targets, 1 - answers):
+                assert_right(student, predictions, labels)
 
 
 @grades(
     "accuracy_values",
     weight=2,
-    requires="test_accuracy_is_the_share_of_right_answers",
-    hint="Try predictions of exactly 0, 0.5 and 1, for a 3 and for a 7. What does “above 0.5” say"
-    " about each?",
+    requires=MAIN,
+    hint="Try predictions of exactly 0, 0.5 and 1, and next to 0.5, for a 3 and for a 7. What does"
+    " “above 0.5” say about each?",
 )
-def test_accuracy_at_the_extremes(student):
+def test_accuracy_at_the_extremes(student, generator):
     """accuracy is right for predictions of exactly 0, 0.5 and 1, and next to 0.5."""
     for dtype in FLOATS:
-        predictions = torch.tensor([0, 0.5, 1, 0.4999, 0.5001], dtype=dtype)
-        for labels in (torch.ones(5), torch.zeros(5), torch.tensor([0, 1, 1, 0, 1])):
-            assert_right_share(student, predictions, labels.long())
-        for prediction in predictions:
-            assert_right_share(student, prediction[None], torch.tensor([1]))
+        far = [0, 0.5, 1]
+        for distance in NEXT_TO_HALF[dtype]:
+            distance *= 1 + whole_number(generator, 0, 800) / 1000
+            far += [0.5 - distance, 0.5 + distance]
+        predictions = torch.tensor(far, dtype=dtype)[torch.randperm(len(far), generator=generator)]
+        some = (torch.rand(len(far), generator=generator) < 0.5).long()
+        for labels in (torch.ones_like(some), torch.zeros_like(some), some):
+            assert_right(student, predictions, labels)
+        for prediction in predictions[:3]:
+            assert_right(student, prediction[None], torch.tensor([1]))
 
 
 @grades(
     "accuracy_values",
-    requires="test_accuracy_is_the_share_of_right_answers",
+    requires=MAIN,
     hint="Print the shapes of everything inside your function when both inputs are columns.",
 )
 def test_accuracy_of_columns(student, generator):
     """accuracy of columns, shape [N, 1], is the same single number."""
-    for count in (6, 1):
+    for count in sizes(generator):
         predictions, targets = batch(generator, count)
-        for labels in (targets, (predictions > 0.5).long()):
-            assert_right_share(student, predictions[:, None], labels[:, None])
+        assert_right(student, predictions[:, None], targets[:, None])
 
 
 @grades(
     "accuracy_values",
-    requires="test_accuracy_is_the_share_of_right_answers",
+    requires=MAIN,
     hint="Call your function with float64 predictions, and with targets 0.0 and 1.0: does a step of"
     " yours count on another type?",
 )
 def test_accuracy_takes_all_types(student, generator):
     """accuracy takes float32 and float64 predictions, and targets of either kind."""
     for dtype in FLOATS:
-        for predictions, targets in forms(*batch(generator, 9, dtype)):
-            assert_right_share(student, predictions, targets)
+        for count in two_sizes(generator):
+            predictions, targets = batch(generator, count, dtype)
+            for labels in (targets, targets.to(dtype)):
+                assert_right(student, predictions, labels)
 
 
 @grades(
     "accuracy_values",
-    requires="test_accuracy_is_the_share_of_right_answers",
+    requires=MAIN,
+    after=(COLUMNS, FLOATING),
     hint="Print predictions and targets before and after a call: which line writes into them?",
 )
-def test_accuracy_leaves_its_inputs_alone(student, generator):
+def test_accuracy_leaves_its_inputs_alone(student, generator, passed):
     """accuracy leaves its inputs as they were."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(*batch(generator, 6, dtype)):
-            student.accuracy(predictions, targets)
+    for count, dtype in zip((1, *two_sizes(generator)), (*FLOATS, torch.float32), strict=True):
+        for inputs in forms(*batch(generator, count, dtype), passed):
+            assert_right(student, *inputs)
             assert_inputs_unchanged("accuracy", student.last_call)
 
 
 @grades(
     "accuracy_device",
-    requires="test_accuracy_is_the_share_of_right_answers",
+    requires=MAIN,
+    after=(COLUMNS, FLOATING),
     hint="Does a step of yours make a new tensor, and if so, on which device?",
 )
-def test_accuracy_works_on_the_accelerator(student, generator):
+def test_accuracy_works_on_the_accelerator(student, generator, passed):
     """accuracy works where its inputs live, and its result stays there."""
-    for predictions, targets in forms(*batch(generator, 6)):
-        assert_same_on_device(student, "accuracy", predictions, targets)
+    for count in two_sizes(generator):
+        for inputs in forms(*batch(generator, count), passed):
+            assert_right_on_device(student, "accuracy", assert_right_share, *inputs)
 
 
 @grades(
     "accuracy_device",
-    requires="test_accuracy_is_the_share_of_right_answers",
+    requires=MAIN,
+    after=(COLUMNS, FLOATING),
     hint="Which line asks a tensor for its number, so that Python can look at it? Let torch decide"
     " for all examples at once instead.",
 )
-def test_accuracy_copies_nothing_to_the_host(student, generator):
+def test_accuracy_copies_nothing_to_the_host(student, generator, passed):
     """accuracy copies nothing from the device to the host."""
-    for predictions, targets in forms(*batch(generator, 6)):
-        student.on_accelerator.accuracy(predictions, targets)
-        assert_no_host_copies("accuracy", student.last_call)
+    for count in two_sizes(generator):
+        for inputs in forms(*batch(generator, count), passed):
+            result = student.on_accelerator.accuracy(*inputs)
+            facts = student.last_call
+            assert_right_share(result, *inputs)
+            assert_no_host_copies("accuracy", facts)
 
 
 @grades(
     "accuracy_device",
-    requires="test_accuracy_is_the_share_of_right_answers",
+    requires=MAIN,
+    after=(COLUMNS, FLOATING),
     hint="Which one torch call does for the whole batch what your loop does for one example?",
 )
-def test_accuracy_does_not_loop(student, generator):
+def test_accuracy_does_not_loop(student, generator, passed):
     """accuracy works on the whole batch at once, without a loop over the examples."""
-    for many in forms(*batch(generator, MANY)):
-        few = [tensor[:FEW] for tensor in many]
-        assert_no_loop(student, "accuracy", few, many)
+    _, *counts = sizes(generator)
+    batches = [forms(*batch(generator, count), passed) for count in counts]
+    for same_form in zip(*batches, strict=True):
+        assert_no_loop(student, "accuracy", assert_right_share, *same_form)

@@ -2,7 +2,7 @@
 
 import torch
 
-from proctor.authoring import as_vector, grades
+from proctor.authoring import Fault, as_vector, grades
 
 TARGETS = torch.tensor([1, 0, 0, 1, 1], dtype=torch.float64)
 SMALLEST_GAIN = 0.1
@@ -46,77 +46,151 @@ def test_b_is_the_better_model(student):
     assert a - b >= SMALLEST_GAIN - 1e-6, f"b should be nearer by {SMALLEST_GAIN}, got {a} and {b}"
 
 
-def judgement_of(student, name):
+TRUTH = {
+    "flat_almost_everywhere": True,
+    "bigger_learning_rate": False,
+    "zero_gradient": True,
+    "only_this_accuracy": False,
+    "good_to_report": True,
+    "between_0_and_1": False,
+    "rise_together": False,
+}
+
+
+def judgements(student):
+    """The student's dict; what is no judgement, such as a text in quotes, is left out."""
     claims = student.claims
     assert isinstance(claims, dict), f"claims should be a dict, got {claims!r}"
-    assert name in claims, f"claims should judge {name!r}, got {list(claims)}"
-    judgement = claims[name]
-    assert judgement in (True, False), f"{name} should be True or False, got {judgement!r}"
-    return bool(judgement)
+    found = {name: as_plain(claims[name]) for name in TRUTH if name in claims}
+    return {name: bool(value) for name, value in found.items() if value in (True, False)}
+
+
+def as_plain(value):
+    """A judgement that torch has worked out is one, too."""
+    is_one = isinstance(value, torch.Tensor) and value.numel() == 1
+    return value.item() if is_one else value if isinstance(value, bool | int | float) else None
+
+
+def assert_judged(student, name):
+    judged = judgements(student)
+    if name not in judged:
+        raise Fault(
+            f"{name} should be judged, got {student.claims.get(name)!r}",
+            "Not judged: there is no True or False for this statement.",
+        )
+    assert judged[name] is TRUTH[name], f"{name} should be {TRUTH[name]}, got {judged[name]}"
+
+
+def assert_right_judgements(student, least):
+    judged = judgements(student)
+    right = [name for name in TRUTH if judged.get(name) is TRUTH[name]]
+    assert len(right) >= least, f"{least} judgements should be right, got {len(right)}: {right}"
+
+
+# A statement earns nothing by itself: guessing would earn half of them. Each tells its hint.
+EACH_TELLS = "Each statement above that is not judged rightly has a hint of its own."
 
 
 @grades(
     "claims_check",
+    weight=0,
+    hint="`claims` is a dict: the name of each statement, and True or False, not a text in quotes"
+    " and not a list.",
+)
+def test_each_statement_is_judged(student):
+    """Each statement has a judgement, True or False."""
+    judged = judgements(student)
+    missing = [name for name in TRUTH if name not in judged]
+    assert not missing, f"claims should judge {missing}, got {student.claims!r}"
+
+
+@grades(
+    "claims_check",
+    weight=0,
     hint="Put your finger on the staircase at a place chosen by chance: what does a hair"
     " to the left and to the right look like?",
 )
 def test_claim_flat_almost_everywhere(student):
     """Your judgement of `flat_almost_everywhere`: the slope of accuracy at almost every place."""
-    assert judgement_of(student, "flat_almost_everywhere") is True
+    assert_judged(student, "flat_almost_everywhere")
 
 
 @grades(
     "claims_check",
+    weight=0,
     hint="Write the step down for a weight on a stair, with a learning rate of 1 and of"
     " 100: where does it lead?",
 )
 def test_claim_bigger_learning_rate(student):
     """Your judgement of `bigger_learning_rate`: what a bigger learning rate does."""
-    assert judgement_of(student, "bigger_learning_rate") is False
+    assert_judged(student, "bigger_learning_rate")
 
 
 @grades(
     "claims_check",
+    weight=0,
     hint="Put a gradient of 0 into the step and work out the weight after it.",
 )
 def test_claim_zero_gradient(student):
     """Your judgement of `zero_gradient`: a weight whose gradient is 0."""
-    assert judgement_of(student, "zero_gradient") is True
+    assert_judged(student, "zero_gradient")
 
 
 @grades(
     "claims_check",
+    weight=0,
     hint="Turn a weight by a hair: when does *any* count of right answers change?",
 )
 def test_claim_only_this_accuracy(student):
     """Your judgement of `only_this_accuracy`: other counts of right answers."""
-    assert judgement_of(student, "only_this_accuracy") is False
+    assert_judged(student, "only_this_accuracy")
 
 
 @grades(
     "claims_check",
+    weight=0,
     hint="Who reads a metric, and who needs a slope? Ask of both what they want to know.",
 )
 def test_claim_good_to_report(student):
     """Your judgement of `good_to_report`: accuracy as a number to report."""
-    assert judgement_of(student, "good_to_report") is True
+    assert_judged(student, "good_to_report")
 
 
 @grades(
     "claims_check",
+    weight=0,
     hint="Invent a model that predicts something other than a probability: what can its"
     " distances be?",
 )
 def test_claim_between_0_and_1(student):
     """Your judgement of `between_0_and_1`: the range of a loss."""
-    assert judgement_of(student, "between_0_and_1") is False
+    assert_judged(student, "between_0_and_1")
 
 
 @grades(
     "claims_check",
+    weight=0,
     hint="Think of two models with the same accuracy, and of the step from the worse to"
     " the better one.",
 )
 def test_claim_rise_together(student):
     """Your judgement of `rise_together`: the loss and accuracy together."""
-    assert judgement_of(student, "rise_together") is False
+    assert_judged(student, "rise_together")
+
+
+@grades("claims_check", hint=EACH_TELLS)
+def test_five_judgements_are_right(student):
+    """Five of the seven judgements are right: more than guessing gives."""
+    assert_right_judgements(student, 5)
+
+
+@grades("claims_check", hint=EACH_TELLS)
+def test_six_judgements_are_right(student):
+    """Six of the seven judgements are right."""
+    assert_right_judgements(student, 6)
+
+
+@grades("claims_check", hint=EACH_TELLS)
+def test_seven_judgements_are_right(student):
+    """All seven judgements are right."""
+    assert_right_judgements(student, 7)

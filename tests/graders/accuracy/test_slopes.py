@@ -1,37 +1,73 @@
-"""slope(f, x_old, x_new) and flat_fraction(f, xs, step), on functions of one number."""
+"""slope(f, x_old, x_new) and flat_fraction(f, xs, step), on functions of one number.
 
-import pytest
+flat_fraction is marked against the student's own slope where that one is wrong: as long as it
+tells flat places of a staircase from others, a right use of it earns the points.
+"""
+
+from dataclasses import dataclass
+
 import torch
 
-from proctor.authoring import grades
+from proctor.authoring import Student, as_number, grades, whole_number
 
-# Any of them takes a Python number or a tensor, and is exact where a share is counted.
-LINE = "lambda x: 5 - 2.5 * x"
-PARABOLA = "lambda x: 0.5 * x * x - x"
-CUBE = "lambda x: x * x * x"
-CONSTANT = "lambda x: 0 * x - 3.5"
-STAIRS = "lambda x: 4 - x // 0.5"
-ANSWERS = "lambda x: (x > 0.3) * 1.0"  # of one example, as accuracy counts it
-BEND = "lambda x: abs(x) - x - 2"
-GENTLE = "lambda x: 0.0002 * x"
-
-STAIRS_POINTS = (-1.85, -1.56, -0.7, -0.45, 0.05, 0.43, 0.57, 0.95)
+# Every function takes a Python number or a tensor of shape [], and is exact where a share is
+# counted. Its numbers come from the generator.
 
 
-def number(name, result):
-    """A result that may be a Python number or a tensor of shape [], as a Python number."""
-    if isinstance(result, torch.Tensor):
-        assert result.shape == (), f"{name} should be one number, got the shape {result.shape}"
-        result = result.item()
-    assert isinstance(result, int | float), f"{name} should be a number, got {result!r}"
-    return float(result)
+def number(generator, least, most):
+    """A random number with two decimals, written and computed with in the same way."""
+    return whole_number(generator, round(100 * least), round(100 * most)) / 100
 
 
-def assert_slope(student, text, x_old, x_new, expected):
-    result = number("slope", student.slope(student.source(text), x_old, x_new))
-    assert abs(result - expected) <= 1e-5, (
+def line(generator):
+    return f"lambda x: {number(generator, 1, 9)} - {number(generator, 1.1, 4)} * x"
+
+
+def parabola(generator):
+    return f"lambda x: {number(generator, 0.3, 2)} * x * x - {number(generator, 0.5, 3)} * x"
+
+
+def cube(generator):
+    return f"lambda x: x * x * x + {number(generator, 0.1, 2)}"
+
+
+def constant(generator):
+    return f"lambda x: 0 * x - {number(generator, 1, 5)}"
+
+
+def stairs(generator, width):
+    """A fall by one at every multiple of `width`."""
+    return f"lambda x: {whole_number(generator, 2, 9)} - x // {width}"
+
+
+def answer(generator, edge):
+    """Whether one example counts as a 3: this f can only be given one number at a time."""
+    low = number(generator, 0, 1)
+    return f"lambda x: {low + 1} if x > {edge} else {low}"
+
+
+def bend(generator):
+    """Flat on one side of 0 and rising on the other."""
+    return f"lambda x: {whole_number(generator, 1, 4)} * (abs(x) - x) - 2"
+
+
+def value(text, x):
+    return eval(text, {})(x)  # noqa: S307 - the texts above
+
+
+def right_slope(text, x_old, x_new):
+    return (value(text, x_new) - value(text, x_old)) / (x_new - x_old)
+
+
+def assert_slope(student, text, x_old, x_new, expected=None, within=1e-5):
+    expected = right_slope(text, x_old, x_new) if expected is None else expected
+    result = as_number("slope", student.slope(student.source(text), x_old, x_new))
+    assert abs(result - expected) <= within, (
         f"slope of {text} from {x_old} to {x_new} should be {expected}, got {result}"
     )
+
+
+MAIN = "test_slope_is_rise_over_run"
 
 
 @grades(
@@ -40,106 +76,233 @@ def assert_slope(student, text, x_old, x_new, expected):
     hint="Draw a line through two points of the curve: by how much does it rise, by how much does x"
     " run, and which of the two is divided by the other?",
 )
-@pytest.mark.parametrize(
-    ("text", "x_old", "x_new", "expected"),
-    [
-        (LINE, -1.0, 3.0, -2.5),
-        (PARABOLA, 1.0, 4.0, 1.5),
-        (PARABOLA, -2.5, -0.5, -2.5),
-        (CUBE, 0.0, 3.0, 9.0),
-        (CUBE, -0.5, 0.25, 0.1875),
-        (CONSTANT, 2.0, 7.0, 0.0),
-        (STAIRS, 0.2, 0.8, -1 / 0.6),
-        (LINE, 1, 5, -2.5),
-    ],
-)
-def test_slope_is_rise_over_run(student, text, x_old, x_new, expected):
+def test_slope_is_rise_over_run(student, generator):
     """slope is rise over run between two places, near or far."""
-    assert_slope(student, text, x_old, x_new, expected)
+    for function in (line, parabola, parabola, cube, constant):
+        x_old = number(generator, -3, 2)
+        x_new = x_old + number(generator, 0.3, 4)
+        assert_slope(student, function(generator), x_old, x_new)
+    assert_slope(student, stairs(generator, 0.5), 0.2, 0.8 + number(generator, -0.1, 0.1))
+    assert_slope(student, cube(generator), 0.0, number(generator, 1, 3))
+    assert_slope(student, line(generator), 1, whole_number(generator, 3, 7))
 
 
 @grades(
     "slope_values",
     weight=2,
-    requires="test_slope_is_rise_over_run",
+    requires=MAIN,
     hint="Walk the same way backwards: rise and run both change their sign. Does your formula let"
     " them?",
 )
-def test_slope_backwards(student):
+def test_slope_backwards(student, generator):
     """slope is right when the new place lies before the old one."""
-    assert_slope(student, LINE, 3.0, -1.0, -2.5)
-    assert_slope(student, CUBE, 3.0, 0.0, 9.0)
-    assert_slope(student, PARABOLA, 4.0, 1.0, 1.5)
+    for function in (line, cube, parabola):
+        x_old = number(generator, 1, 4)
+        assert_slope(student, function(generator), x_old, x_old - number(generator, 0.5, 3))
 
 
 @grades(
     "slope_values",
-    requires="test_slope_is_rise_over_run",
+    requires=MAIN,
+    after="test_slope_backwards",
     hint="Give your function tensors of shape [] for the two places: does a step of yours count on"
     " Python's own numbers?",
 )
-def test_slope_of_tensors(student):
+def test_slope_of_tensors(student, generator, passed):
     """slope takes tensors of shape [] as well as Python numbers."""
+    directions = (1, -1) if passed("test_slope_backwards") else (1,)  # lost once
     for dtype in (torch.float32, torch.float64):
-        for x_old, x_new, expected in ((1.0, 4.0, 1.5), (0.5, -2.0, -1.75)):
+        for direction in directions:
+            x_old = number(generator, -1, 2)
+            x_new = x_old + direction * number(generator, 0.5, 2)
+            text = parabola(generator)
             places = (torch.tensor(x, dtype=dtype) for x in (x_old, x_new))
-            assert_slope(student, PARABOLA, *places, expected)
+            assert_slope(student, text, *places, right_slope(text, x_old, x_new))
 
 
-def assert_flat_share(student, text, points, step, expected):
-    xs = torch.tensor(points, dtype=torch.float64)
-    result = number("flat_fraction", student.flat_fraction(student.source(text), xs, step))
+@grades(
+    "slope_values",
+    requires=MAIN,
+    hint="Shrink the step to a millionth, and take a curve that hardly rises: does a step of yours"
+    " round, or do without small numbers? And what is the slope where both heights are the same?",
+)
+def test_slope_however_small(student, generator):
+    """slope is right for tiny steps and tiny slopes, and exactly 0 where nothing rises."""
+    for shrunk in (1e-4, 1e-6):
+        text = f"lambda x: {number(generator, 1, 3)} * x * x"
+        x_old = number(generator, 0.5, 2)
+        assert_slope(student, text, x_old, x_old + shrunk)
+    for steepness in (1e-7, -1e-10):
+        text = f"lambda x: {steepness * whole_number(generator, 1, 9)} * x"
+        x_old = number(generator, -2, 2)
+        expected = right_slope(text, x_old, x_old + 0.5)
+        assert_slope(student, text, x_old, x_old + 0.5, within=1e-5 * abs(expected))
+    for text in (constant(generator), stairs(generator, 0.5)):
+        for x_old in (0.05, 0.1, 0.55):
+            x_new = x_old + number(generator, 0.1, 0.3)
+            assert_slope(student, text, x_old, x_new, expected=0, within=0)
+
+
+SLOPES = (
+    MAIN,
+    "test_slope_backwards",
+    "test_slope_of_tensors",
+    "test_slope_however_small",
+)
+
+
+@dataclass
+class Case:
+    """A function, points, a step, and from which of the points it ends at the same height."""
+
+    text: str
+    points: torch.Tensor
+    step: float
+
+    @property
+    def is_flat(self):
+        return [value(self.text, x + self.step) == value(self.text, x) for x in self.points]
+
+
+def shuffled(generator, points, dtype=torch.float64):
+    """The points in random order, one or two of them twice."""
+    points = torch.tensor(points, dtype=dtype)
+    points = torch.cat((points, points[: 1 + len(points) // 8]))
+    return points[torch.randperm(len(points), generator=generator)]
+
+
+def on_stairs(generator, count, width, step):
+    """So many points on stairs, from which a step ends clearly within a stair: half of them on the
+    same one, at least one on another."""
+    length = abs(step) / width  # less than a stair
+    points = []
+    for place in range(count):
+        crosses = place % 2 == 0
+        room = length if crosses else 1 - length
+        share = room * (0.1 + 0.8 * torch.rand((), generator=generator).item())
+        place_on_stair = 1 - share if crosses else share
+        place_on_stair = 1 - place_on_stair if step < 0 else place_on_stair
+        points.append(width * (whole_number(generator, -20, 20) + place_on_stair))
+    return points
+
+
+class RightSlope:
+    def share(self, case):
+        flat = case.is_flat
+        return sum(flat) / len(flat)
+
+
+class OwnSlope:
+    """The student's own, which has to tell flat places from others."""
+
+    names = "`slope`"
+
+    def __init__(self, student: Student):
+        self.student = student
+
+    def share(self, case):
+        """By the student's own slope; it should not call all points of a case the same where they
+        are not."""
+        f = self.student.source(case.text)
+        flat = [self.is_zero(f, x, x + case.step) for x in case.points]
+        if len(set(case.is_flat)) == 2:
+            assert len(set(flat)) == 2, f"slope takes all points of {case.text} for the same"
+        return sum(flat) / len(flat)
+
+    def is_zero(self, *arguments):
+        slope = self.student.slope(*arguments)
+        assert isinstance(slope, int | float | torch.Tensor), f"slope gave {slope!r}"
+        return torch.as_tensor(slope).eq(0).all().item()
+
+
+def assert_flat_share(student, case, expected):
+    source = student.source(case.text)
+    result = as_number("flat_fraction", student.flat_fraction(source, case.points, case.step))
     assert abs(result - expected) <= 1e-5, (
-        f"the share of flat points of {text} at {points}, step {step}, should be {expected},"
-        f" got {result}"
+        f"the share of flat points of {case.text} at {case.points}, step {case.step}, should be"
+        f" {expected}, got {result}"
     )
+
+
+MAIN_OF_FLAT = "test_flat_fraction_of_stairs"
 
 
 @grades(
     "flat_fraction_values",
     weight=3,
-    builds_on="test_slope_is_rise_over_run",
+    builds_on=SLOPES,
     hint="Take a staircase and five points on paper. From which of them does a step end at another"
     " height? Only the rest are flat, and the share is out of all five.",
 )
-@pytest.mark.parametrize(
-    ("text", "points", "step", "expected"),
-    [
-        (STAIRS, STAIRS_POINTS, 0.1, 5 / 8),
-        (STAIRS, STAIRS_POINTS, 0.01, 1),
-        (STAIRS, STAIRS_POINTS, 0.3, 4 / 8),
-        (ANSWERS, (0.1, 0.28, 0.31, 0.32, 0.6), -0.05, 3 / 5),
-        (ANSWERS, (0.1, 0.27, 0.28, 0.31, 0.6), 0.04, 3 / 5),
-        (ANSWERS, (0.25, 0.28), 0.1, 0),
-        (CONSTANT, (1.0, 2.0, 4.0), 0.5, 1),
-        (CONSTANT, (2.5,), 0.1, 1),
-    ],
-)
-def test_flat_fraction_of_stairs(student, text, points, step, expected):
+def test_flat_fraction_of_stairs(student, generator, paid_once):
     """flat_fraction is the share of points from which a step changes nothing."""
-    assert_flat_share(student, text, points, step, expected)
+
+    def check(slope):
+        for count, step in ((7, 0.1), (whole_number(generator, 20, 60), 0.02), (5, -0.15)):
+            text = stairs(generator, 0.5)
+            points = shuffled(generator, on_stairs(generator, count, 0.5, step))
+            case = Case(text, points, step)
+            assert_flat_share(student, case, slope.share(case))
+        for points in (torch.tensor([number(generator, 1, 3)]), torch.tensor([1.0, 2, 4, 2])):
+            case = Case(constant(generator), points.double(), number(generator, 0.1, 1))
+            assert_flat_share(student, case, slope.share(case))
+        case = Case(line(generator), torch.tensor([0.5, 0.75]).double(), 0.25)
+        assert_flat_share(student, case, slope.share(case))
+
+    paid_once(check, RightSlope(), OwnSlope(student))
 
 
 @grades(
     "flat_fraction_values",
     weight=2,
-    builds_on="test_slope_is_rise_over_run",
-    requires="test_flat_fraction_of_stairs",
+    builds_on=SLOPES,
+    requires=MAIN_OF_FLAT,
     hint="Is 0.001 the same as 0 for your function, is downhill, or is a place where the function"
     " itself is 0?",
 )
-@pytest.mark.parametrize(
-    ("text", "points", "step", "expected"),
-    [
-        (GENTLE, (-1.0, 0.0, 1.0, 2.0), 0.01, 0),
-        (GENTLE, (-1.0, 0.0, 1.0, 2.0), 0.001, 0),
-        ("lambda x: 1e-12 * x", (-1.0, 0.0, 1.0, 2.0), 0.25, 0),
-        ("lambda x: -0.0002 * x", (-1.0, 0.0, 1.0, 2.0), 0.01, 0),
-        (BEND, (-4.0, -3.0, -1.0, 0.5, 2.0, 3.5), 0.25, 3 / 6),
-        (PARABOLA, (-1.0, 0.0, 0.5, 3.0), 1.0, 1 / 4),
-        (CUBE, (-1.0, 0.0, 2.0), 0.125, 0),
-    ],
-)
-def test_flat_fraction_counts_exact_zeros_alone(student, text, points, step, expected):
+def test_flat_fraction_counts_exact_zeros_alone(student, generator, paid_once):
     """flat_fraction counts slopes of exactly 0 alone: nearly flat is not flat."""
-    assert_flat_share(student, text, points, step, expected)
+    somewhere = [-1.0, -0.5, 0.0, 1.0, 2.0, 1.5]
+
+    def check(slope):
+        for steepness, step in ((2e-4, 0.01), (2e-4, 1e-3), (1e-12, 0.25), (1e-9, 1e-6)):
+            steepness *= whole_number(generator, 1, 9)
+            sign = 1 if whole_number(generator, 0, 1) else -1
+            text = f"lambda x: {sign * steepness} * x"
+            case = Case(text, shuffled(generator, somewhere), step)
+            assert_flat_share(student, case, slope.share(case))
+        points = shuffled(generator, [-4.0, -3.0, -1.0, 0.5, 2.0, 3.5])
+        for text in (bend(generator), bend(generator).replace("(abs", "-(abs")):
+            case = Case(text, points, 0.25)
+            assert_flat_share(student, case, slope.share(case))
+        for text, points, step in (
+            ("lambda x: 0.5 * x * x - x", [-1.0, 0.0, 0.5, 3.0, 0.25], 1.0),
+            ("lambda x: x * x * x", [-1.0, 0.0, 2.0], 0.125),
+        ):
+            case = Case(text, shuffled(generator, points), step)
+            assert_flat_share(student, case, slope.share(case))
+
+    paid_once(check, RightSlope(), OwnSlope(student))
+
+
+@grades(
+    "flat_fraction_values",
+    weight=2,
+    builds_on=SLOPES,
+    requires=MAIN_OF_FLAT,
+    hint="Try an f with an `if` in it: f takes one number at a time. How many does it get from you"
+    " in one call?",
+)
+def test_flat_fraction_of_single_answers(student, generator, paid_once):
+    """flat_fraction gives f one number at a time, however many points there are."""
+
+    def check(slope):
+        for count in (4, whole_number(generator, 100, 200)):
+            edge, step = number(generator, 0.3, 0.6), number(generator, 0.1, 0.2)
+            near = edge - step / 2
+            apart = [near - 0.9, near - step, near, near + step, near + 0.01]
+            points = shuffled(generator, (apart * (count // 4))[:count])
+            case = Case(answer(generator, edge), points, step)
+            assert_flat_share(student, case, slope.share(case))
+
+    paid_once(check, RightSlope(), OwnSlope(student))

@@ -4,7 +4,7 @@ import hashlib
 
 import torch
 
-from proctor.authoring import as_number, grades
+from proctor.authoring import Fault, as_number, grades
 
 FOUR_DECIMALS = 5e-4
 
@@ -16,16 +16,45 @@ def own_logits(student_id):
     return [first / 10, (10 + second) / 10, -(20 + third) / 10]
 
 
+def loss_of(student_id):
+    logits = torch.tensor(own_logits(student_id), dtype=torch.float64)
+    return -logits.log_softmax(dim=0)[0].item()
+
+
+def typed_id(student):
+    typed = student.student_id if student.has("student_id") else None
+    return str(typed) if isinstance(typed, str | int) else None
+
+
 @grades(
     "own_numbers_loss",
-    hint="Take the three logits of the id under which you hand in, the first of them for the right"
-    " class, and go through the five steps again with four decimals.",
+    hint="Take the three logits of your id, the first of them for the right class, and go through"
+    " the five steps again with four decimals.",
 )
 def test_own_loss(student, student_id):
-    """own_loss is the cross-entropy of the logits that belong to your id."""
-    logits = torch.tensor(own_logits(student_id or student.student_id), dtype=torch.float64)
-    expected = -logits.log_softmax(dim=0)[0].item()
+    """own_loss is the cross-entropy of the logits that belong to the id you typed."""
     found = as_number("own_loss", student.own_loss)
-    assert abs(found - expected) <= FOUR_DECIMALS, (
-        f"own_loss for {logits.tolist()} should be {expected:.4f}, got {found:.4f}"
+    fitting = [one for one in (student_id, typed_id(student)) if one is not None]
+    expected = [loss_of(one) for one in fitting]
+    assert any(abs(found - one) <= FOUR_DECIMALS for one in expected), (
+        f"own_loss for {fitting} should be one of {expected}, got {found:.4f}"
     )
+
+
+@grades(
+    "own_numbers_loss",
+    requires="test_own_loss",
+    hint="The arithmetic is right, but for the logits of another id than the one under which you"
+    " hand in: that one counts here.",
+)
+def test_own_id(student, student_id):
+    """The id is the one under which you hand in."""
+    if student_id is None:
+        return
+    found, expected = as_number("own_loss", student.own_loss), loss_of(student_id)
+    if abs(found - expected) > FOUR_DECIMALS:
+        raise Fault(
+            f"own_loss for {student_id} should be {expected:.4f}, got {found:.4f} by the typed id"
+            f" {typed_id(student)!r}",
+            "The arithmetic is right for the id that you typed. You hand in under another one.",
+        )

@@ -8,11 +8,16 @@ from proctor.authoring import (
     assert_inputs_unchanged,
     grades,
     gradient_of,
+    sizes,
+    two_sizes,
+    whole_number,
 )
 
 FLOATS = (torch.float32, torch.float64)
-# From 20 on torch's own softplus rounds by more than float64 would have to: that is no mistake.
-ENDS = (-200, -120, -89, -50, -15, -9, 9, 15, 50, 89, 120, 200)
+# How far from 0 scores lie. From 20 to 40 torch's own softplus rounds by more than float64 would
+# have to: that is no mistake.
+COLUMNS, FLOATING = "test_bce_of_columns", "test_bce_with_floating_targets"
+RANGES = ((4, 9), (9, 16), (16, 19), (45, 90), (90, 140), (140, 200))
 
 
 def batch(generator, count, dtype=torch.float32):
@@ -21,11 +26,16 @@ def batch(generator, count, dtype=torch.float32):
     return logits, (torch.rand(count, generator=generator) < 1 / 3).long()
 
 
-def forms(logits, targets):
-    """The same batch as the notebook allows it: vectors and columns, two kinds of targets."""
-    for kind in (torch.int64, logits.dtype):
-        yield logits, targets.to(kind)
-        yield logits[:, None], targets.to(kind)[:, None]
+def forms(logits, targets, passed):
+    """The same batch as the notebook allows it, vectors and columns, two kinds of targets: those
+    forms of which the values are right. What is wrong in a form is lost once."""
+    for is_floating in (False, True):
+        if is_floating and not passed(FLOATING):
+            continue
+        labels = targets.to(logits.dtype) if is_floating else targets
+        yield logits, labels
+        if passed(COLUMNS):
+            yield logits[:, None], labels[:, None]
 
 
 def mean_penalty(logits, targets):
@@ -47,10 +57,12 @@ def assert_slopes(student, logits, targets):
     assert_close("the gradient", found, slopes(logits, targets), logits)
 
 
-def ends(dtype):
+def ends(generator, dtype):
     """Scores far from 0, in one batch and one by one, each with both labels."""
-    together = torch.tensor(ENDS, dtype=dtype)
-    for logits in (together, *together[:, None]):
+    far = [200.0, *(a + (b - a) * torch.rand((), generator=generator).item() for a, b in RANGES)]
+    together = torch.tensor([*far, *(-one for one in far)], dtype=dtype)
+    together = together[torch.randperm(len(together), generator=generator)]
+    for logits in (together, *together[:3, None], together.max()[None], together.min()[None]):
         for target in (0, 1):
             yield logits, torch.full(logits.shape, target)
     yield together, (together < 0).long()
@@ -64,7 +76,7 @@ def ends(dtype):
 )
 def test_bce_is_the_mean_penalty(student, generator):
     """bce_with_logits is one number, the mean penalty, for any batch."""
-    for count in (3, 1, 8, 100):
+    for count in (3, *sizes(generator)):
         logits, targets = batch(generator, count)
         for labels in (targets, torch.ones_like(targets), torch.zeros_like(targets)):
             loss = student.bce_with_logits(logits, labels)
@@ -75,13 +87,14 @@ def test_bce_is_the_mean_penalty(student, generator):
     "bce_values",
     weight=3,
     requires="test_bce_is_the_mean_penalty",
+    after="test_bce_keeps_the_dtype",
     hint="Put scores of -200 and 200 into every step of your formula, for both labels: which step"
     " leaves the range of its type, rounds to 0, or is held up by a floor?",
 )
-def test_bce_at_both_ends(student):
+def test_bce_at_both_ends(student, generator, passed):
     """bce_with_logits is right for very large and very small scores."""
-    for dtype in FLOATS:
-        for logits, targets in ends(dtype):
+    for dtype in FLOATS if passed("test_bce_keeps_the_dtype") else FLOATS[:1]:  # lost once
+        for logits, targets in ends(generator, dtype):
             loss = student.bce_with_logits(logits, targets)
             assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
 
@@ -93,7 +106,7 @@ def test_bce_at_both_ends(student):
 )
 def test_bce_of_columns(student, generator):
     """bce_with_logits of columns, shape [N, 1], is the same single number."""
-    for count in (6, 1):
+    for count in sizes(generator):
         logits, targets = batch(generator, count)
         loss = student.bce_with_logits(logits[:, None], targets[:, None])
         assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
@@ -106,40 +119,45 @@ def test_bce_of_columns(student, generator):
 )
 def test_bce_with_floating_targets(student, generator):
     """bce_with_logits takes targets of the scores' own floating type, too."""
-    logits, targets = batch(generator, 9)
-    for labels in (targets, 1 - targets):
-        loss = student.bce_with_logits(logits, labels.float())
-        assert_close("bce_with_logits", loss, mean_penalty(logits, labels), logits)
-
-
-@grades(
-    "bce_values",
-    requires="test_bce_is_the_mean_penalty",
-    hint="Call your function with float64 scores and print the dtype of every step.",
-)
-def test_bce_keeps_the_dtype(student, generator):
-    """bce_with_logits keeps float32 and float64, and all their digits."""
-    for dtype in FLOATS:
-        logits, targets = batch(generator, 9, dtype)
-        for labels in (targets, targets.to(dtype)):
-            loss = student.bce_with_logits(logits, labels)
-            assert_dtype("bce_with_logits", loss, dtype)
+    for count in two_sizes(generator):
+        logits, targets = batch(generator, count)
+        for labels in (targets, 1 - targets):
+            loss = student.bce_with_logits(logits, labels.float())
             assert_close("bce_with_logits", loss, mean_penalty(logits, labels), logits)
 
 
 @grades(
     "bce_values",
     requires="test_bce_is_the_mean_penalty",
+    after=(COLUMNS, FLOATING),
+    hint="Call your function with float64 scores and print the dtype of every step.",
+)
+def test_bce_keeps_the_dtype(student, generator, passed):
+    """bce_with_logits keeps float32 and float64, and all their digits."""
+    for dtype in FLOATS:
+        for count in two_sizes(generator):
+            for logits, targets in forms(*batch(generator, count, dtype), passed):
+                loss = student.bce_with_logits(logits, targets)
+                assert_dtype("bce_with_logits", loss, dtype)
+                assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
+
+
+@grades(
+    "bce_values",
+    requires="test_bce_is_the_mean_penalty",
+    after=(COLUMNS, FLOATING, "test_bce_at_both_ends"),
     hint="Print scores and targets before and after a call: which line writes into them?",
 )
-def test_bce_leaves_its_inputs_alone(student, generator):
+def test_bce_leaves_its_inputs_alone(student, generator, passed):
     """bce_with_logits leaves its inputs as they were."""
-    for dtype in FLOATS:
-        logits, targets = batch(generator, 6, dtype)
-        for scores in (logits, 100 * logits):
-            for inputs in forms(scores, targets):
-                student.bce_with_logits(*inputs)
+    scales = (1, 30) if passed("test_bce_at_both_ends") else (1,)  # lost once
+    for count in (1, *two_sizes(generator)):
+        logits, targets = batch(generator, count)
+        for scale in scales:
+            for scores, labels in forms(scale * logits, targets, passed):
+                loss = student.bce_with_logits(scores, labels)
                 assert_inputs_unchanged("bce_with_logits", student.last_call)
+                assert_close("bce_with_logits", loss, mean_penalty(scores, labels), scores)
 
 
 @grades(
@@ -150,11 +168,10 @@ def test_bce_leaves_its_inputs_alone(student, generator):
 )
 def test_bce_slopes(student, generator):
     """Each raw score pulls by what the model believes minus what is true."""
-    for dtype in FLOATS:
-        for count in (5, 1, 8):
-            logits, targets = batch(generator, count, dtype)
-            for labels in (targets, 1 - targets):
-                assert_slopes(student, logits, labels)
+    for count in sizes(generator):
+        logits, targets = batch(generator, count)
+        for labels in (targets, 1 - targets):
+            assert_slopes(student, logits, labels)
 
 
 @grades(
@@ -165,8 +182,24 @@ def test_bce_slopes(student, generator):
 )
 def test_bce_gradient_in_every_form(student, generator):
     """The gradient of bce_with_logits is the same for columns and for floating targets."""
-    for dtype in FLOATS:
-        for logits, targets in forms(*batch(generator, 7, dtype)):
+    for count in two_sizes(generator):
+        for logits, targets in forms(*batch(generator, count), lambda name: True):
+            assert_slopes(student, logits, targets)
+
+
+@grades(
+    "bce_gradient",
+    requires="test_bce_slopes",
+    after="test_bce_slopes_at_both_ends",
+    hint="Call backward with float64 scores and print the dtype of every step: does one of them"
+    " turn to float32?",
+)
+def test_bce_slopes_in_float64(student, generator, passed):
+    """The gradient of bce_with_logits has all digits of float64, too."""
+    for count in (whole_number(generator, 5, 9), *two_sizes(generator)):
+        assert_slopes(student, *batch(generator, count, torch.float64))
+    if passed("test_bce_slopes_at_both_ends"):  # lost once
+        for logits, targets in ends(generator, torch.float64):
             assert_slopes(student, logits, targets)
 
 
@@ -178,10 +211,9 @@ def test_bce_gradient_in_every_form(student, generator):
 )
 def test_bce_slope_at_zero(student):
     """The gradient of bce_with_logits is right at a score of exactly 0."""
-    for dtype in FLOATS:
-        logits = torch.tensor([0, 1, 0, -1], dtype=dtype)
-        for targets in (torch.tensor([0, 0, 1, 1]), torch.tensor([1, 0, 1, 0])):
-            assert_slopes(student, logits, targets)
+    logits = torch.tensor([0.0, 1, 0, -1])
+    for targets in (torch.tensor([0, 0, 1, 1]), torch.tensor([1, 0, 1, 0])):
+        assert_slopes(student, logits, targets)
 
 
 @grades(
@@ -191,8 +223,7 @@ def test_bce_slope_at_zero(student):
     hint="Where the model is sure and wrong, the loss is a straight line. Which step on the way is"
     " not finite there, or flat? The gradient passes by branches that are not taken, too.",
 )
-def test_bce_slopes_at_both_ends(student):
+def test_bce_slopes_at_both_ends(student, generator):
     """The gradient of bce_with_logits still speaks up at both ends."""
-    for dtype in FLOATS:
-        for logits, targets in ends(dtype):
-            assert_slopes(student, logits, targets)
+    for logits, targets in ends(generator, torch.float32):
+        assert_slopes(student, logits, targets)

@@ -1,14 +1,25 @@
-"""mse, rmse and mae of (predictions, targets): losses for targets that are quantities."""
+"""mse, rmse and mae of (predictions, targets): losses for targets that are quantities.
+
+Where the student's own `mse` is wrong, an rmse is right that is the root of it, as long as that
+takes care: their mse is one number, exactly 0 for a perfect model and above 0 for any other, and
+every error moves it. A root of something that is never 0 would need no care.
+"""
 
 import torch
 
 from proctor.authoring import (
+    Student,
+    assert_agrees,
     assert_close,
     assert_dtype,
     assert_inputs_unchanged,
+    assert_shape,
     grades,
     gradient_of,
+    sizes,
     tolerance,
+    two_sizes,
+    whole_number,
 )
 
 FLOATS = (torch.float32, torch.float64)
@@ -27,19 +38,31 @@ def batch(generator, count, dtype=torch.float32, whole=False):
     return targets + torch.where(below, -errors, errors), targets
 
 
-def forms(generator, count, dtype=torch.float32):
+def forms(generator, count, dtype=torch.float32, columns=True):
     """Batches as the notebook allows them: vectors and columns, two kinds of targets."""
     for whole in (False, True):
         predictions, targets = batch(generator, count, dtype, whole)
         targets = targets.long() if whole else targets
         yield predictions, targets
-        yield predictions[:, None], targets[:, None]
+        if columns:
+            yield predictions[:, None], targets[:, None]
 
 
-def far_batches(dtype):
-    """Errors of many thousands, on both sides."""
+def far_batches(generator, dtype):
+    """Errors of many thousands, on both sides; and errors of everyday size of large numbers."""
     for targets in ([0, -10000, 4, 300], [2500, 2500, 2500, 2500]):
-        yield torch.tensor([10000, 0, -9996, 300.5], dtype=dtype), torch.tensor(targets)
+        far = torch.tensor([10000, 0, -9996, 300.5], dtype=dtype)
+        yield far + whole_number(generator, 1, 500), torch.tensor(targets)
+    large = 10000.0 + torch.randint(2000, (5,), generator=generator)
+    errors = torch.tensor([0.5, -1.25, 2, -0.75, 1.5])[torch.randperm(5, generator=generator)]
+    yield (large + errors).to(dtype), large.to(dtype)
+
+
+def perfect_batches(generator, dtype):
+    """Predictions that equal their targets, of either kind, in vectors and columns."""
+    for count in (1, *two_sizes(generator)[1:]):
+        for _, targets in forms(generator, count, dtype):
+            yield targets.to(dtype).clone(), targets
 
 
 def errors_of(predictions, targets):
@@ -71,18 +94,10 @@ def slopes_of_mae(predictions, targets):
     return errors_of(predictions, targets).sign() / predictions.numel()
 
 
-def allowed_by_epsilon(function, predictions, targets):
-    """By how much a result may differ because of an epsilon, under the root or beside it."""
-    effect = function(predictions, targets) - function(predictions, targets, LARGEST_EPSILON)
-    return effect.abs().max().item() + LARGEST_EPSILON + tolerance(predictions)
-
-
-def assert_far_values(name, function, expected):
-    for dtype in FLOATS:
-        for predictions, targets in far_batches(dtype):
-            loss, truth = function(predictions, targets), expected(predictions, targets)
-            within = LEAST_SHARE[dtype] * truth.item()
-            assert_close(name, loss, truth, predictions, within=within)
+def assert_far_value(name, loss, truth, predictions):
+    """A loss of numbers so large that a share of it is rounding."""
+    within = LEAST_SHARE[predictions.dtype] * truth.item()
+    assert_close(name, loss, truth, predictions, within=within)
 
 
 def gradient(name, function, predictions, targets):
@@ -90,18 +105,57 @@ def gradient(name, function, predictions, targets):
     return gradient_of(name, function(tracked, targets), tracked)
 
 
-def assert_rmse(student, predictions, targets):
-    loss, truth = student.rmse(predictions, targets), root_mean_square(predictions, targets)
-    within = allowed_by_epsilon(root_mean_square, predictions, targets)
-    assert_close("rmse", loss, truth, predictions, within=within)
+class Loss:
+    """A loss by formula, for what the checks of mse and mae have in common."""
+
+    def __init__(self, name, value, slopes):
+        self.name, self.value, self.slopes = name, value, slopes
+
+    def assert_value(self, student, predictions, targets):
+        loss = getattr(student, self.name)(predictions, targets)
+        assert_close(self.name, loss, self.value(predictions, targets), predictions)
+        return loss
+
+    def assert_slopes(self, student, predictions, targets):
+        found = gradient(self.name, getattr(student, self.name), predictions, targets)
+        assert_close("the gradient", found, self.slopes(predictions, targets), predictions)
+
+    def assert_main(self, student, generator):
+        for place, count in enumerate((4, *sizes(generator))):
+            self.assert_value(student, *batch(generator, count, whole=place % 2 == 0))
+
+    def assert_from_perfect_to_far_off(self, student, generator, dtypes):
+        function = getattr(student, self.name)
+        for dtype in dtypes:
+            for predictions, targets in far_batches(generator, dtype):
+                truth = self.value(predictions, targets)
+                assert_far_value(self.name, function(predictions, targets), truth, predictions)
+            predictions, targets = batch(generator, whole_number(generator, 1, 9), dtype)
+            self.assert_value(student, predictions, predictions.clone())
+            for small in (0.01, 1e-4):
+                self.assert_value(student, targets + small * (predictions - targets), targets)
+
+    def assert_columns(self, student, generator):
+        for count in sizes(generator):
+            predictions, targets = batch(generator, count)
+            self.assert_value(student, predictions[:, None], targets[:, None])
+
+    def assert_dtypes(self, student, generator, columns):
+        for dtype in FLOATS:
+            for count in two_sizes(generator):
+                for inputs in forms(generator, count, dtype, columns):
+                    assert_dtype(self.name, self.assert_value(student, *inputs), dtype)
+
+    def assert_inputs_stay(self, student, generator, columns):
+        for count in (1, *two_sizes(generator)):
+            for inputs in forms(generator, count, columns=columns):
+                loss = getattr(student, self.name)(*inputs)
+                assert_inputs_unchanged(self.name, student.last_call)
+                assert_close(self.name, loss, self.value(*inputs), inputs[0])
 
 
-def assert_slopes_of_rmse(student, predictions, targets):
-    found = gradient("rmse", student.rmse, predictions, targets)
-    within = allowed_by_epsilon(slopes_of_rmse, predictions, targets)
-    truth = slopes_of_rmse(predictions, targets)
-    assert_close("the gradient", found, truth, predictions, within=within)
-
+MSE = Loss("mse", mean_square, slopes_of_mse)
+MAE = Loss("mae", mean_distance, slopes_of_mae)
 
 # mse
 
@@ -114,24 +168,20 @@ def assert_slopes_of_rmse(student, predictions, targets):
 )
 def test_mse_is_the_mean_of_the_squares(student, generator):
     """mse is one number, the mean of the squared errors, for any batch."""
-    for count in (4, 1, 7, 100):
-        for predictions, targets in (batch(generator, count), batch(generator, count, whole=True)):
-            loss = student.mse(predictions, targets)
-            assert_close("mse", loss, mean_square(predictions, targets), predictions)
+    MSE.assert_main(student, generator)
 
 
 @grades(
     "mse_values",
     requires="test_mse_is_the_mean_of_the_squares",
-    hint="Try a perfect model, and errors of many thousands: does a step of yours treat small or"
-    " large errors in a way of their own?",
+    after="test_mse_keeps_the_dtype",
+    hint="Try a perfect model, tiny errors, errors of many thousands, and small errors of large"
+    " numbers: does a step of yours treat some of them in a way of their own?",
 )
-def test_mse_from_perfect_to_far_off(student, generator):
-    """mse is right for perfect predictions and for large errors."""
-    assert_far_values("mse", student.mse, mean_square)
-    predictions, _ = batch(generator, 5)
-    perfect = student.mse(predictions, predictions.clone())
-    assert_close("mse", perfect, torch.tensor(0.0), predictions)
+def test_mse_from_perfect_to_far_off(student, generator, passed):
+    """mse is right for perfect predictions, for small errors, and for large numbers."""
+    dtypes = FLOATS if passed("test_mse_keeps_the_dtype") else FLOATS[:1]  # lost once
+    MSE.assert_from_perfect_to_far_off(student, generator, dtypes)
 
 
 @grades(
@@ -141,39 +191,30 @@ def test_mse_from_perfect_to_far_off(student, generator):
 )
 def test_mse_of_columns(student, generator):
     """mse of columns, shape [N, 1], is the same single number."""
-    for count in (6, 1):
-        predictions, targets = batch(generator, count)
-        loss = student.mse(predictions[:, None], targets[:, None])
-        assert_close("mse", loss, mean_square(predictions, targets), predictions)
+    MSE.assert_columns(student, generator)
 
 
 @grades(
     "mse_values",
     requires="test_mse_is_the_mean_of_the_squares",
+    after="test_mse_of_columns",
     hint="Targets may be whole numbers, int64: call your function with some, and with float64"
     " predictions, and print the dtype of every step.",
 )
-def test_mse_keeps_the_dtype(student, generator):
+def test_mse_keeps_the_dtype(student, generator, passed):
     """mse keeps float32 and float64, with all their digits, for both kinds of targets."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(generator, 9, dtype):
-            loss = student.mse(predictions, targets)
-            assert_dtype("mse", loss, dtype)
-            if predictions.dim() == 1:
-                assert_close("mse", loss, mean_square(predictions, targets), predictions)
+    MSE.assert_dtypes(student, generator, columns=passed("test_mse_of_columns"))
 
 
 @grades(
     "mse_values",
     requires="test_mse_is_the_mean_of_the_squares",
+    after="test_mse_of_columns",
     hint="Print predictions and targets before and after a call: which line writes into them?",
 )
-def test_mse_leaves_its_inputs_alone(student, generator):
+def test_mse_leaves_its_inputs_alone(student, generator, passed):
     """mse leaves its inputs as they were."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(generator, 6, dtype):
-            student.mse(predictions, targets)
-            assert_inputs_unchanged("mse", student.last_call)
+    MSE.assert_inputs_stay(student, generator, columns=passed("test_mse_of_columns"))
 
 
 @grades(
@@ -184,11 +225,8 @@ def test_mse_leaves_its_inputs_alone(student, generator):
 )
 def test_mse_slopes(student, generator):
     """Each prediction pulls at mse in proportion to its error."""
-    for dtype in FLOATS:
-        for count in (5, 1, 8):
-            predictions, targets = batch(generator, count, dtype)
-            found = gradient("mse", student.mse, predictions, targets)
-            assert_close("the gradient", found, slopes_of_mse(predictions, targets), predictions)
+    for count in sizes(generator):
+        MSE.assert_slopes(student, *batch(generator, count))
 
 
 @grades(
@@ -199,149 +237,315 @@ def test_mse_slopes(student, generator):
 )
 def test_mse_gradient_in_every_form(student, generator):
     """The gradient of mse is right for columns, for whole targets and for a perfect model."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(generator, 7, dtype):
-            found = gradient("mse", student.mse, predictions, targets)
-            assert_close("the gradient", found, slopes_of_mse(predictions, targets), predictions)
-        predictions, _ = batch(generator, 5, dtype)
-        found = gradient("mse", student.mse, predictions, predictions.clone())
-        assert_close("the gradient", found, torch.zeros(5), predictions)
+    for count in two_sizes(generator):
+        for inputs in forms(generator, count):
+            MSE.assert_slopes(student, *inputs)
+    predictions, _ = batch(generator, 5)
+    MSE.assert_slopes(student, predictions, predictions.clone())
+
+
+@grades(
+    "mse_gradient",
+    requires="test_mse_slopes",
+    hint="Call backward with float64 predictions and print the dtype of every step: does one of"
+    " them turn to float32?",
+)
+def test_mse_slopes_in_float64(student, generator):
+    """The gradient of mse has all digits of float64, too."""
+    for count in (whole_number(generator, 5, 9), *two_sizes(generator)):
+        MSE.assert_slopes(student, *batch(generator, count, torch.float64))
 
 
 # rmse
 
-VALUE_OF_MSE = "test_mse_is_the_mean_of_the_squares"
-SLOPES_OF_MSE = "test_mse_slopes"
+OF_MSE = (
+    "test_mse_is_the_mean_of_the_squares",
+    "test_mse_from_perfect_to_far_off",
+    "test_mse_of_columns",
+    "test_mse_keeps_the_dtype",
+    "test_mse_leaves_its_inputs_alone",
+    "test_mse_slopes",
+    "test_mse_gradient_in_every_form",
+    "test_mse_slopes_in_float64",
+)
+VALUE_OF_RMSE, SLOPES_OF_RMSE = "test_rmse_is_the_root_of_the_mean_square", "test_rmse_slopes"
+
+
+class RightRoot:
+    """By formula, give or take what a small epsilon does."""
+
+    def assert_value(self, loss, predictions, targets):
+        truth = root_mean_square(predictions, targets)
+        within = allowed_by_epsilon(root_mean_square, predictions, targets)
+        assert_close("rmse", loss, truth, predictions, within=within)
+
+    def assert_far_value(self, loss, predictions, targets):
+        assert_far_value("rmse", loss, root_mean_square(predictions, targets), predictions)
+
+    def assert_next_to_nothing(self, loss, predictions, targets):
+        nothing = torch.tensor(0.0)
+        assert_close("rmse", loss, nothing, predictions, within=NEXT_TO_NOTHING)
+
+    def assert_slopes(self, found, predictions, targets):
+        within = allowed_by_epsilon(slopes_of_rmse, predictions, targets)
+        truth = slopes_of_rmse(predictions, targets)
+        assert_close("the gradient", found, truth, predictions, within=within)
+
+    def dtype(self, predictions, targets):
+        return predictions.dtype
+
+    def changes(self, predictions, targets):
+        return []
+
+
+def allowed_by_epsilon(function, predictions, targets):
+    """By how much a result may differ because of an epsilon, under the root or beside it."""
+    effect = function(predictions, targets) - function(predictions, targets, LARGEST_EPSILON)
+    return effect.abs().max().item() + LARGEST_EPSILON + tolerance(predictions)
+
+
+class OwnRoot:
+    """The root of the student's own mse, which has to be 0 for a perfect model and nowhere else."""
+
+    names = "`mse`"
+
+    def __init__(self, student: Student):
+        self.student = student
+        self.telling = None
+
+    def is_telling(self):
+        predictions = torch.tensor([0.5, -2, 3.25, 1], requires_grad=True)
+        targets = torch.tensor([1.5, -3, 3, -1])
+        loss, perfect = (
+            self.student.mse(predictions, to) for to in (targets, predictions.detach())
+        )
+        for one in (loss, perfect):
+            assert isinstance(one, torch.Tensor), f"mse should be a tensor, got {one!r}"
+        if not (loss.numel() == 1 and loss.requires_grad and perfect.eq(0).all()):
+            return False
+        (slopes,) = torch.autograd.grad(loss.sum(), predictions)
+        return bool(loss > 0.01 and slopes.abs().min() > 0.01)
+
+    def square(self, predictions, targets):
+        if self.telling is None:
+            self.telling = self.is_telling()
+        assert self.telling, "mse is not 0 for a perfect model alone, or not moved by every error"
+        square = self.student.mse(predictions, targets)
+        assert isinstance(square, torch.Tensor), f"mse should be a tensor, got {square!r}"
+        return square
+
+    def assert_value(self, loss, predictions, targets):
+        square = self.square(predictions, targets)
+        assert_agrees("rmse", loss, square.sqrt(), predictions)
+
+    assert_far_value = assert_value
+
+    def assert_next_to_nothing(self, loss, predictions, targets):
+        square = self.square(predictions, targets)
+        assert_shape("rmse", loss, square.shape)
+        assert abs(loss.item()) <= NEXT_TO_NOTHING, f"rmse should be next to nothing, got {loss}"
+
+    def assert_slopes(self, found, predictions, targets):
+        tracked = predictions.clone().requires_grad_()
+        square = self.square(tracked, targets)
+        if square.eq(0).any():
+            return  # a root has no slope there: for a perfect model, there is a check of its own
+        (expected,) = torch.autograd.grad(square.sqrt().sum(), tracked)
+        within = allowed_by_epsilon(slopes_of_rmse, predictions, targets)
+        assert_agrees("the gradient", found, expected, predictions, within=within)
+
+    def dtype(self, predictions, targets):
+        return self.square(predictions, targets).dtype
+
+    def changes(self, predictions, targets):
+        self.square(predictions, targets)
+        return self.student.last_call.changed_inputs
+
+
+def assert_slopes_of_rmse(student, basis, predictions, targets):
+    basis.assert_slopes(gradient("rmse", student.rmse, predictions, targets), predictions, targets)
 
 
 @grades(
     "rmse_values",
     weight=3,
-    builds_on=VALUE_OF_MSE,
+    builds_on=OF_MSE,
     hint="Square your result for a few batches: what should come out, and what does?",
 )
-def test_rmse_is_the_root_of_the_mean_square(student, generator):
+def test_rmse_is_the_root_of_the_mean_square(student, generator, paid_once):
     """rmse is one number, the root of the mean squared error, for any batch."""
-    for count in (4, 1, 7, 100):
-        for predictions, targets in (batch(generator, count), batch(generator, count, whole=True)):
-            assert_rmse(student, predictions, targets)
+
+    def check(basis):
+        for place, count in enumerate((4, *sizes(generator))):
+            inputs = batch(generator, count, whole=place % 2 == 0)
+            basis.assert_value(student.rmse(*inputs), *inputs)
+
+    paid_once(check, RightRoot(), OwnRoot(student))
 
 
 @grades(
     "rmse_values",
     weight=2,
-    requires="test_rmse_is_the_root_of_the_mean_square",
-    builds_on="test_mse_from_perfect_to_far_off",
+    requires=VALUE_OF_RMSE,
+    builds_on=OF_MSE,
     hint="Try a perfect model, errors of a hundredth, and errors of many thousands. If you add a"
     " number under the root, how large is its root alone?",
 )
-def test_rmse_from_perfect_to_far_off(student, generator):
+def test_rmse_from_perfect_to_far_off(student, generator, paid_once):
     """rmse is right for perfect predictions, for small errors and for large ones."""
-    assert_far_values("rmse", student.rmse, root_mean_square)
-    for dtype in FLOATS:
-        for count in (5, 1):
-            predictions, targets = batch(generator, count, dtype)
-            perfect = student.rmse(predictions, predictions.clone())
-            nothing = torch.tensor(0.0)
-            assert_close("rmse", perfect, nothing, predictions, within=NEXT_TO_NOTHING)
-            for small in (0.01, 0.0003):
-                nearly = targets + small * (predictions - targets)
-                assert_rmse(student, nearly, targets)
+
+    def check(basis):
+        for dtype in FLOATS:
+            for inputs in far_batches(generator, dtype):
+                basis.assert_far_value(student.rmse(*inputs), *inputs)
+            for count in (1, whole_number(generator, 2, 9)):
+                predictions, targets = batch(generator, count, dtype)
+                same = predictions, predictions.clone()
+                basis.assert_next_to_nothing(student.rmse(*same), *same)
+                for small in (0.01, 0.0003):
+                    nearly = targets + small * (predictions - targets)
+                    basis.assert_value(student.rmse(nearly, targets), nearly, targets)
+
+    paid_once(check, RightRoot(), OwnRoot(student))
 
 
 @grades(
     "rmse_values",
-    requires="test_rmse_is_the_root_of_the_mean_square",
-    builds_on="test_mse_of_columns",
+    requires=VALUE_OF_RMSE,
+    builds_on=OF_MSE,
     hint="Print the shapes of everything inside your function when both inputs are columns.",
 )
-def test_rmse_of_columns(student, generator):
+def test_rmse_of_columns(student, generator, paid_once):
     """rmse of columns, shape [N, 1], is the same single number."""
-    for count in (6, 1):
-        predictions, targets = batch(generator, count)
-        assert_rmse(student, predictions[:, None], targets[:, None])
+
+    def check(basis):
+        for count in sizes(generator):
+            predictions, targets = (one[:, None] for one in batch(generator, count))
+            basis.assert_value(student.rmse(predictions, targets), predictions, targets)
+
+    paid_once(check, RightRoot(), OwnRoot(student))
 
 
 @grades(
     "rmse_values",
-    requires="test_rmse_is_the_root_of_the_mean_square",
-    builds_on="test_mse_keeps_the_dtype",
+    requires=VALUE_OF_RMSE,
+    builds_on=OF_MSE,
+    after=("test_rmse_of_columns", "test_rmse_from_perfect_to_far_off"),
     hint="Targets may be whole numbers, int64: call your function with some, and with float64"
     " predictions, and print the dtype of every step.",
 )
-def test_rmse_keeps_the_dtype(student, generator):
+def test_rmse_keeps_the_dtype(student, generator, passed, paid_once):
     """rmse keeps float32 and float64, with all their digits, for both kinds of targets."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(generator, 9, dtype):
-            assert_dtype("rmse", student.rmse(predictions, targets), dtype)
-            if predictions.dim() == 1:
-                assert_rmse(student, predictions, targets)
+
+    def check(basis):
+        columns = passed("test_rmse_of_columns")
+        all_digits = passed("test_rmse_from_perfect_to_far_off")  # or lost there
+        for dtype in FLOATS:
+            for count in two_sizes(generator):
+                for inputs in forms(generator, count, dtype, columns):
+                    loss = student.rmse(*inputs)
+                    assert_dtype("rmse", loss, basis.dtype(*inputs))
+                    if all_digits:
+                        basis.assert_value(loss, *inputs)
+
+    paid_once(check, RightRoot(), OwnRoot(student))
 
 
 @grades(
     "rmse_values",
-    requires="test_rmse_is_the_root_of_the_mean_square",
-    builds_on="test_mse_leaves_its_inputs_alone",
+    requires=VALUE_OF_RMSE,
+    builds_on=OF_MSE,
+    after="test_rmse_of_columns",
     hint="Print predictions and targets before and after a call: which line writes into them?",
 )
-def test_rmse_leaves_its_inputs_alone(student, generator):
+def test_rmse_leaves_its_inputs_alone(student, generator, passed, paid_once):
     """rmse leaves its inputs as they were."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(generator, 6, dtype):
-            student.rmse(predictions, targets)
-            assert_inputs_unchanged("rmse", student.last_call)
+
+    def check(basis):
+        for count in (1, *two_sizes(generator)):
+            for inputs in forms(generator, count, columns=passed("test_rmse_of_columns")):
+                loss = student.rmse(*inputs)
+                facts = student.last_call
+                allowed = basis.changes(*inputs)
+                facts.changed_inputs = [n for n in facts.changed_inputs if n not in allowed]
+                assert_inputs_unchanged("rmse", facts)
+                basis.assert_value(loss, *inputs)
+
+    paid_once(check, RightRoot(), OwnRoot(student))
 
 
 @grades(
     "rmse_gradient",
     weight=3,
-    builds_on=(VALUE_OF_MSE, SLOPES_OF_MSE),
+    builds_on=OF_MSE,
     hint="Raise one prediction by a little, and compare how far your loss moves with what backward"
-    " says: for large errors, for small ones, and for a single example.",
+    " says: for a batch, and for a single example.",
 )
-def test_rmse_slopes(student, generator):
+def test_rmse_slopes(student, generator, paid_once):
     """The gradient of rmse says what a nudge of each prediction does, where there are errors."""
-    for dtype in FLOATS:
-        for count in (5, 1, 8):
-            predictions, targets = batch(generator, count, dtype)
-            assert_slopes_of_rmse(student, predictions, targets)
-            assert_slopes_of_rmse(student, targets + 0.01 * (predictions - targets), targets)
-    target = torch.zeros(1, dtype=torch.float64)
-    assert_slopes_of_rmse(student, target + HALFWAY**0.5, target)
+
+    def check(basis):
+        for count in sizes(generator):
+            assert_slopes_of_rmse(student, basis, *batch(generator, count))
+
+    paid_once(check, RightRoot(), OwnRoot(student))
 
 
 @grades(
     "rmse_gradient",
-    requires="test_rmse_slopes",
-    builds_on="test_mse_gradient_in_every_form",
+    requires=SLOPES_OF_RMSE,
+    builds_on=OF_MSE,
+    hint="Take errors of a hundredth, and float64 predictions: does what you add under the root, or"
+    " a step in float32, show in the slopes?",
+)
+def test_rmse_slopes_of_small_errors(student, generator, paid_once):
+    """The gradient of rmse is right for small errors, and has all digits of float64."""
+
+    def check(basis):
+        for dtype in FLOATS:
+            for count in (*two_sizes(generator), whole_number(generator, 5, 9)):
+                predictions, targets = batch(generator, count, dtype)
+                nearly = targets + 0.01 * (predictions - targets)
+                assert_slopes_of_rmse(student, basis, nearly, targets)
+        assert_slopes_of_rmse(student, basis, predictions, targets)
+        target = torch.zeros(1, dtype=torch.float64)
+        assert_slopes_of_rmse(student, basis, target + HALFWAY**0.5, target)
+
+    paid_once(check, RightRoot(), OwnRoot(student))
+
+
+@grades(
+    "rmse_gradient",
+    requires=SLOPES_OF_RMSE,
+    builds_on=OF_MSE,
     hint="Try backward with columns, and with whole numbers as targets: does each prediction still"
     " get one slope, and the right one?",
 )
-def test_rmse_gradient_in_every_form(student, generator):
+def test_rmse_gradient_in_every_form(student, generator, paid_once):
     """The gradient of rmse is right for columns and for whole targets."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(generator, 7, dtype):
-            assert_slopes_of_rmse(student, predictions, targets)
+
+    def check(basis):
+        for count in two_sizes(generator):
+            for inputs in forms(generator, count):
+                assert_slopes_of_rmse(student, basis, *inputs)
+
+    paid_once(check, RightRoot(), OwnRoot(student))
 
 
 @grades(
     "rmse_gradient",
     weight=4,
-    requires="test_rmse_slopes",
-    builds_on="test_mse_gradient_in_every_form",
+    requires=SLOPES_OF_RMSE,
+    builds_on=OF_MSE,
     hint="Let the predictions equal their targets and look at every step that the gradient passes:"
     " which of them has no finite slope there, also in a branch that is not taken?",
 )
 def test_rmse_gradient_of_a_perfect_model(student, generator):
     """The gradient of rmse is 0 where every prediction equals its target."""
     for dtype in FLOATS:
-        for count in (4, 1):
-            for whole in (False, True):
-                predictions, targets = batch(generator, count, dtype, whole)
-                labels = targets.long() if whole else targets.clone()
-                for perfect, same in ((targets, labels), (targets[:, None], labels[:, None])):
-                    found = gradient("rmse", student.rmse, perfect, same)
-                    assert_close("the gradient", found, torch.zeros(perfect.shape), predictions)
+        for inputs in perfect_batches(generator, dtype):
+            found = gradient("rmse", student.rmse, *inputs)
+            assert_close("the gradient", found, torch.zeros(inputs[0].shape), inputs[0])
 
 
 # mae
@@ -355,26 +559,20 @@ def test_rmse_gradient_of_a_perfect_model(student, generator):
 )
 def test_mae_is_the_mean_distance(student, generator):
     """mae is one number, the mean distance, for any batch."""
-    for count in (4, 1, 7, 100):
-        for predictions, targets in (batch(generator, count), batch(generator, count, whole=True)):
-            loss = student.mae(predictions, targets)
-            assert_close("mae", loss, mean_distance(predictions, targets), predictions)
+    MAE.assert_main(student, generator)
 
 
 @grades(
     "mae_values",
     requires="test_mae_is_the_mean_distance",
-    hint="Try a perfect model, errors of a hundredth, and errors of many thousands: does a step of"
-    " yours treat small or large errors in a way of their own?",
+    after="test_mae_keeps_the_dtype",
+    hint="Try a perfect model, errors of a hundredth, errors of many thousands, and small errors of"
+    " large numbers: does a step of yours treat some of them in a way of their own?",
 )
-def test_mae_from_perfect_to_far_off(student, generator):
-    """mae is right for perfect predictions, for small errors and for large ones."""
-    assert_far_values("mae", student.mae, mean_distance)
-    predictions, targets = batch(generator, 5)
-    perfect = student.mae(predictions, predictions.clone())
-    assert_close("mae", perfect, torch.tensor(0.0), predictions)
-    nearly = targets + 0.01 * (predictions - targets)
-    assert_close("mae", student.mae(nearly, targets), mean_distance(nearly, targets), nearly)
+def test_mae_from_perfect_to_far_off(student, generator, passed):
+    """mae is right for perfect predictions, for small errors, and for large numbers."""
+    dtypes = FLOATS if passed("test_mae_keeps_the_dtype") else FLOATS[:1]  # lost once
+    MAE.assert_from_perfect_to_far_off(student, generator, dtypes)
 
 
 @grades(
@@ -384,51 +582,45 @@ def test_mae_from_perfect_to_far_off(student, generator):
 )
 def test_mae_of_columns(student, generator):
     """mae of columns, shape [N, 1], is the same single number."""
-    for count in (6, 1):
-        predictions, targets = batch(generator, count)
-        loss = student.mae(predictions[:, None], targets[:, None])
-        assert_close("mae", loss, mean_distance(predictions, targets), predictions)
+    MAE.assert_columns(student, generator)
 
 
 @grades(
     "mae_values",
     requires="test_mae_is_the_mean_distance",
+    after="test_mae_of_columns",
     hint="Targets may be whole numbers, int64: call your function with some, and with float64"
     " predictions, and print the dtype of every step.",
 )
-def test_mae_keeps_the_dtype(student, generator):
+def test_mae_keeps_the_dtype(student, generator, passed):
     """mae keeps float32 and float64, with all their digits, for both kinds of targets."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(generator, 9, dtype):
-            loss = student.mae(predictions, targets)
-            assert_dtype("mae", loss, dtype)
-            if predictions.dim() == 1:
-                assert_close("mae", loss, mean_distance(predictions, targets), predictions)
+    MAE.assert_dtypes(student, generator, columns=passed("test_mae_of_columns"))
 
 
 @grades(
     "mae_values",
     requires="test_mae_is_the_mean_distance",
+    after="test_mae_of_columns",
     hint="Print predictions and targets before and after a call: which line writes into them?",
 )
-def test_mae_leaves_its_inputs_alone(student, generator):
+def test_mae_leaves_its_inputs_alone(student, generator, passed):
     """mae leaves its inputs as they were."""
-    for dtype in FLOATS:
-        for predictions, targets in forms(generator, 6, dtype):
-            student.mae(predictions, targets)
-            assert_inputs_unchanged("mae", student.last_call)
+    MAE.assert_inputs_stay(student, generator, columns=passed("test_mae_of_columns"))
 
 
 @grades(
     "mae_values",
     weight=2,
     requires="test_mae_is_the_mean_distance",
+    after=("test_mae_of_columns", "test_mae_keeps_the_dtype"),
     hint="Raise one prediction by a little: how far does the mean of N distances move, and which"
-    " way? Then look for a step where such a nudge leaves no trace.",
+    " way? For columns and whole targets, too. Then look for a step where such a nudge leaves no"
+    " trace.",
 )
-def test_mae_slopes(student, generator):
-    """Each prediction pulls at mae by the same share, towards its target."""
-    for dtype in FLOATS:
-        predictions, targets = batch(generator, 6, dtype)
-        found = gradient("mae", student.mae, predictions, targets)
-        assert_close("the gradient", found, slopes_of_mae(predictions, targets), predictions)
+def test_mae_slopes(student, generator, passed):
+    """Each prediction pulls at mae by the same share, towards its target, in every form."""
+    dtypes = FLOATS if passed("test_mae_keeps_the_dtype") else FLOATS[:1]  # lost once
+    for dtype in dtypes:
+        for count in two_sizes(generator):
+            for inputs in forms(generator, count, dtype, columns=passed("test_mae_of_columns")):
+                MAE.assert_slopes(student, *inputs)

@@ -1,20 +1,44 @@
-"""train_epoch(weights, bias, x, y, lr): one gradient step on the student's own sigmoid and loss."""
+"""train_epoch(weights, bias, x, y, lr): one gradient step on the student's own sigmoid and loss.
+
+Where the student's `mnist_loss` or `sigmoid` is wrong, a step is right that follows these, as long
+as they still lead to one: the loss is one number, and its gradient moves the weights and the bias.
+A pair of functions that leaves the model where it stands would make a step of no code at all right.
+"""
 
 from dataclasses import dataclass
 
 import torch
 
-from proctor.authoring import Kept, assert_inputs_unchanged, grades, tolerance
+from proctor.authoring import (
+    Fault,
+    Kept,
+    Student,
+    assert_inputs_unchanged,
+    assert_shape,
+    grades,
+    tolerance,
+    whole_number,
+)
 
 # Training, in numbers that were tried out with hundreds of seeds: a loss of squares leaves at most
 # 2.5 times the loss that right steps leave, and still learns; a second sigmoid leaves 3.2 times.
 EPOCHS, LR, SLOW = 40, 1.5, 2.8
 
+SURE_STEP = 5  # tolerances: what own functions have to move the model by, to be worth a check
+TRIES = 20  # to find data that does: a step may be short by chance
+
 EARLIER = (
     "test_mnist_loss_is_the_mean_distance",
+    "test_mnist_loss_at_the_extremes",
+    "test_mnist_loss_keeps_the_dtype",
+    "test_mnist_loss_leaves_its_inputs_alone",
     "test_mnist_loss_answers_to_each_prediction",
+    "test_mnist_loss_gradient_in_float64",
     "test_sigmoid_squeezes",
+    "test_sigmoid_keeps_the_dtype",
+    "test_sigmoid_leaves_its_input_alone",
     "test_sigmoid_slopes",
+    "test_sigmoid_slopes_in_float64",
 )
 
 
@@ -38,36 +62,109 @@ def random_model(student, generator, size, scale=1):
     return new_model(student, 0.5 / scale * weights, bias[0])
 
 
+def some_case(student, basis, generator, count, size, lr, scale=1):
+    """Data and a model that a step moves."""
+    for _ in range(TRIES):
+        x, y = random_data(generator, max(count, basis.fewest), size, scale)
+        model = random_model(student, generator, size, scale)
+        if basis.moves(model.weights, model.bias, x, y, lr):
+            return x, y, model
+    raise AssertionError("own mnist_loss and sigmoid lead to next to no step")
+
+
 def random_data(generator, count, size, scale=1):
     x = scale * torch.randn(count, size, generator=generator)
     return x, (torch.rand(count, generator=generator) < 0.6).long()
+
+
+def many(generator):
+    """As many images as the notebook trains on, or more: more than one mini-batch."""
+    return whole_number(generator, 257, 700)
 
 
 def predictions_of(weights, bias, x):
     return 1 / (1 + (-(x.double() @ weights.double() + bias.double())).exp())
 
 
-def loss_of(weights, bias, x, y):
-    return (predictions_of(weights, bias, x) - y).abs().mean()
+class RightStep:
+    """By formula: a distance has the slope 1 or -1 by its prediction, which has the slope p (1 - p)
+    by its score."""
+
+    fewest = 1
+
+    def loss(self, weights, bias, x, y):
+        return (predictions_of(weights, bias, x) - y).abs().mean().item()
+
+    def after(self, weights, bias, x, y, lr):
+        predictions = predictions_of(weights, bias, x)
+        slopes = (1 - 2 * y) * predictions * (1 - predictions) / len(y)
+        return weights.double() - lr * (slopes @ x.double()), bias - lr * slopes.sum()
+
+    def moves(self, weights, bias, x, y, lr):
+        return True
+
+    def changes(self, y):
+        return []
 
 
-def after_one_step(model, x, y, lr):
-    """Weights and bias after a gradient step: a distance has the slope 1 or -1 by its prediction,
-    which has the slope p (1 - p) by its score."""
-    predictions = predictions_of(model.weights, model.bias, x)
-    slopes = (1 - 2 * y) * predictions * (1 - predictions) / len(y)
-    return model.weights.double() - lr * (slopes @ x.double()), model.bias - lr * slopes.sum()
+class NoStep(AssertionError):
+    """The student's own functions lead nowhere from here."""
 
 
-def assert_one_step(student, model, x, y, lr):
+class OwnStep:
+    """By the student's own sigmoid and mnist_loss, which have to lead to a step."""
+
+    names = "`mnist_loss` and `sigmoid`"
+    fewest = 9  # images: some wrong losses have no value for a single one
+
+    def __init__(self, student: Student):
+        self.student = student
+
+    def loss(self, weights, bias, x, y):
+        loss = self.student.mnist_loss(self.student.sigmoid(x @ weights + bias), y)
+        assert_shape("mnist_loss", loss, ())
+        assert loss.isfinite(), f"mnist_loss should be finite, got {loss}"
+        return loss.item()
+
+    def after(self, weights, bias, x, y, lr):
+        leaves = [tensor.detach().clone().requires_grad_() for tensor in (weights, bias)]
+        loss = self.student.mnist_loss(self.student.sigmoid(x @ leaves[0] + leaves[1]), y)
+        assert_shape("mnist_loss", loss, ())
+        assert loss.requires_grad, "mnist_loss and sigmoid cut the graph"
+        steps = [lr * gradient for gradient in torch.autograd.grad(loss, leaves)]
+        for step in steps:
+            if not step.isfinite().all():
+                raise NoStep(f"own mnist_loss and sigmoid lead to the step {step}")
+        return [(leaf - step).detach() for leaf, step in zip(leaves, steps, strict=True)]
+
+    def moves(self, weights, bias, x, y, lr):
+        try:
+            after = self.after(weights, bias, x, y, lr)
+        except NoStep:
+            return False
+        lengths = [(old - new).abs().max() for old, new in zip((weights, bias), after, strict=True)]
+        return min(lengths) > SURE_STEP * tolerance(x)
+
+    def changes(self, y):
+        """What the student's own mnist_loss writes into, of the x and y of a train_epoch."""
+        self.student.mnist_loss(torch.linspace(0.1, 0.9, len(y)), y.clone())
+        return [1] if 1 in self.student.last_call.changed_inputs else []
+
+
+def assert_one_step(student, basis, model, x, y, lr):
     """A call takes one step from where the model stands; the model then stands there."""
-    expected = after_one_step(model, x, y, lr)
+    expected = basis.after(model.weights, model.bias, x, y, lr)
     student.train_epoch(*model.kept, x, y, lr)
     after = [student.read(kept) for kept in model.kept]
     for name, found, value in zip(("weights", "bias"), after, expected, strict=True):
-        assert found.value.shape == value.shape, f"{name} got the shape {found.value.shape}"
-        assert found.requires_grad and found.is_leaf, f"{name} should stay a leaf with a gradient"
-        assert ((found.value.double() - value).abs() <= tolerance(x)).all(), (
+        assert_shape(name, found.value, value.shape)
+        if not (found.requires_grad and found.is_leaf):
+            raise Fault(
+                f"{name} should stay a leaf with a gradient",
+                f"After a step `{name}` is no longer ready for the next: it should still be the"
+                " leaf that was passed in, and require a gradient.",
+            )
+        assert ((found.value.double() - value.double()).abs() <= tolerance(x)).all(), (
             f"{name} should be {value} after a step with lr {lr}, got {found.value}"
         )
     model.weights, model.bias = (found.value for found in after)
@@ -80,17 +177,31 @@ def assert_one_step(student, model, x, y, lr):
     hint="Work out the loss of the model before your step, and compare with what you return: the"
     " value, and whether it is a plain Python float.",
 )
-def test_train_epoch_returns_the_loss_before_the_step(student, generator):
+def test_train_epoch_returns_the_loss_before_the_step(student, generator, paid_once):
     """train_epoch returns the loss before the step, as a float."""
-    for count, size, lr in ((9, 4, 0.7), (1, 2, 0.3), (30, 1, 1.6)):
-        x, y = random_data(generator, count, size)
-        model = random_model(student, generator, size)
-        expected = loss_of(model.weights, model.bias, x, y).item()
-        returned = student.train_epoch(*model.kept, x, y, lr)
-        assert isinstance(returned, float), f"train_epoch should return a float, got {returned!r}"
-        assert abs(returned - expected) <= tolerance(x), (
-            f"the loss before the step should be {expected}, got {returned}"
-        )
+
+    def check(basis):
+        for count, size, lr in ((9, 4, 0.7), (1, 2, 0.3), (many(generator), 3, 1.6)):
+            x, y, model = some_case(student, basis, generator, count, size, lr)
+            expected = basis.loss(model.weights, model.bias, x, y)
+            returned = student.train_epoch(*model.kept, x, y, lr)
+            assert_float(returned)
+            assert abs(returned - expected) <= tolerance(x), (
+                f"the loss before the step should be {expected}, got {returned}"
+            )
+
+    paid_once(check, RightStep(), OwnStep(student))
+
+
+def assert_float(returned):
+    if isinstance(returned, float):
+        return
+    kind = "a tensor" if isinstance(returned, torch.Tensor) else "no float"
+    kind = "nothing (None)" if returned is None else kind
+    raise Fault(
+        f"train_epoch should return a float, got {returned!r}",
+        f"`train_epoch` gave {kind}, and a plain Python float was asked for.",
+    )
 
 
 @grades(
@@ -98,42 +209,59 @@ def test_train_epoch_returns_the_loss_before_the_step(student, generator):
     weight=4,
     builds_on=EARLIER,
     hint="Print weights and bias before and after a call, and the two gradients: did the tensors"
-    " that were passed in move, which way, and by how much?",
+    " that were passed in move, which way, and by how much? One step, with all images at once?",
 )
-def test_train_epoch_takes_one_step(student, generator):
-    """train_epoch moves weights and bias, in place, by one gradient step."""
-    sizes = ((9, 4, 0.7, 1), (1, 2, 0.3, 1), (30, 1, 1.6, 1), (4, 5, 0.05, 50))
-    for count, size, lr, scale in sizes:
-        x, y = random_data(generator, count, size, scale)
-        assert_one_step(student, random_model(student, generator, size, scale), x, y, lr)
+def test_train_epoch_takes_one_step(student, generator, paid_once):
+    """train_epoch moves weights and bias, in place, by one gradient step with all images."""
+
+    def check(basis):
+        sizes = ((9, 4, 0.7, 1), (1, 2, 0.3, 1), (many(generator), 3, 1.6, 1), (4, 5, 0.05, 50))
+        for count, size, lr, scale in sizes:
+            x, y, model = some_case(student, basis, generator, count, size, lr, scale)
+            assert_one_step(student, basis, model, x, y, lr)
+
+    paid_once(check, RightStep(), OwnStep(student))
 
 
 @grades(
     "train_epoch_step",
     weight=2,
     requires="test_train_epoch_takes_one_step",
+    builds_on=EARLIER,
     hint="What is in weights.grad when your function is called for the second time, and what does"
     " backward do with it? Does anything else remember the call before?",
 )
-def test_train_epoch_starts_each_step_afresh(student, generator):
+def test_train_epoch_starts_each_step_afresh(student, generator, paid_once):
     """Each of several steps in a row uses its own gradient only."""
-    x, y = random_data(generator, 14, 3)
-    models = [random_model(student, generator, 3) for _ in range(2)]
-    for model in models:
-        for lr in (0.9, 0.4, 1.3):
-            assert_one_step(student, model, x, y, lr)
+
+    def check(basis):
+        for count in (whole_number(generator, 10, 40), whole_number(generator, 4, 9)):
+            x, y, model = some_case(student, basis, generator, count, 3, 0.9)
+            for lr in (0.9, 0.4, 1.3):
+                assert_one_step(student, basis, model, x, y, lr)
+
+    paid_once(check, RightStep(), OwnStep(student))
 
 
 @grades(
     "train_epoch_step",
     requires="test_train_epoch_takes_one_step",
+    builds_on=EARLIER,
     hint="Print x and y before and after a call: which line writes into them?",
 )
-def test_train_epoch_leaves_the_data_alone(student, generator):
+def test_train_epoch_leaves_the_data_alone(student, generator, paid_once):
     """train_epoch leaves x and y as they were."""
-    x, y = random_data(generator, 7, 3)
-    student.train_epoch(*random_model(student, generator, 3).kept, x, y, 0.5)
-    assert_inputs_unchanged("train_epoch", student.last_call)
+
+    def check(basis):
+        for count in (1, many(generator)):
+            x, y = random_data(generator, count, 3)
+            student.train_epoch(*random_model(student, generator, 3).kept, x, y, 0.5)
+            facts = student.last_call
+            allowed = basis.changes(y)
+            facts.changed_inputs = [n for n in facts.changed_inputs if n not in allowed]
+            assert_inputs_unchanged("train_epoch", facts)
+
+    paid_once(check, RightStep(), OwnStep(student))
 
 
 def two_clouds(generator, count, size):
@@ -146,17 +274,38 @@ def two_clouds(generator, count, size):
     return centres + 0.3 * torch.randn(count, size, generator=generator), y
 
 
-def trained(student, generator):
-    """A small random model, what 40 epochs on two clouds make of it, the data, and how large the
-    loss is after as many right steps."""
-    x, y = two_clouds(generator, 40, 4)
-    weights, bias = 0.1 * torch.randn(4, generator=generator), torch.zeros(())
-    model = new_model(student, weights, bias)
+@dataclass
+class Training:
+    """A small random model before and after 40 epochs on two clouds, and after as many right
+    steps."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    before: list[torch.Tensor]
+    found: list[torch.Tensor]
+    right: list[torch.Tensor]
+
+    def losses(self, basis):
+        """Before, after the student's epochs, and after right steps."""
+        return [
+            basis.loss(*model, self.x, self.y) for model in (self.before, self.found, self.right)
+        ]
+
+    def scores(self):
+        """Of the same models, what they say of each example."""
+        return [self.x @ w.float() + b.float() for w, b in (self.before, self.found, self.right)]
+
+
+def trained(student, basis, generator):
+    x, y = two_clouds(generator, whole_number(generator, 40, 400), 4)
+    before = [0.1 * torch.randn(4, generator=generator), torch.zeros(())]
+    model = new_model(student, *before)
     student.repeating(EPOCHS).train_epoch(*model.kept, x, y, LR)
+    right = before
     for _ in range(EPOCHS):
-        model.weights, model.bias = after_one_step(model, x, y, LR)
+        right = [part.float() for part in basis.after(*right, x, y, LR)]
     found = [student.read(kept).value for kept in model.kept]
-    return found, x, y, loss_of(model.weights, model.bias, x, y)
+    return Training(x, y, before, found, right)
 
 
 @grades(
@@ -165,11 +314,20 @@ def trained(student, generator):
     hint="Watch the loss over many epochs. Where it does not fall: does each step go downhill, and"
     " does every epoch take one?",
 )
-def test_train_epoch_makes_the_loss_fall(student, generator):
+def test_train_epoch_makes_the_loss_fall(student, generator, paid_once):
     """Over many epochs the loss of the model falls far below where it began."""
-    (weights, bias), x, y, expected = trained(student, generator)
-    after = loss_of(weights, bias, x, y)
-    assert after < SLOW * expected, f"the loss should fall to about {expected}, got {after}"
+
+    def check(basis):
+        before, found, right = trained(student, basis, generator).losses(basis)
+        if isinstance(basis, RightStep):
+            assert found < SLOW * right, f"the loss should fall to about {right}, got {found}"
+        else:
+            assert before - right > 0.01 * abs(before), "right steps do not lower the own loss"
+            assert before - found > 0.5 * (before - right), (
+                f"the own loss should fall from {before} to about {right}, got {found}"
+            )
+
+    paid_once(check, RightStep(), OwnStep(student))
 
 
 @grades(
@@ -178,8 +336,18 @@ def test_train_epoch_makes_the_loss_fall(student, generator):
     hint="Train on two clouds of points that do not lie around 0, and look at weights and bias:"
     " do both of them learn?",
 )
-def test_train_epoch_tells_two_clouds_apart(student, generator):
+def test_train_epoch_tells_two_clouds_apart(student, generator, paid_once):
     """After many epochs the model gets nearly every example right."""
-    (weights, bias), x, y, _ = trained(student, generator)
-    right = ((x @ weights + bias > 0) == (y == 1)).double().mean()
-    assert right > 0.95, f"the model should get nearly every example right, got {right}"
+
+    def check(basis):
+        training = trained(student, basis, generator)
+        before, found, right = training.scores()
+        if isinstance(basis, RightStep):
+            share = ((found > 0) == (training.y == 1)).double().mean()
+            assert share > 0.95, f"the model should get nearly every example right, got {share}"
+        else:
+            way, left = (right - before).abs().mean(), (right - found).abs().mean()
+            assert way > 0.1, "right steps by the own functions hardly change what the model says"
+            assert left < 0.5 * way, f"own steps lead to the scores {right}, got {found}"
+
+    paid_once(check, RightStep(), OwnStep(student))
