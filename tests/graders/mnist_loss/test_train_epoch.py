@@ -298,7 +298,10 @@ class Training:
 
 def trained(student, basis, generator):
     x, y = two_clouds(generator, whole_number(generator, 40, 400), 4)
-    before = [0.1 * torch.randn(4, generator=generator), torch.zeros(())]
+    for _ in range(TRIES):
+        before = [0.1 * torch.randn(4, generator=generator), torch.zeros(())]
+        if basis.moves(*before, x, y, LR):
+            break
     model = new_model(student, *before)
     student.repeating(EPOCHS).train_epoch(*model.kept, x, y, LR)
     right = before
