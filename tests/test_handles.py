@@ -16,11 +16,12 @@ from proctor.authoring import (
     fields_of,
     figure_of,
     is_instance,
+    table_of,
     text_of,
     train,
     type_name_of,
 )
-from proctor.grading.connection import Connection, Died, StudentError, TooMuch
+from proctor.grading.connection import Connection, Died, NotDefined, StudentError, TooMuch
 from proctor.grading.student import Student
 from proctor.sandbox.examination import Examination
 from proctor.settings import TimeLimits
@@ -515,3 +516,38 @@ def test_a_figure_as_facts(student):
     assert axes.legend == ["loss"]
     with pytest.raises(Raised, match="is no figure"):
         figure_of(student.Vocab([]))
+
+
+def test_a_table_by_its_columns(examine):
+    pytest.importorskip(
+        "pandas", reason="this course needs no pandas; its tables were tried with 3.1"
+    )
+    examined = examine(
+        """
+        import pandas as pd
+
+        def frame():
+            dates = pd.to_datetime(["2026-01-01", None])
+            columns = {"word": ["a", None], "count": [1, 2], "when": dates}
+            return pd.DataFrame(columns, index=["x", "y"])
+
+        def total(frame):
+            return int(frame["count"].sum())
+        """
+    )
+    student = Student(Connection(examined))
+    frame = student.frame()
+    told = table_of(frame)
+    assert told["index"] == ["x", "y"]
+    assert told["columns"].pop("count").tolist() == [1, 2]
+    assert told["columns"] == {"word": ["a", None], "when": ["2026-01-01", None]}
+    assert student.total(frame) == 3
+    with pytest.raises(Raised, match="is no pandas frame"):
+        table_of(student.total)
+
+
+def test_a_missing_name_is_told_with_the_cells_that_failed(examine):
+    examined = examine("import no_such_package\nrows = 1")
+    with pytest.raises(NotDefined, match="No module named 'no_such_package'") as caught:
+        Student(Connection(examined)).rows  # noqa: B018
+    assert caught.value.reason == "`rows` is not defined after the notebook has run."

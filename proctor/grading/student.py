@@ -22,6 +22,7 @@ from proctor.grading.connection import (
     expect,
 )
 from proctor.grading.handles import Handle, StudentFunction, call_held
+from proctor.sandbox.examination import Examination
 from proctor.wire.values import Object, Source
 
 
@@ -59,7 +60,8 @@ class Student:
             return function
         reply, tensors = connection.ask(name, {"ask": "get", "name": name})
         if reply.get("found") is not True:
-            raise NotDefined(f"`{name}` is not defined after the notebook has run.")
+            reason = f"`{name}` is not defined after the notebook has run."
+            raise NotDefined(reason, errors_of_cells(connection.examination))
         if reply.get("callable") is True:
             connection.functions.add(name)
             return function
@@ -149,6 +151,17 @@ class Student:
     def source(text: str) -> Source:
         """A function as an argument: a Python expression; `torch` is its only name."""
         return Source(text)
+
+
+def errors_of_cells(examination: Examination) -> str:
+    """Which cells ended with an error, for the instructor: often why a name is missing."""
+    found = [
+        f"{name}: {output['ename']}: {output['evalue'][:200]}"
+        for name, run in zip(examination.names, examination.runs, strict=True)
+        for output in run.outputs
+        if output["output_type"] == "error"
+    ]
+    return f"(cells that failed: {'; '.join(found[:5])})" if found else ""
 
 
 __all__ = ["KeptTensor", "Student", "StudentError"]

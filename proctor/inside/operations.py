@@ -72,10 +72,12 @@ def table(frame: Any) -> dict[str, Any]:
 
 
 def column_values(column: Any) -> Any:
+    """An array of numbers; else a list, dates as text and what is missing as None."""
     values = column.to_numpy()
     if values.dtype.kind in "biuf":
         return values
-    return [None if item is not item else item for item in column.tolist()]  # nan in a text
+    items = column.astype(str).tolist() if values.dtype.kind in "mM" else column.tolist()
+    return [None if gone else item for item, gone in zip(items, column.isna(), strict=True)]
 
 
 def to_device(value: Any, device: torch.device) -> Any:
