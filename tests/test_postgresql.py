@@ -17,6 +17,8 @@ import pytest
 from nbgrader.api import Gradebook
 from test_classroom import HALF, proctor, rows_of
 from test_nbgrader import RIGHT, SmallCourse
+from test_reading import grade_again
+from written import ASSIGNMENT, EXERCISE, RUBRIC, WrittenCourse
 
 from proctor.classroom.reading.gradings import Saving
 from proctor.classroom.reading.room import Room
@@ -133,25 +135,48 @@ def test_nbgrader_and_the_report_work_with_it(graded):
     assert done.returncode == 0, done.stderr
 
 
-def test_written_answers_are_read_there_by_two(graded):
+class WrittenOnServer(WrittenCourse):
+    """A class of written answers with its gradebook on the server."""
+
+    def __init__(self, root: Path, url: str):
+        self.server = url
+        self.root = root
+        self.write_rubric(RUBRIC)
+        self.enter_assignment()
+
+    @property
+    def url(self) -> str:
+        return self.server
+
+
+def test_written_answers_are_read_there_by_two(server, tmp_path):
     """The second of two savers waits for the first, and is kept beside it."""
-    room = Room(Course(graded.root), graded.url)
-    at = ("tiny", "explain")
-    answers = {name: room.open(*at, name, None)["answer"] for name in ("ana", "ben")}
-    answers["ben"] = room.answer(*at, "ben", answers["ana"]["key"], 0, False)["answer"]
+    course = WrittenOnServer(tmp_path / "course", server)
+    answers = {"student-01": "So it is.", "student-02": "so  it is.", "student-03": "No."}
+    course.hand_in(answers)
+    room = Room(Course(course.root), course.url)
+    first = room.open(ASSIGNMENT, EXERCISE, "ana", None)
+    items = [item["id"] for item in first["items"]]
+    key = first["answer"]["key"]
+    seen = room.answer(ASSIGNMENT, EXERCISE, "ben", key, 0, False)["answer"]
+
+    def save(name: str) -> str:
+        also = {one["key"]: one["version"] for one in seen["equal"]}
+        saving = Saving(key, seen["version"], items[:2], name, None, 5.0, also)
+        return room.save(ASSIGNMENT, EXERCISE, name, saving)["saved"]["state"]
+
     with ThreadPoolExecutor() as pool:
-        saved = pool.map(
-            lambda name: room.save(
-                *at, name, Saving(answers[name]["key"], answers[name]["version"], points=1.5)
-            ),
-            answers,
-        )
-        states = sorted(told["saved"]["state"] for told in saved)
-    assert states == ["beside", "current"]
-    with graded.gradebook() as gradebook:
-        grade = gradebook.find_grade("explain", "tiny", "tiny", "right")
-        assert (grade.manual_score, grade.needs_manual_grade) == (1.5, False)
-    done = proctor(graded, "grade", "tiny", "--student", "right", "--force")
-    assert done.returncode == 0, done.stdout + done.stderr
-    with graded.gradebook() as gradebook:
-        assert not gradebook.find_grade("explain", "tiny", "tiny", "right").needs_manual_grade
+        assert sorted(pool.map(save, ("ana", "ben"))) == ["beside", "current"]
+    student = room.who(ASSIGNMENT, EXERCISE, key)["student"]
+    points, waits, remark = course.given(student)
+    assert (points, waits) == (2.0, False)
+    assert remark in ("ana", "ben")
+    grade_again(course, student, answers[student])
+    assert course.given(student) == (points, False, remark)
+    room.deal(room.exercises(ASSIGNMENT), ["ana", "ben"], 0.5)
+    room.listed(ASSIGNMENT, EXERCISE, "ana")
+    room.alike(ASSIGNMENT, EXERCISE, "ana", key, 0.5)
+    course.write_rubric(RUBRIC.replace("* 1: says", "* 0.5: says"))
+    told = room.open(ASSIGNMENT, EXERCISE, "ana", None)
+    room.change(ASSIGNMENT, EXERCISE, "ana", told["digest"])
+    assert course.given(student)[0] == 1.5

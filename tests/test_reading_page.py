@@ -23,12 +23,12 @@ from proctor.classroom.lab import Server
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 STAIRS = "Accuracy is a staircase: between two steps nothing moves, so the slope is $0$."
+TELLING = (
+    "Between two of its {} steps nothing moves: $\\frac{{0}}{{{}}} = 0$ says nothing to a weight."
+)
 CLASS = {
     **{f"student-{n:02}": STAIRS for n in range(1, 4)},
-    **{
-        f"student-{n:02}": f"In {n} words: nothing moves at $\\frac{{1}}{{{n}}}$."
-        for n in range(4, 8)
-    },
+    **{f"student-{n:02}": TELLING.format(n, n) for n in range(4, 8)},
     "student-08": "",
     "student-09": "See my page. ![my page](attachment:photo.png)",
     "student-10": "\n\n".join(LIVE),
@@ -353,7 +353,8 @@ def test_axe_finds_nothing(browser, server, answers, tmp_path, scheme, width):
     page.locator("#remark").fill("Say *why* it does not move.")
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    reader.picture(f"reading-{scheme}-{width}")
+    if (scheme, width) == ("light", 1400):
+        reader.picture("reading")
     reader.press("Control+Enter")
     reader.said("Saved")
     page.locator("#alike").fill("30")
