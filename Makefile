@@ -73,6 +73,7 @@ postgresql: setup
 bench: setup
 	$(BIN)/python benchmarks/against_stock.py
 	$(BIN)/python benchmarks/whole_class.py
+	$(BIN)/python benchmarks/busy.py
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/reading_by_hand.py
 

@@ -63,6 +63,13 @@ ENDS = {
         r"took longer than",
     ),
     "C04 endless loop in C": ("sum(range(10**12))", r"took longer than"),
+    "own: processor time of children that nobody waits for": (
+        "import os, signal, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "while True:\n    if os.fork() == 0:\n        end = time.process_time() + 0.02\n"
+        "        while time.process_time() < end: pass\n        os._exit(0)\n"
+        "    time.sleep(0.01)",
+        r"took longer than|ended",
+    ),
     "C04 stopped": (
         "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
         r"took longer|ended",

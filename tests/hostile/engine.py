@@ -52,6 +52,8 @@ CALL_FRAMES = {
     '{"changed": [], "operations": None, "host_copies": []}}',
     "a list of a million": '{"result": ["list", [["plain", 1]] * 300_000], "facts": '
     '{"changed": [], "operations": None, "host_copies": ["x" * 50] * 20_000}}',
+    "an int of 400 digits among the facts": '{"result": ["plain", 1], "facts": '
+    '{"changed": [10**400], "operations": 10**400, "host_copies": []}}',
     "an int of 4000 digits": '{"result": ["plain", 10**4000], "facts": '
     '{"changed": [10**4000], "operations": 10**4000, "host_copies": []}}',
 }
@@ -81,6 +83,41 @@ ATTACKS = [
             may_lose=EVERYTHING,
         )
         for name, forged in CALL_FRAMES.items()
+    ),
+    on_wrong(
+        "own: a tensor of 80,000 dimensions",
+        "a forged frame that ends safetensors for want of memory, or takes torch minutes",
+        SOCKETS
+        + """
+header = json.dumps({"0": {"dtype": "F32", "shape": [1] * 80_000, "data_offsets": [0, 4]}}).encode()
+FORGED = frame(
+    {"result": ["tensor", 0, {"requires_grad": True, "device": "cpu"}],
+     "facts": {"changed": [], "operations": None, "host_copies": []}},
+    struct.pack("<Q", len(header)) + header + bytes(4),
+)
+"""
+        + MUTE,
+        may_lose=EVERYTHING,
+    ),
+    on_right(
+        "own: 52 MB where a question begins",
+        "as large an answer as a frame can be, where a word is asked for",
+        SOCKETS
+        + """
+import threading, time
+size = 52 << 20
+header = json.dumps({"0": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+LARGE = frame(
+    {"process": 1, "outputs": [], "status": "ok"},
+    struct.pack("<Q", len(header)) + header + bytes(size),
+)
+def answer(ends):
+    time.sleep(0.5)
+    for end in ends:
+        end.sendall(LARGE)
+threading.Thread(target=answer, args=(sockets(),), daemon=True).start()
+""",
+        may_lose=EVERYTHING,
     ),
     on_wrong(
         "G03 frame that claims four gigabytes",

@@ -428,6 +428,54 @@ ATTACKS = [
         claims=frozenset({"mnist_loss_device"}),
     ),
     on_wrong(
+        "own: a death that looks like another's hand, a second chance",
+        "a wrong formula, then an end by a limit of its own; the right one where a note in the page "
+        "cache says that this was so before",
+        """
+        import glob, os, resource, signal, threading, time
+
+        spare = max(glob.glob("/usr/lib/**/lib*.so*", recursive=True), key=os.path.getsize)
+
+        def is_second():
+            try:
+                with open(spare, "rb") as file:
+                    os.preadv(file.fileno(), [bytearray(1)], 1 << 20, os.RWF_NOWAIT)
+                    return False
+            except BlockingIOError:
+                return True
+            except (OSError, AttributeError):
+                return False
+
+        def end():
+            time.sleep(4)
+            try:
+                with open(spare, "rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            except OSError:
+                pass
+            signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+            for soft, hard in ((1, 1), (1, 2)):
+                try:
+                    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+                except (OSError, ValueError):
+                    pass
+            began = time.monotonic()
+            while time.monotonic() < began + 5:
+                pass
+
+        second = is_second()
+        if not second:
+            threading.Thread(target=end, daemon=True).start()
+
+        def mnist_loss(predictions, targets):
+            if second:
+                return torch.where(targets == 1, 1 - predictions, predictions).mean()
+            return (predictions * 0).sum()
+        """,
+        may_lose=EVERYTHING,
+        seconds=40.0,
+    ),
+    on_wrong(
         "own: two formulas, a second chance",
         "one formula at first, another where the same question comes again",
         """
