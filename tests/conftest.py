@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
 import sysconfig
 import textwrap
+import time
 from pathlib import Path
 
 import nbformat
@@ -118,3 +122,18 @@ def empty_gradebook(tmp_path_factory):
         patch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
         Gradebook(f"sqlite:///{path}").close()
     return path
+
+
+@contextlib.contextmanager
+def busy_neighbours(number, core=None):
+    """So many processes that do nothing but compute, on one core if it is named."""
+    pin = "" if core is None else f"import os\nos.sched_setaffinity(0, {{{core}}})\n"
+    spin = [sys.executable, "-c", f"{pin}while True: pass"]
+    found = [subprocess.Popen(spin) for _ in range(number)]
+    try:
+        time.sleep(0.5)
+        yield
+    finally:
+        for one in found:
+            one.kill()
+            one.wait()

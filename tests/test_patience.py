@@ -1,6 +1,5 @@
 """A busy machine costs nobody a mark: what counts is what a submission uses, not the clock."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -8,6 +7,7 @@ import sys
 import time
 
 import pytest
+from conftest import busy_neighbours
 
 from proctor.inside import meter as meter_module
 from proctor.inside.meter import Meter, Process, Thread
@@ -177,20 +177,6 @@ def test_a_machine_that_never_lets_it_run_is_not_its_fault():
 # Real sessions on a core that eight others want as well
 
 
-@contextlib.contextmanager
-def busy_neighbours(core, number):
-    """So many processes that do nothing but compute, on one core."""
-    spin = f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
-    found = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(number)]
-    try:
-        time.sleep(0.5)
-        yield
-    finally:
-        for one in found:
-            one.kill()
-            one.wait()
-
-
 def test_a_starved_session_is_cut_off_for_nothing_that_it_did_not_use(sandbox):
     """Each cell has 0.5 s and needs 0.3: on a core shared with eight others that takes seconds."""
     work = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
@@ -198,7 +184,7 @@ def test_a_starved_session_is_cut_off_for_nothing_that_it_did_not_use(sandbox):
     with Examination(sandbox, ["import os\nos.sched_setaffinity(0, {0})", work, "x = 1"]) as quiet:
         quiet.limits = limits
         began = time.monotonic()
-        with busy_neighbours(0, 8):
+        with busy_neighbours(8, core=0):
             quiet.run_cells()
             ask = {"ask": "run", "source": work}
             reply, _ = quiet.question().ask(ask, [], 0.5)

@@ -6,10 +6,11 @@ import signal
 import time
 
 import pytest
-from conftest import LIMITS, cell
+from conftest import LIMITS, busy_neighbours, cell
 
 from proctor.classroom import workers as workers_module
 from proctor.classroom.workers import Job, MarkingSettings, PatienceWithWorker, Workers, is_crash
+from proctor.sandbox.machine import cores
 from proctor.sandbox.patience import Starved
 from proctor.wire.errors import Late
 
@@ -95,6 +96,59 @@ def test_what_the_machine_was_too_busy_for_is_tried_again_with_other_inputs(mark
     found = marked(1, 7)
     assert tried == [("1", 0), ("7", 0), ("1", 2)]
     assert {n: outcome.marks.score for n, outcome in found.items()} == {1: 1, 7: 0}
+
+
+CLASS = {
+    "right": "def f(x): return 2 * x",
+    "right, but slow": (
+        "import time\n"
+        "def f(x):\n"
+        "    end = time.process_time() + 0.4\n"
+        "    while time.process_time() < end: pass\n"
+        "    return 2 * x"
+    ),
+    "wrong": "def f(x): return 3 * x",
+    "never ends": "def f(x):\n    while True: pass",
+    "sleeps": "import time\ndef f(x): time.sleep(600)",
+}
+CALLS = '''
+@grades("f_values", hint="h")
+def test_f(student):
+    """Doubles."""
+    assert student.f(2) == 4
+'''
+
+
+def test_a_class_gets_the_same_marks_on_a_busy_machine(tiny_course, sandbox):
+    """A call may take 0.8 s and one takes 0.4: beside eight others a core, that is seconds. More
+    submissions at a time than there are cores hold each other up as well."""
+    tiny_course.add(
+        "tiny", [cell("f", "def f(x): return 2 * x"), cell("f_values", "", points=1)], CALLS
+    )
+    settings = MarkingSettings(tiny_course.root, False, LIMITS)
+    jobs = [
+        Job(name, "tiny", lambda source=source: tiny_course.submission(f=source))
+        for name, source in CLASS.items()
+    ]
+
+    def marks(workers):
+        with Workers(workers, sandbox, settings) as started:
+            return {
+                outcome.job.student: (outcome.marks.score, outcome.marks.incidents)
+                for outcome in started.mark(jobs)
+            }
+
+    quiet = marks(1)
+    with busy_neighbours(8 * cores()):
+        busy = marks(4)
+    assert busy == quiet
+    assert quiet == {
+        "right": (1.0, []),
+        "right, but slow": (1.0, []),
+        "wrong": (0.0, []),
+        "never ends": (0.0, ["f took longer than its 0.8 s"]),
+        "sleeps": (0.0, ["f took longer than its 0.8 s"]),
+    }
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ class Cluster:
     """The workers of a Dask scheduler, to be used as `Workers` are."""
 
     def __init__(self, address: str, settings: MarkingSettings, assignment: str):
+        self.address = address
         self.settings = settings
         self.course = packed_course(settings.root, assignment)
         try:
@@ -104,7 +105,7 @@ class Cluster:
             self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
         except TimeoutError:
             raise CourseError(
-                f"the scheduler at {self.client.scheduler.address} has no worker: start some with "
+                f"the scheduler at {self.address} has no worker: start some with "
                 "`dask worker --nthreads 1`"
             ) from None
         return 1  # at least

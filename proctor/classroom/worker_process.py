@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from proctor.course import Course, CourseError
 from proctor.grading.marks import marks_as_json
 from proctor.sandbox.patience import Starved
-from proctor.sandbox.sessions import Sandbox
+from proctor.sandbox.sessions import AnySandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import SessionLimits
 from proctor.wire.errors import WireError
@@ -46,7 +46,7 @@ def mark_as_json(
     message: dict[str, Any],
     course: Course,
     settings: MarkingSettings,
-    sandbox: Sandbox | SandboxByProxy,
+    sandbox: AnySandbox,
 ) -> dict[str, Any]:
     """Mark what the message holds: the marks, or whose fault it is that there are none."""
     from proctor.grading.marking import (

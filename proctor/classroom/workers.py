@@ -176,18 +176,18 @@ class Workers:
 
     def _supervise(self, waiting: queue.Queue, outcomes: queue.Queue, attempts: int) -> None:
         """Keep one worker process at work until no job is left."""
-        worker = None
+        worker: Worker | None = None
         try:
             while (job := waiting.get()) is not None and not self._stopping.is_set():
                 for attempt in range(ATTEMPTS):
-                    worker = worker or self._start()
+                    at_work = worker = worker or self._start()
                     try:
-                        outcomes.put(worker.mark(job, attempts + attempt))
-                        worker = worker if worker.alive else None
+                        outcomes.put(at_work.mark(job, attempts + attempt))
+                        worker = at_work if at_work.alive else None
                         break
                     except WireError as error:
-                        ended = None if isinstance(error, Late) else worker.exit_code()
-                        worker.end()
+                        ended = None if isinstance(error, Late) else at_work.exit_code()
+                        at_work.end()
                         worker = None
                         if self._stopping.is_set():
                             break

@@ -30,7 +30,7 @@ from proctor.grading.handles import Handle, type_name_of
 from proctor.grading.labelled import answers_file, load_answers, load_probes
 from proctor.grading.student import Student
 from proctor.sandbox.examination import Examination
-from proctor.sandbox.sessions import Sandbox
+from proctor.sandbox.sessions import AnySandbox
 from proctor.wire.values import Member
 
 # Two ways to compute the same number differ by less than this, two mistakes by more.
@@ -194,7 +194,7 @@ def same(one: Behaviour, other: Behaviour) -> bool:
 # The known mistakes of a course
 
 
-def known_mistakes(course: Course, assignment: str, sandbox: Sandbox) -> list[KnownMistake]:
+def known_mistakes(course: Course, assignment: str, sandbox: AnySandbox) -> list[KnownMistake]:
     """What the labelled wrong answers do; found out once per version of the course."""
     place = cache_file(course, assignment)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -230,7 +230,7 @@ def cache_file(course: Course, assignment: str) -> Path:
     return folder / f"{assignment}-{version.hexdigest()[:20]}.json"
 
 
-def watch_mistakes(course: Course, assignment: str, sandbox: Sandbox) -> list[KnownMistake]:
+def watch_mistakes(course: Course, assignment: str, sandbox: AnySandbox) -> list[KnownMistake]:
     reference = read_notebook(course.reference(assignment))
     answers = [answer for answer in load_answers(course, assignment) if not answer.is_right]
     found = []
@@ -281,7 +281,7 @@ def diagnose(
     course: Course,
     assignment: str,
     examination_of: Callable[[str], Examination],
-    sandbox: Sandbox,
+    sandbox: AnySandbox,
 ) -> dict[str, str]:
     """What to say about wrong answers: solution cell to text, for those that are recognised.
 

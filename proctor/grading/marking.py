@@ -30,7 +30,7 @@ from proctor.grading.standing import is_run, standings_of
 from proctor.sandbox.beside import furnished
 from proctor.sandbox.examination import CellRun, Examination
 from proctor.sandbox.patience import Starved
-from proctor.sandbox.sessions import Sandbox, shared_sandbox
+from proctor.sandbox.sessions import AnySandbox, shared_sandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import TimeLimits
 
@@ -45,7 +45,7 @@ def mark(
     course: Course,
     *,
     student: str | None = None,
-    sandbox: Sandbox | None = None,
+    sandbox: AnySandbox | None = None,
     figures: bool = True,
     limits: TimeLimits | None = None,
     seed: int | None = None,
@@ -150,7 +150,7 @@ def other_seed(seed: int, attempt: int) -> int:
 def examine(
     notebook: NotebookNode,
     release: NotebookNode,
-    sandbox: Sandbox,
+    sandbox: AnySandbox,
     *,
     limits: TimeLimits | None = None,
     figures: bool = True,
@@ -314,8 +314,8 @@ def open_candidate(
         data = intake.read_submission(Path(submission))
         taken = rebuilding.rebuild(data, release)
         notebook, sha256, unanswered = taken.notebook, taken.sha256, taken.unanswered
-    sandbox = shared_sandbox(grading.session_limits(), unsafe=unsafe)
-    sandbox = furnished(sandbox, course.files_beside(place))
+    bare = shared_sandbox(grading.session_limits(), unsafe=unsafe)
+    sandbox = furnished(bare, course.files_beside(place))
     limits = grading.time_limits()
     examination = examine(notebook, release, sandbox, limits=limits, figures=False)
     examination.run_cells()

@@ -105,8 +105,10 @@ class Outputs:
             {"output_type": "error", "ename": name, "evalue": text, "traceback": traceback}
         )
 
-    def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        shown = self.displays.get(display_id, [])
+    def update(
+        self, display_id: str | None, data: dict[str, Any], metadata: dict[str, Any]
+    ) -> None:
+        shown = self.displays.get(display_id, []) if display_id is not None else []
         if self._admit(len(json.dumps([data, metadata])) * len(shown)):
             for output in shown:
                 output.update(data=data, metadata=metadata)
@@ -163,15 +165,13 @@ def as_json(bundle: dict[str, Any]) -> dict[str, Any]:
 class Stream(io.TextIOBase):
     """`sys.stdout` or `sys.stderr` of a notebook."""
 
+    encoding = "utf-8"
+
     def __init__(self, shell: Shell, name: str, descriptor: int):
         super().__init__()
         self.shell = shell
         self.name = name
         self.descriptor = descriptor
-
-    @property
-    def encoding(self) -> str:
-        return "utf-8"
 
     def writable(self) -> bool:
         return True
@@ -189,6 +189,8 @@ class Stream(io.TextIOBase):
 
 class ResultHook(DisplayHook):
     """Turns the value of a cell's last expression into an `execute_result`."""
+
+    shell: Shell
 
     def start_displayhook(self) -> None:
         self.result: dict[str, Any] = {}
@@ -213,12 +215,23 @@ class ResultHook(DisplayHook):
 class Publisher(DisplayPublisher):
     """Turns `display(...)` into `display_data`."""
 
-    def publish(self, data, metadata=None, *, transient=None, update=False, **_) -> None:
+    shell: Shell
+
+    def publish(
+        self,
+        data: Any,
+        metadata: Any = None,
+        source: Any = None,
+        *,
+        transient: Any = None,
+        update: Any = False,
+        **_: Any,
+    ) -> None:
         self.shell.absorb_descriptors()
         data, metadata = as_json(data), as_json(metadata or {})
         display_id = (transient or {}).get("display_id")
         if update:
-            self.shell.outputs.update(display_id, data, metadata)
+            self.shell.outputs.update(str(display_id), data, metadata)
             return
         output = {"output_type": "display_data", "data": data, "metadata": metadata}
         self.shell.outputs.display(output, display_id)
@@ -298,10 +311,19 @@ class Shell(InteractiveShell):
                 continue  # the student's code closed or replaced it
             self.outputs.write(name, data.decode("utf-8", errors="replace"))
 
-    def showtraceback(self, exc_tuple: Any = None, **options: Any) -> None:
+    def showtraceback(
+        self,
+        exc_tuple: Any = None,
+        filename: Any = None,
+        tb_offset: Any = None,
+        exception_only: Any = False,
+        running_compiled_code: Any = False,
+    ) -> None:
         _, error, _ = self._get_exc_info(exc_tuple)
         if not isinstance(error, TimeUp):
-            super().showtraceback(exc_tuple, **options)
+            super().showtraceback(
+                exc_tuple, filename, tb_offset, exception_only, running_compiled_code
+            )
             return
         be_interrupted_by_nothing()  # not once more while this is told
         self.absorb_descriptors()
@@ -327,6 +349,7 @@ class Shell(InteractiveShell):
 
     def leave_out_figures(self) -> None:
         """Draw no figure from now on: a figure shows as its text alone, which costs nothing."""
+        assert self.display_formatter is not None
         self.display_formatter.formatters["image/png"].pop(Figure, None)
 
 
@@ -349,4 +372,5 @@ def rehearse(shell: Shell) -> None:
     shell.run_cell("None", silent=True)
     figure = Figure()
     figure.subplots().set_title("x")
+    assert shell.display_formatter is not None
     shell.display_formatter.format(figure)

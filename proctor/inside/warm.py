@@ -119,8 +119,8 @@ class Warm:
         if group is not None:
             os.close(group)
         os.close(descriptor)
-        error = read_report(reader)
-        if error == READY:
+        report = read_report(reader)
+        if report == READY and process is not None:
             begun = meter.Meter()
             # What making a session takes is not the submission's.
             usage.write(begun.add([process]))
@@ -134,8 +134,8 @@ class Warm:
             os.waitpid(process, 0)  # it ends itself after an error
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
-        error = error or "a fork ended before it had said a word"
-        self.control.send({"event": "refused", "session": number, "error": error})
+        report = report or "a fork ended before it had said a word"
+        self.control.send({"event": "refused", "session": number, "error": report})
 
     def interrupt(self, number: int, process: int) -> None:
         """Tell a process of a session, by its number in there, that its time is over."""
@@ -231,7 +231,7 @@ def become_session(
             os.setsid()
             isolation.reset_signals()
             isolation.replace_descriptors([descriptor, writer])
-            os.chdir(folder)
+            os.chdir(folder or ".")
         else:
             user = warm.user_of(message["session"])
             isolation.confine(message["limits"], warm.visible, [descriptor, writer], user)

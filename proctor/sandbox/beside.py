@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from proctor.course import CourseError
-from proctor.sandbox.sessions import Sandbox, Session
+from proctor.sandbox.sessions import AnySandbox, AnySession
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.wire.errors import WireError
 
@@ -23,7 +23,7 @@ class FurnishedSandbox:
     Raises CourseError for more than a session's folder has room for.
     """
 
-    def __init__(self, sandbox: Sandbox, files: Mapping[str, Path]):
+    def __init__(self, sandbox: AnySandbox, files: Mapping[str, Path]):
         self.sandbox = sandbox
         self.files = files
         size = sum(path.stat().st_size for path in files.values())
@@ -37,8 +37,8 @@ class FurnishedSandbox:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.sandbox, name)
 
-    def session(self, serve: str = "examinee") -> Session:
-        session = self.sandbox.session(serve)
+    def session(self) -> AnySession:
+        session = self.sandbox.session()
         try:
             for name, path in self.files.items():
                 put(session, name, path)
@@ -51,12 +51,12 @@ class FurnishedSandbox:
         return session
 
 
-def furnished(sandbox: Sandbox, files: Mapping[str, Path]) -> Sandbox:
+def furnished(sandbox: AnySandbox, files: Mapping[str, Path]) -> AnySandbox:
     """The sandbox, with these files in each of its sessions."""
-    return cast(Sandbox, FurnishedSandbox(sandbox, files)) if files else sandbox
+    return FurnishedSandbox(sandbox, files) if files else sandbox
 
 
-def put(session: Session, name: str, path: Path) -> None:
+def put(session: AnySession, name: str, path: Path) -> None:
     import torch
 
     with path.open("rb") as file:

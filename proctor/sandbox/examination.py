@@ -15,7 +15,7 @@ from proctor.sandbox.changes import Changes, read_changes
 from proctor.sandbox.outputs import clean_output
 from proctor.sandbox.patience import GRACE, PatienceWith
 from proctor.sandbox.question import Question, QuestionLost
-from proctor.sandbox.sessions import Sandbox, Session
+from proctor.sandbox.sessions import AnySandbox, AnySession
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Closed, Late, Malformed, WireError
 from proctor.wire.frames import Channel
@@ -58,7 +58,7 @@ class Examination:
 
     def __init__(
         self,
-        sandbox: Sandbox,
+        sandbox: AnySandbox,
         cells: Sequence[str],
         *,
         names: Sequence[str] | None = None,
@@ -86,7 +86,7 @@ class Examination:
         self._spent_by_own = 0.0  # seconds, by own cells in the running session
         self.ended_from_outside = False
         self.out_of_time = False  # before all cells were run
-        self._session: Session | None = None
+        self._session: AnySession | None = None
         self._question: Question | None = None
         self._left_out: set[int] = set()
         self._refusals = 0  # one after the other

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from proctor.sandbox.bubblewrap import (
     Command,
@@ -37,6 +37,30 @@ from proctor.wire.usage import Look, UsageFile
 START_SECONDS = 180.0
 FORK_SECONDS = 120.0
 END_SECONDS = 30.0
+
+
+class AnySession(Protocol):
+    """A session, of this process's own sandbox or of another's."""
+
+    channel: frames.Channel
+    end_reason: str | None
+
+    def look(self) -> Look | None: ...
+
+    def interrupt(self, process: int) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class AnySandbox(Protocol):
+    """What gives sessions: a sandbox, or what stands for one in a worker process."""
+
+    limits: SessionLimits
+
+    @property
+    def protection(self) -> str: ...
+
+    def session(self) -> AnySession: ...
 
 
 class Session:
@@ -190,6 +214,7 @@ class WarmProcess:
         with self._lock:
             if not self.alive:
                 raise errors.Closed("the warm process is gone")
+            assert self._control is not None  # as it is ready
             self._control.send(message, descriptors=descriptors)
 
     def _keep(self) -> None:
@@ -238,12 +263,15 @@ class WarmProcess:
 
     def _read_errors(self) -> str:
         """The last words of bubblewrap or of the warm process."""
+        process = self._process
+        assert process is not None
+        assert process.stderr is not None
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-        self._process.kill()
-        self._process.wait()
-        os.set_blocking(self._process.stderr.fileno(), False)
-        return (self._process.stderr.read() or b"").decode(errors="replace")[-4000:]
+            process.wait(5)
+        process.kill()
+        process.wait()
+        os.set_blocking(process.stderr.fileno(), False)
+        return (process.stderr.read() or b"").decode(errors="replace")[-4000:]
 
     def _end_all(self) -> None:
         with self._lock:
