@@ -299,3 +299,12 @@ def test_plain_table_has_a_row_for_each_student_and_exercise(exporting):
     assert (rows[3]["by_hand"], rows[3]["waits_for_person"]) == ("0", "1")
     only = exporting.export("ExercisesExportPlugin", "--student=student-02")
     assert len(rows_of(only)) == 3
+
+
+def test_the_table_of_grades_keeps_a_comma_in_its_column(exporting):
+    header, *rows = rows_of(exporting.export("GradesExportPlugin"))
+    assert [row[3] for row in rows] == sorted({*STUDENTS, "student-04"})
+    first = dict(zip(header, rows[0], strict=True))
+    assert (first["last_name"], first["first_name"]) == ("'=Dent, X", "Stu")
+    assert [first[name] for name in ("raw_score", "score", "max_score")] == ["4.5", "4.5", "5.0"]
+    assert {len(row) for row in rows} == {len(header)}

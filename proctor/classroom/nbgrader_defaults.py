@@ -27,7 +27,7 @@ def use_proctor(c: Config, course: str | Path) -> None:
     prepare_this_process(c.CourseDirectory.root)
     release_with_named_stubs(c)
     grade_in_sandbox(c)
-    collect_from_platforms(c)
+    exchange_with_platforms(c)
     make_safe_pages(c)
 
 
@@ -85,9 +85,10 @@ def grade_in_sandbox(c: Config) -> None:
     ]
 
 
-def collect_from_platforms(c: Config) -> None:
+def exchange_with_platforms(c: Config) -> None:
     """Archives of Canvas and Moodle: unpacked within limits, and nothing is dropped without a
-    word."""
+    word. Tables keep what stands in a name in its column."""
+    c.ExportApp.plugin_class = "proctor.platforms.exporters.GradesExportPlugin"
     c.ZipCollectApp.extractor_plugin = "proctor.platforms.unpacking.CarefulExtractor"
     c.ZipCollectApp.collector_plugin = "proctor.platforms.collecting.PlatformCollector"
 

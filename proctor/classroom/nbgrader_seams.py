@@ -5,6 +5,8 @@
 * `CourseDirectory.groupshared` leaves out the gradebook, new folders of students, and our records.
 * `BaseConverter.convert_notebooks` looks at one submission at a time; ours marks those that come
   next meanwhile.
+* `BaseConverter.init_destination` leaves a page of feedback alone that is there, whatever changed
+  since; `set_permissions` is the first that nbgrader calls once a page is made.
 * `glob.glob` in its modules is given the course's own path as part of a pattern, and finds nothing
   where that has brackets in it.
 
@@ -20,14 +22,16 @@ from typing import Any
 
 from nbgrader import converters, utils
 from nbgrader.apps import api
-from nbgrader.converters import Autograde
+from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import default
 
 from proctor.classroom.ahead import marking_ahead
+from proctor.classroom.feedback_pages import is_stored, made_of, mark_of, mark_page, page_of
 from proctor.classroom.gradebook import count_rows, course_in, keep_engines, share_gradebook
 from proctor.classroom.preprocessors import MarkInSandbox
+from proctor.classroom.stored import renew_penalties
 from proctor.grading import intake
 from proctor.grading.submitted import side_files
 
@@ -46,6 +50,8 @@ def guard_submissions() -> None:
     CourseDirectory.get_existing_timestamp = get_existing_timestamp
     CourseDirectory._load_config = load_and_share
     BaseConverter.convert_notebooks = convert_notebooks
+    BaseConverter.init_destination = init_destination
+    BaseConverter.set_permissions = set_permissions
 
 
 def take_path_as_it_is(course: str) -> None:
@@ -73,10 +79,15 @@ NBGRADER_INIT_ASSIGNMENT = BaseConverter.init_assignment
 NBGRADER_LOAD_CONFIG = CourseDirectory._load_config
 NBGRADER_GET_EXISTING_TIMESTAMP = CourseDirectory.get_existing_timestamp
 NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
+NBGRADER_INIT_DESTINATION = BaseConverter.init_destination
+NBGRADER_SET_PERMISSIONS = BaseConverter.set_permissions
 
 
 def convert_notebooks(self: BaseConverter) -> None:
     """In place of nbgrader's, around it: all submissions of a run."""
+    if isinstance(self, GenerateFeedback):
+        keep_engines()
+        renew_penalties(self.coursedir, self.config, self.coursedir.assignment_id)
     if not isinstance(self, Autograde):
         NBGRADER_CONVERT_NOTEBOOKS(self)
         share_gradebook(self.coursedir)  # it may just have been made
@@ -88,6 +99,30 @@ def convert_notebooks(self: BaseConverter) -> None:
     count_rows(self.coursedir)
     with marking_ahead(self, course_in(self.coursedir)) as MarkInSandbox.ahead:
         NBGRADER_CONVERT_NOTEBOOKS(self)
+
+
+def init_destination(self: BaseConverter, assignment_id: str, student_id: str) -> bool:
+    """In place of nbgrader's: whether there is something to do, which it tells by what is there."""
+    wanted = NBGRADER_INIT_DESTINATION(self, assignment_id, student_id)
+    excluded = student_id in self.coursedir.student_id_exclude.split(",")
+    if not isinstance(self, GenerateFeedback) or excluded:
+        return wanted
+    if not is_stored(self, assignment_id, student_id):
+        self.log.error(
+            "%s has no feedback on %s: the gradebook has no marks of it. `proctor grade %s` stores "
+            "them again",
+            *(student_id, assignment_id, assignment_id),
+        )
+        return False
+    self.made_of = made_of(self, assignment_id, student_id)
+    return wanted or mark_of(page_of(self, assignment_id, student_id)) != self.made_of
+
+
+def set_permissions(self: BaseConverter, assignment_id: str, student_id: str) -> None:
+    """In place of nbgrader's, which comes when a page is made: it is marked first."""
+    if isinstance(self, GenerateFeedback):
+        mark_page(page_of(self, assignment_id, student_id), self.made_of)
+    NBGRADER_SET_PERMISSIONS(self, assignment_id, student_id)
 
 
 def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) -> None:

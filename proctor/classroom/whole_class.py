@@ -36,6 +36,7 @@ from proctor.classroom.gradebook import (
 )
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.classroom.stopping import held_interrupts
+from proctor.classroom.stored import Stored, renew_penalties, stored_submissions
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
 from proctor.course import Course, CourseError, meant
 from proctor.grading import intake
@@ -99,12 +100,22 @@ class Classroom:
         submitted = self.coursedir.submitted_directory
         return Path(self.coursedir.format_path(submitted, student, self.assignment))
 
-    def is_graded(self, student: str) -> bool:
-        """Whether the submission as it lies there was graded and stored before."""
+    def graded_before(self, students: Sequence[str]) -> list[str]:
+        """Those whose submission, as it lies there, was graded and stored before.
+
+        Raises CourseError where the gradebook cannot be read.
+        """
+        stored = stored_submissions(self.coursedir, self.assignment)
+        return [student for student in students if self._is_graded(student, stored.get(student))]
+
+    def _is_graded(self, student: str, stored: Stored | None) -> bool:
         autograded = self.coursedir.autograded_directory
         folder = Path(self.coursedir.format_path(autograded, student, self.assignment))
         record = read_record(self.course, student, self.assignment)
         if record is None or not (folder / f"{self.assignment}.ipynb").exists():
+            return False
+        # The gradebook may have been emptied, restored or exchanged since.
+        if stored is None or not holds_marks_of(record, stored):
             return False
         try:
             sha256 = hashlib.sha256(self.read(student)).hexdigest()
@@ -133,7 +144,8 @@ class Classroom:
         """
         wait_while_locked(self.coursedir, LOG.warning)
         demand_same_cells(self.coursedir, self.course.release(self.assignment))
-        to_grade = [student for student in students if force or not self.is_graded(student)]
+        before = [] if force else self.graded_before(students)
+        to_grade = [student for student in students if student not in set(before)]
         tally = Tally(total=len(students), unchanged=len(students) - len(to_grade))
         progress(tally)
         store = Store(self)
@@ -142,6 +154,7 @@ class Classroom:
                 with held_interrupts():
                     self._take(outcome, store, tally)
                 progress(tally)
+        renew_penalties(self.coursedir, self.config, self.assignment)
         return tally
 
     def regrade(
@@ -158,7 +171,7 @@ class Classroom:
         if not dry_run:
             wait_while_locked(self.coursedir, LOG.warning)
         demand_same_cells(self.coursedir, self.course.release(self.assignment))
-        graded = [student for student in students if self.is_graded(student)]
+        graded = self.graded_before(students)
         tally = Tally(total=len(students), unchanged=len(students) - len(graded))
         records = {
             student: read_record(self.course, student, self.assignment) for student in graded
@@ -314,6 +327,16 @@ class Messages(logging.Handler):
     def clear(self) -> None:
         self.errors.clear()
         self.cause = None
+
+
+def holds_marks_of(record: dict[str, Any], stored: Stored) -> bool:
+    """Whether the gradebook has the automatic points that a record tells of."""
+    scores = {cell["grade_id"]: cell["score"] for cell in record["cells"]}
+    return all(
+        stored.grades.get(name, (None,))[0] == score
+        for name, score in scores.items()
+        if score is not None
+    )
 
 
 def changes_of(student: str, record: dict[str, Any], marks: Marks) -> list[Change]:

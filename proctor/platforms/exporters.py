@@ -90,6 +90,37 @@ class MarksExportPlugin(ExportPlugin):
         return {name: found[name] for name in sorted(found) if not wanted or name in wanted}
 
 
+class GradesExportPlugin(MarksExportPlugin):
+    """The table of nbgrader's own exporter, in which a comma in a name stays in its column."""
+
+    default_file = "grades.csv"
+    header = (
+        "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
+        "raw_score", "late_submission_penalty", "score", "max_score",
+    )  # fmt: skip
+
+    def write(self, gradebook: Gradebook, path: Path) -> None:
+        wanted = {str(student) for student in self.student}
+        listed = sorted(gradebook.students, key=lambda one: one.id)
+        students = [one for one in listed if not wanted or one.id in wanted]
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(self.header)
+        for name in self.assignments(gradebook):
+            assignment = gradebook.find_assignment(name)
+            submissions = {each.student_id: each for each in assignment.submissions}
+            for student in students:
+                found = submissions.get(student.id)
+                score = found.score if found else 0.0
+                penalty = (found.late_submission_penalty or 0.0) if found else 0.0
+                when = found.timestamp if found else None
+                who = (student.id, student.last_name, student.first_name, student.email)
+                points = (score, penalty, max(0.0, score - penalty), assignment.max_score)
+                row = [name, assignment.duedate, when, *who, *points]
+                writer.writerow(row_of(["" if value is None else value for value in row]))
+        path.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+
 class ExercisesExportPlugin(MarksExportPlugin):
     """A plain CSV file: one row for each student and graded cell."""
 

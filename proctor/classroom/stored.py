@@ -1,0 +1,104 @@
+"""What the gradebook holds of a whole class, read at once; and penalties brought up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import nbformat
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
+from traitlets.config import Config
+
+from proctor.classroom.gradebook import unusable
+
+
+@dataclass
+class Stored:
+    """One student's submission of an assignment. Grades are by cell: the automatic points, those of
+    a person, extra credit, whether a person has yet to look; comments are by cell."""
+
+    penalty: float | None = None
+    grades: dict[str, tuple[float | None, float | None, float | None, bool]] = field(
+        default_factory=dict
+    )
+    comments: dict[str, str] = field(default_factory=dict)
+
+
+def stored_submissions(coursedir: CourseDirectory, assignment: str) -> dict[str, Stored]:
+    """Every submission of the assignment that the gradebook holds, by student.
+
+    Raises CourseError where the gradebook cannot be read.
+    """
+    of_assignment = (
+        select(SubmittedAssignment.student_id, SubmittedNotebook.id)
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .where(Assignment.name == assignment)
+    )
+    found: dict[str, Stored] = {}
+    try:
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+            rows = gradebook.db.execute(
+                of_assignment.add_columns(SubmittedNotebook.late_submission_penalty)
+            )
+            students = {}
+            for student, notebook, penalty in rows:
+                students[notebook] = found.setdefault(student, Stored(penalty))
+            of_grades = (Grade.auto_score, Grade.manual_score, Grade.extra_credit)
+            for notebook, cell, *points in gradebook.db.execute(
+                select(Grade.notebook_id, BaseCell.name, *of_grades, Grade.needs_manual_grade)
+                .join(BaseCell, BaseCell.id == Grade.cell_id)
+                .where(Grade.notebook_id.in_(of_assignment.with_only_columns(SubmittedNotebook.id)))
+            ):
+                students[notebook].grades[cell] = tuple(points)
+            for notebook, cell, text in gradebook.db.execute(
+                select(Comment.notebook_id, BaseCell.name, Comment.comment)
+                .join(BaseCell, BaseCell.id == Comment.cell_id)
+                .where(
+                    Comment.notebook_id.in_(of_assignment.with_only_columns(SubmittedNotebook.id))
+                )
+            ):
+                students[notebook].comments[cell] = text or ""
+    except DatabaseError as error:
+        raise unusable(error) from error
+    return found
+
+
+def renew_penalties(coursedir: CourseDirectory, config: Config, assignment: str) -> list[str]:
+    """Work out anew what being late costs, by the rule and the points of now; returns the students
+    for whom that changes. nbgrader works it out only when it grades."""
+    wanted = config.Autograde.get("autograde_preprocessors", [])
+    if "nbgrader.preprocessors.AssignLatePenalties" not in wanted:
+        return []
+    with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+        try:
+            submissions = gradebook.find_assignment(assignment).submissions
+        except MissingEntry:
+            return []
+        before = {
+            each.student_id: each.late_submission_penalty
+            for each in submissions
+            if each.notebooks and (each.total_seconds_late > 0 or each.late_submission_penalty)
+        }
+    rule = AssignLatePenalties(config=config)
+    rule.log.setLevel("ERROR")  # it says for each how late it is
+    for student in before:
+        place = {"notebook": assignment, "assignment": assignment, "student": student}
+        resources = {"nbgrader": {**place, "db_url": coursedir.db_url}}
+        rule.preprocess(nbformat.v4.new_notebook(), resources)
+    if not before:
+        return []
+    now = stored_submissions(coursedir, assignment)
+    return [name for name, penalty in before.items() if (now[name].penalty or 0) != (penalty or 0)]
