@@ -419,7 +419,10 @@ def test_edited_check_is_replaced_and_the_edit_still_runs(submitted, release):
     assert_sound(taken, release)
     assert cell(taken.notebook, "check").source == CHECK
     assert own_sources(taken) == ["def double(x):\n    return x + x"]
-    assert taken.repairs == ["double_values had been changed: the released text was put back."]
+    assert taken.repairs == [
+        "double_values had been changed: the released text was put back, and what stood there runs "
+        "behind it as an ungraded cell."
+    ]
 
 
 def test_check_of_an_older_release_is_no_edit(submitted, release):
@@ -569,6 +572,24 @@ def test_metadata_lost_but_cell_ids_kept(submitted, release):
     assert taken.repairs == [
         "cells had lost their nbgrader metadata: setup, double, double_values, explain."
     ]
+
+
+def test_cell_ids_that_were_given_anew_say_nothing(submitted, release):
+    """As by a tool that numbers cells: each has the id that the release gives to the next one."""
+    ids = [each.id for each in release.cells]
+    submitted.cells.insert(0, new_code_cell("own = 1"))
+    cell(submitted, "plain").source = "step = 2"
+    for each, cell_id in zip(submitted.cells, [*ids, "other"], strict=True):
+        each.id = cell_id
+    taken = take_in(submitted, release)
+    assert cell(taken.notebook, "double").source == ANSWER
+    assert cell(taken.notebook, "setup").source == "import torch"
+    assert cell(taken.notebook, "title").source == "# Doubling"
+    assert [each.source for each in taken.notebook.cells if each.id.startswith("own-")] == [
+        "own = 1",
+        "step = 2",
+    ]
+    assert taken.repairs == []
 
 
 def test_cell_ids_lost_but_metadata_kept(submitted, release):

@@ -108,3 +108,23 @@ def test_a_changed_rule_for_what_is_late_reaches_gradebook_and_page(graded):
     with course.gradebook() as gradebook:
         assert not gradebook.find_submission("tiny", "late").late_submission_penalty
     assert made_anew(course) == {"late"}
+
+
+def test_every_folder_that_was_handed_in_gets_a_mark_or_a_reason(graded):
+    course = copy_of(graded, "odd")
+    notebook = (course.root / "submitted/right/tiny/tiny.ipynb").read_text()
+    odd = {"as-text": "tiny.ipynb.txt", "with [brackets]": "tiny.ipynb", "blank ": "tiny.ipynb"}
+    for student, name in odd.items():
+        course.write(f"submitted/{student}/tiny/{name}", notebook)
+    course.write("submitted/essay/tiny/essay.docx", "words")
+    (course.root / "submitted/nothing/tiny").mkdir(parents=True)
+    done = proctor(course, "grade", "tiny", "-j", "2")
+    assert "3 unchanged, 3 graded, 2 rejected, 0 set aside" in done.stdout, done.stdout
+    assert "as-text" in done.stdout and "the notebook was named" in done.stdout
+    for student in odd:
+        assert course.scores(student)["double_values"] == (2, False)
+    for student in ("essay", "nothing"):
+        assert course.scores(student)["double_values"] == (0, False)
+    served = copy_of(course, "odd-again")
+    done = served.nbgrader("autograde", "tiny", "--student", "nothing", "--force")
+    assert served.scores("nothing")["double_values"] == (0, False), done.stderr

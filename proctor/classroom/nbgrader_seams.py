@@ -1,7 +1,9 @@
 """What of nbgrader's own methods is replaced, and why: it offers no hook for any of this.
 
+* `BaseConverter.init_notebooks` passes over a folder in which no file is called a notebook.
 * `BaseConverter.init_assignment` copies the files beside a notebook, following links.
-* `CourseDirectory.get_existing_timestamp` follows links, too, and fails on what is no time.
+* `CourseDirectory.get_existing_timestamp` follows links, too, fails on what is no time, and takes
+  +0100 for a hundred seconds.
 * `CourseDirectory.groupshared` leaves out the gradebook, new folders of students, and our records.
 * `BaseConverter.convert_notebooks` looks at one submission at a time; ours marks those that come
   next meanwhile.
@@ -16,7 +18,6 @@ nbgrader ignores what a `pre_convert_hook` raises, and runs preprocessors after 
 from __future__ import annotations
 
 import glob
-import os
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,12 @@ from nbgrader.exchange import default
 
 from proctor.classroom.ahead import marking_ahead
 from proctor.classroom.feedback_pages import is_stored, made_of, mark_of, mark_page, page_of
+from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import count_rows, course_in, keep_engines, share_gradebook
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.classroom.stored import renew_penalties
 from proctor.grading import intake
-from proctor.grading.submitted import side_files
-
-MAX_TIMESTAMP_BYTES = 200
+from proctor.grading.submitted import side_files, submitted_at
 
 
 def guard_submissions() -> None:
@@ -50,6 +50,7 @@ def guard_submissions() -> None:
     CourseDirectory.get_existing_timestamp = get_existing_timestamp
     CourseDirectory._load_config = load_and_share
     BaseConverter.convert_notebooks = convert_notebooks
+    BaseConverter.init_notebooks = init_notebooks
     BaseConverter.init_destination = init_destination
     BaseConverter.set_permissions = set_permissions
 
@@ -77,8 +78,8 @@ class GlobBelow:
 
 NBGRADER_INIT_ASSIGNMENT = BaseConverter.init_assignment
 NBGRADER_LOAD_CONFIG = CourseDirectory._load_config
-NBGRADER_GET_EXISTING_TIMESTAMP = CourseDirectory.get_existing_timestamp
 NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
+NBGRADER_INIT_NOTEBOOKS = BaseConverter.init_notebooks
 NBGRADER_INIT_DESTINATION = BaseConverter.init_destination
 NBGRADER_SET_PERMISSIONS = BaseConverter.set_permissions
 
@@ -157,13 +158,23 @@ def load_and_share(self: CourseDirectory, *arguments: Any, **options: Any) -> No
 
 def get_existing_timestamp(self: CourseDirectory, dest_path: str) -> Any:
     """The time of submission, or None where there is none that can be read."""
-    path = Path(dest_path) / "timestamp.txt"
-    if not os.path.lexists(path):
-        return None
     try:
-        intake.read_regular_file(path, MAX_TIMESTAMP_BYTES)
-        return NBGRADER_GET_EXISTING_TIMESTAMP(self, dest_path)
-    except (intake.Rejected, ValueError, OverflowError, AttributeError) as error:
+        return submitted_at(Path(dest_path))
+    except intake.Rejected as error:
         # nbgrader means to call `fail` on a wrong timestamp, which does not exist.
-        self.log.warning("%s was not used: %s", path, ascii(str(error)))
+        self.log.warning("%s: %s", dest_path, ascii(str(error)))
         return None
+
+
+def init_notebooks(self: BaseConverter) -> None:
+    """In place of nbgrader's, which passes over a folder without a notebook: whoever handed it in
+    gets marks and a reason."""
+    if not isinstance(self, Autograde):
+        NBGRADER_INIT_NOTEBOOKS(self)
+        return
+    assignment = self.coursedir.assignment_id
+    found = handed_in(self.coursedir, assignment, self.coursedir.student_id)
+    if not found:
+        NBGRADER_INIT_NOTEBOOKS(self)  # says that there is nothing, and what may be meant
+    self.notebooks = []
+    self.assignments = {str(folder): [f"{folder}/{assignment}.ipynb"] for _, folder in found}

@@ -34,11 +34,7 @@ from proctor.grading import intake, rebuilding
 from proctor.grading.asserts import demand_asserts
 from proctor.grading.marks import Marks, has_graded_cells
 from proctor.grading.records import write_record
-from proctor.grading.submitted import (
-    read_submitted,
-    refused_side_files,
-    submitted_notebook,
-)
+from proctor.grading.submitted import notes_on, read_submitted
 from proctor.pages.feedback import (
     cell_report,
     limit_markup,
@@ -49,8 +45,6 @@ from proctor.pages.feedback import (
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import Grading
-
-MAX_TIMESTAMP_BYTES = 200
 
 Result = tuple[NotebookNode, ResourcesDict]
 
@@ -103,16 +97,14 @@ class SubmissionExporter(NotebookExporter):
 
 def read_or_replace(path: Path, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
     """The rebuilt submission; if it cannot be read, the release with the reason on top."""
-    notes = refused_side_files(path.parent)
+    notes = notes_on(path.parent, path.stem)
     try:
-        found = submitted_notebook(path)
-        taken = rebuilding.rebuild(intake.read_submission(found), release)
+        data = read_submitted(path.parent, path.stem)
+        taken = rebuilding.rebuild(data, release)
     except intake.Rejected as error:
         notebook = rebuilding.rebuild(b'{"nbformat": 4, "cells": []}', release).notebook
         notebook.cells.insert(0, notes_cell("This submission could not be graded", [str(error)]))
         return notebook, [*notes, str(error)]
-    if found != path:
-        notes.append(f"the notebook was named {found.name!a}, not {path.name}.")
     notes.extend(taken.repairs)
     if notes:
         taken.notebook.cells.insert(0, notes_cell("What was put right before grading", notes))
@@ -149,7 +141,7 @@ class MarkInSandbox(NbGraderPreprocessor):
             marks = self.ahead.marks(student)
             if marks is None or not is_of(marks, folder):
                 marks = mark_submission(folder, assignment, student, course, self.config)
-            marks.incidents.extend(refused_side_files(folder))
+            marks.incidents.extend(notes_on(folder, assignment))
         for incident in marks.incidents:
             self.log.warning("%s, %s: %s", student, assignment, ascii(incident))
         notes = [cell for cell in nb.cells if cell.metadata.get("proctor", {}).get("notes")]

@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import DatabaseError, OperationalError
 from traitlets.config import Config
 
+from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import (
     LOCKED,
     count_rows,
@@ -42,7 +42,7 @@ from proctor.course import Course, CourseError, meant
 from proctor.grading import intake
 from proctor.grading.marks import Marks
 from proctor.grading.records import read_record, write_record
-from proctor.grading.submitted import read_submitted, refused_side_files
+from proctor.grading.submitted import notes_on, read_submitted
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
 from proctor.text import plain
@@ -92,8 +92,8 @@ class Classroom:
         self.coursedir.assignment_id = assignment
 
     def students(self) -> list[str]:
-        """Everybody who handed something in."""
-        return sorted(NbGraderAPI(self.coursedir).get_submitted_students(self.assignment))
+        """Everybody who handed something in, whatever it is."""
+        return sorted(student for student, _ in handed_in(self.coursedir, self.assignment))
 
     def folder(self, student: str) -> Path:
         """Where a student's submission lies."""
@@ -217,7 +217,7 @@ class Classroom:
         student, marks = outcome.job.student, outcome.marks
         error = outcome.error
         if marks is not None and store is not None:
-            marks.incidents.extend(refused_side_files(self.folder(student)))
+            marks.incidents.extend(notes_on(self.folder(student), self.assignment))
             error = store.marks(student, marks)
         if error is not None:
             tally.set_aside += 1

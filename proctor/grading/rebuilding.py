@@ -57,6 +57,7 @@ class _Rebuilding:
         self.unanswered: set[str] = set()
         self.put_back: list[str] = []
         self.without_metadata: list[str] = []
+        self.of_another_release: list[str] = []
         # By place in the release: the submitted cell that stands there, and the student's own
         # cells behind it (-1: before the first).
         self.filled: dict[int, SubmittedCell] = {}
@@ -96,6 +97,8 @@ class _Rebuilding:
             if "grade_id" in labels_of(cell)
         }
         by_cell_id = {cell.get("id"): place for place, cell in enumerate(cells)}
+        if self._ids_were_given_anew(submitted, by_cell_id):
+            by_cell_id = {}
         by_text: dict[tuple[str, str], list[int]] = {}
         for place, cell in enumerate(cells):
             by_text.setdefault((cell.cell_type, _normalised(cell.source)), []).append(place)
@@ -111,6 +114,20 @@ class _Rebuilding:
             if cell.number not in places and free and cell.source.strip():
                 places[cell.number] = free[0]
         return places
+
+    def _ids_were_given_anew(
+        self, submitted: list[SubmittedCell], by_cell_id: dict[str | None, int]
+    ) -> bool:
+        """Whether the ids of cells say nothing: a tool numbered them anew, so that they belong to
+        other cells of the release than the text does."""
+        texts = [_normalised(cell.source) for cell in self.release.cells]
+        right = wrong = 0
+        for cell in submitted:
+            place, text = by_cell_id.get(cell.cell_id), _normalised(cell.source)
+            if place is not None and cell.cell_id is not None and text in texts:
+                right += texts[place] == text
+                wrong += texts[place] != text
+        return wrong > right
 
     def _is_second_choice(self, cell: SubmittedCell, places: dict[int, int]) -> bool:
         """Of several cells for one answer the first that was worked on is taken.
@@ -169,6 +186,12 @@ class _Rebuilding:
         notebook.cells = list(self._cells())
         if self.put_back:
             self.repairs.append(f"missing cells were put back: {', '.join(self.put_back)}.")
+        if self.of_another_release:
+            names = ", ".join(self.of_another_release)
+            self.repairs.append(
+                f"it comes from another version of the assignment: the released text of {names} "
+                "was put in."
+            )
         if self.without_metadata:
             names = ", ".join(self.without_metadata)
             self.repairs.append(f"cells had lost their nbgrader metadata: {names}.")
@@ -196,9 +219,13 @@ class _Rebuilding:
         elif not _is_fixed(cell):
             return _plain_cell(cell, submitted)
         elif self._was_edited_though_fixed(submitted, place):
-            since = self._is_from_another_release(submitted, place)
-            why = "comes from another version of the assignment" if since else "had been changed"
-            self.repairs.append(f"{self._name(place)} {why}: the released text was put back.")
+            if self._is_from_another_release(submitted, place):
+                self.of_another_release.append(self._name(place))
+            else:
+                self.repairs.append(
+                    f"{self._name(place)} had been changed: the released text was put back, and "
+                    "what stood there runs behind it as an ungraded cell."
+                )
         if submitted is not None and labels_of(cell):
             self._report_claims(cell, submitted)
         return cell

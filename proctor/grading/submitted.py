@@ -2,37 +2,150 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import zipfile
+import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from nbgrader.utils import is_ignored
+import dateutil.parser
+from nbgrader.utils import is_ignored, parse_utc
 
 from proctor.grading import intake
 
 MAX_SIDE_FILES = 100
 MAX_SIDE_BYTES = 20 << 20
+MAX_TIMESTAMP_BYTES = 200
+IS_NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", re.IGNORECASE)
+IS_HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")
+OFFSET = re.compile(r"[+-]\d{2}:?\d{2}$")
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The notebook to grade: its content, and a line about its name where that was another."""
+
+    data: bytes
+    note: str | None = None
 
 
 def read_submitted(folder: Path, assignment: str) -> bytes:
     """The notebook to grade. Raises intake.Rejected."""
-    return intake.read_submission(submitted_notebook(folder / f"{assignment}.ipynb"))
+    return find_submitted(folder, assignment).data
 
 
-def submitted_notebook(path: Path) -> Path:
-    """The notebook to grade: the one of the right name, else the only other one beside it."""
-    if is_linked(path.parent):
+def find_submitted(folder: Path, assignment: str) -> Submitted:
+    """The notebook of the right name, else the only one that is plainly meant.
+
+    Browsers and systems add endings (`.ipynb.txt`, `.ipynb.json`, `.IPYNB`); some hand in a folder
+    or a zip file of one notebook. Raises intake.Rejected.
+    """
+    if is_linked(folder):
         raise intake.Rejected("the folder that was handed in is a symbolic link, not a folder.")
+    path = folder / f"{assignment}.ipynb"
     if os.path.lexists(path):
-        return path
-    others = sorted(path.parent.glob("*.ipynb"))
-    if len(others) == 1:
-        return others[0]
-    names = ", ".join(ascii(other.name) for other in others[:5]) or "none"
+        return Submitted(intake.read_submission(path))
+    within = [path for path in files_in(folder) if path.parent != folder]
+    beside = sorted(path for path in folder.glob("*") if not path.name.startswith("."))
+    for candidates in (
+        [path for path in beside if path.suffix == ".ipynb"],
+        [path for path in beside if IS_NOTEBOOK.search(path.name)],
+        [path for path in within if IS_NOTEBOOK.search(path.name)],
+    ):
+        if len(candidates) == 1:
+            name = candidates[0].relative_to(folder).as_posix()
+            return Submitted(intake.read_submission(candidates[0]), told(name, assignment))
+        if candidates:
+            break
+    archives = [path for path in beside if path.suffix.lower() == ".zip"]
+    if len(archives) == 1 and not candidates:
+        name, data = from_archive(archives[0])
+        return Submitted(data, told(f"{archives[0].name}/{name}", assignment))
+    shown = candidates or [path for path in (*beside, *within) if path.name != "timestamp.txt"]
+    names = ", ".join(ascii(path.relative_to(folder).as_posix()) for path in shown[:5]) or "nothing"
     raise intake.Rejected(
-        f"there is no notebook {path.name}, and it cannot be told which other one is meant "
+        f"there is no notebook {path.name}, and it cannot be told which file is meant instead "
         f"(found: {names}). Submit the notebook under its own name."
     )
+
+
+def told(name: str, assignment: str) -> str:
+    return f"the notebook was named {name!a}, not {assignment}.ipynb."
+
+
+def from_archive(path: Path) -> tuple[str, bytes]:
+    """The one notebook in a zip file. Raises intake.Rejected."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(intake.read_regular_file(path, MAX_SIDE_BYTES))) as archive:
+            members = archive.infolist()[:MAX_SIDE_FILES]
+            found = [
+                member
+                for member in members
+                if IS_NOTEBOOK.search(member.filename) and not IS_HIDDEN.search(member.filename)
+            ]
+            if len(found) == 1:
+                with archive.open(found[0]) as file:
+                    data = file.read(intake.MAX_FILE_BYTES + 1)
+                if len(data) <= intake.MAX_FILE_BYTES:
+                    return found[0].filename, data
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+        found = []
+    except zlib.error:
+        found = []
+    raise intake.Rejected(
+        f"{path.name!a} holds {len(found) or 'no'} notebooks that can be read, one is needed. "
+        "Submit the notebook itself, under its own name."
+    )
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The first files in a folder and the folders in it, in a fixed order. No link is followed."""
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        found.extend(Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        if len(found) >= MAX_SIDE_FILES:
+            break
+    return found[:MAX_SIDE_FILES]
+
+
+def submitted_at(folder: Path) -> datetime | None:
+    """When it was handed in, as UTC without saying so; None where nothing says. Raises
+    intake.Rejected for what is no time."""
+    path = folder / "timestamp.txt"
+    if not os.path.lexists(path):
+        return None
+    text = intake.read_regular_file(path, MAX_TIMESTAMP_BYTES).decode("utf-8", "replace").strip()
+    if not text:
+        return None
+    try:
+        # nbgrader takes +0100 for a hundred seconds.
+        read = dateutil.parser.parse if OFFSET.search(text) else parse_utc
+        return parse_utc(read(text))
+    except (ValueError, OverflowError, AttributeError, TypeError) as error:
+        raise intake.Rejected(
+            f"timestamp.txt holds no time that can be read ({text[:40]!a}), so it is not known "
+            "whether it was late: write it as 2026-11-26 12:00:00 UTC"
+        ) from error
+
+
+def notes_on(folder: Path, assignment: str) -> list[str]:
+    """What is worth telling of a submission's folder, one line each."""
+    notes = refused_side_files(folder)
+    try:
+        note = find_submitted(folder, assignment).note
+        notes += [note] if note else []
+    except intake.Rejected:
+        pass  # the marks say so
+    try:
+        submitted_at(folder)
+    except intake.Rejected as error:
+        notes.append(str(error))
+    return notes
 
 
 def is_linked(folder: Path) -> bool:

@@ -1,0 +1,25 @@
+"""Which folders of submissions there are: nbgrader sees only those with a notebook in them."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from pathlib import Path
+
+from nbgrader.coursedir import CourseDirectory
+
+
+def handed_in(
+    coursedir: CourseDirectory, assignment: str, student: str = "*"
+) -> list[tuple[str, Path]]:
+    """Students and the folders that they handed in, by name; `student` is a pattern."""
+    submitted = coursedir.submitted_directory
+    # The course's own path is no pattern, whatever signs are in it.
+    known = coursedir.format_path(submitted, "STUDENT", assignment)
+    before, after = known.rsplit("STUDENT", 1)
+    pattern = glob.escape(before) + student + glob.escape(after)
+    name = re.compile(re.escape(before) + r"([^/]*)" + re.escape(after))
+    folders = (folder for folder in glob.glob(pattern) if os.path.isdir(folder))  # noqa: PTH207,PTH112
+    matched = ((name.fullmatch(folder), folder) for folder in folders)
+    return sorted((found[1], Path(folder)) for found, folder in matched if found)
