@@ -17,6 +17,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps.zipcollectapp import ZipCollectApp
 
 from proctor.platforms.collecting import copies_of
+from proctor.platforms.full_names import meant_by
 from proctor.platforms.names import NotMatched, claim_of
 
 REPOSITORY = Path(__file__).parent.parent
@@ -274,6 +275,50 @@ def test_list_of_students_names_moodle_users_by_address_or_full_name(collecting)
     )
     # 7004 is a number of Moodle's for this assignment, and nobody's own.
     assert collecting.collect() == {"student-01": "7001", "student-03": "7003", "7004": "7004"}
+
+
+CLASS = {
+    "student-01": "Miles O'Brien",
+    "student-02": "Zoë Three",
+    "student-03": "Anna Maria Four",
+    "student-04": "Jean-Luc Five",
+    "student-05": "Ann Six",
+}
+
+
+@pytest.mark.parametrize(
+    ("shown", "student"),
+    [
+        *(("Miles OBrien", "student-01"), ("Miles O\u2019Brien", "student-01")),
+        *(("miles  o'brien", "student-01"), ("O'Brien, Miles", "student-01")),
+        *(("Zoe\u0308 Three", "student-02"), ("Three Zoë", "student-02")),
+        *(("Anna Four", "student-03"), ("Four Anna Maria", "student-03")),
+        *(("Jean-Luc Five", "student-04"), ("Luc Five", None), ("Ann Lee", None)),
+        *(("Ann", None), ("", None), ("Four", None)),
+    ],
+)
+def test_a_full_name_is_known_however_a_system_writes_it(shown, student):
+    assert meant_by(shown, CLASS) == ([student] if student else [])
+
+
+def test_a_name_that_fits_several_is_left_to_a_person():
+    twice = {"a": "Anna Maria Four", "b": "Anna Rose Four"}
+    assert sorted(meant_by("Anna Four", twice)) == ["a", "b"]
+
+
+def test_groups_of_moodle_make_no_new_students(collecting):
+    collecting.students(
+        {"id": "student-01", "first_name": "Miles", "last_name": "O'Brien"},
+        {"id": "student-02", "first_name": "Zoë", "last_name": "Three"},
+    )
+    names = ("Team Blue_77-Miles OBrien_7001", "Team Blue_77-Zoë Three_7002", "Un-Known_7003")
+    collecting.zip(
+        {f"{name}_assignsubmission_file_/tiny.ipynb": notebook(name[-4:]) for name in names}
+    )
+    assert collecting.collect() == {"student-01": "7001", "student-02": "7002", "7003": "7003"}
+    assert "7003_assignsubmission_file_/tiny.ipynb: a new student" in collecting.log.text
+    with (collecting.downloaded / "collected.csv").open(encoding="utf-8") as file:
+        assert "a new student: nobody on the class list fits" in file.read()
 
 
 def test_two_people_are_never_taken_for_one(collecting):

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
+from proctor.classroom.class_lists import read_what_spreadsheets_write
 from proctor.classroom.exchange import guard_exchange
 from proctor.classroom.nbgrader_seams import guard_submissions, take_path_as_it_is
 from proctor.pages.formgrader import NBGRADER_TEMPLATES, TEMPLATES
@@ -35,6 +36,7 @@ def prepare_this_process(course: str) -> None:
     """Replace what nbgrader offers no hook for, and let it find its own programs."""
     guard_exchange()
     guard_submissions()
+    read_what_spreadsheets_write()
     take_path_as_it_is(course)
     # nbgrader calls `alembic` by name; it lies beside nbgrader, in an environment that need not be
     # activated.

@@ -262,6 +262,11 @@ class Store:
 
         Raises CourseError where it could not be done for any student.
         """
+        if student != student.strip():
+            return (
+                f"the name of the folder submitted/{student!a} begins or ends with a blank, which "
+                "nbgrader takes off: rename the folder, then the same command grades it"
+            )
         key = student, self.assignment
         MarkInSandbox.ready[key] = marks
         self.coursedir.student_id = glob.escape(student)  # nbgrader takes it for a pattern

@@ -6,6 +6,7 @@ the reason. `collected.csv` beside the archives lists all of them.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -20,6 +21,7 @@ from nbgrader.plugins import FileNameCollectorPlugin
 
 from proctor.course import Course, CourseError
 from proctor.grading import intake
+from proctor.platforms.full_names import groups_among
 from proctor.platforms.names import (
     CANVAS_IDENTIFIERS,
     MOODLE_IDENTIFIERS,
@@ -39,6 +41,10 @@ from proctor.text import plain, row_of
 
 # What browsers, JupyterLab and the platforms add to the name of a copy: " (1)", "-2", "-Copy1"
 COPY = re.compile(r"(?:[ _-]*\((\d{1,4})\)|-(\d{1,4})|[ _-]+copy[ _-]*(\d{0,4}))$", re.IGNORECASE)
+NEW_STUDENT = (
+    "a new student: nobody on the class list fits. Whoever it is, give that student this "
+    "lms_user_id or name (`nbgrader db student import`), remove the new one, and collect again"
+)
 COLLECTED, OLDER, NOT_COLLECTED = "collected", "older", "not collected"
 
 
@@ -50,6 +56,7 @@ class Found:
     claim: Claim
     student: str
     newness: tuple
+    is_new: bool = False  # nobody on a list of students fits
 
     @property
     def person(self) -> tuple[str, str]:
@@ -95,7 +102,7 @@ class PlatformCollector(FileNameCollectorPlugin):
             app.fail(str(error))
         collected = [each for each in outcomes if each.outcome == COLLECTED]
         for each in outcomes:
-            if each.outcome != COLLECTED:
+            if each.outcome != COLLECTED or NEW_STUDENT in each.reason:
                 self.log.warning("%s: %s: %s", each.outcome, plain(each.path), each.reason)
         left_out = getattr(app.extractor_plugin_inst, "left_out", [])
         outcomes += [Collected(name, NOT_COLLECTED, reason=why) for name, why in left_out]
@@ -143,6 +150,7 @@ class Survey:
         with Gradebook(app.coursedir.db_url, app.coursedir.course_id) as gradebook:
             self.class_list = ClassList(students_of(gradebook))
         self.words = words_of_people(extracted.parent)
+        self.groups = groups_in(extracted)
 
     def outcomes(self) -> list[Collected]:
         """What becomes of each file."""
@@ -178,9 +186,21 @@ class Survey:
             number_lasts=is_canvas,
             words=self.words.get((claim.platform, claim.number), ()),
             name="" if is_canvas else claim.name,  # Canvas runs the parts of names together
+            groups=self.groups,
         )
         newness = (claim.upload, copies or (), path.stat().st_mtime)
-        return Found(path, claim, self.class_list.find_or_new(person), newness)
+        is_new = bool(self.class_list.students) and self.class_list.find(person) is None
+        return Found(path, claim, self.class_list.find_or_new(person), newness, is_new)
+
+
+def groups_in(extracted: Path) -> frozenset[str]:
+    """The groups by which Moodle's names of files begin."""
+    claims = []
+    for path in sorted(path for path in extracted.rglob("*") if path.is_file()):
+        with contextlib.suppress(NotMatched):
+            claims.append(claim_of(path.relative_to(extracted).parts))
+    moodle = [claim for claim in claims if claim is not None and claim.platform == "Moodle"]
+    return groups_among((claim.number, claim.name) for claim in moodle)
 
 
 def words_of_people(folder: Path) -> dict[tuple[str, str], list[str]]:
@@ -238,8 +258,10 @@ def choose(student: str, files: list[Found], extracted: Path) -> Iterator[Collec
         if reason:
             yield Collected(name, NOT_COLLECTED, reason=f"{student}: {reason}")
         elif found is newest:
-            late = f"late, says {found.claim.platform}" if found.claim.late else ""
-            yield Collected(name, COLLECTED, student, late)
+            notes = [f"late, says {found.claim.platform}"] if found.claim.late else []
+            if found.is_new:
+                notes.append(NEW_STUDENT)
+            yield Collected(name, COLLECTED, student, "; ".join(notes))
         else:
             instead = plain(newest.path.relative_to(extracted).as_posix())
             how = "the same" if found.newness == newest.newness else "newer"

@@ -10,13 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.api import Gradebook
 
 from proctor.course import NAME, CourseError
+from proctor.platforms.full_names import meant_by, without_group
 
 # lastnamefirstname_LATE_12345_67890_mnist_loss-2.ipynb; a blinded one begins with anon_
 CANVAS_FILE = re.compile(
@@ -27,7 +28,7 @@ CANVAS_FILE = re.compile(
 )
 # A folder "Full Name_1234567_assignsubmission_file_", or a file whose name goes on after it
 MOODLE_FILE = re.compile(
-    r"(?P<name>[^_]*)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<file>.*)", re.DOTALL
+    r"(?P<name>.*)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<file>.*)", re.DOTALL
 )
 # Twice in one name, it may be somebody's display name that poses as another participant.
 MOODLE_NUMBER = re.compile(r"_\d+_assignsubmission_")
@@ -127,6 +128,7 @@ class Person:
     number_lasts: bool
     words: Sequence[str] = ()
     name: str = ""
+    groups: Collection[str] = ()  # which the name may begin with
 
 
 class ClassList:
@@ -142,11 +144,13 @@ class ClassList:
         number as the id. Raises NotMatched where several fit.
         """
         words = {word.strip().casefold() for word in person.words if word.strip()}
-        name = person.name.casefold()
+        names = {student.id: student.name for student in self.students}
+        shown = [person.name, *without_group(person.name, person.groups)] if person.name else []
+        meant = next(filter(None, (meant_by(name, names) for name in shown)), [])
         for fits in (
             lambda student: person.number_lasts and student.lms_user_id == person.number,
             lambda student: words & identifiers(student),
-            lambda student: name and student.name.casefold() == name,
+            lambda student: student.id in meant,
             lambda student: student.id == person.number and not student.lms_user_id,
         ):
             fitting = [student.id for student in self.students if fits(student)]
