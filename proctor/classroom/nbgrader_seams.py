@@ -18,6 +18,7 @@ nbgrader ignores what a `pre_convert_hook` raises, and runs preprocessors after 
 from __future__ import annotations
 
 import glob
+import os
 from pathlib import Path
 from typing import Any
 
