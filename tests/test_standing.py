@@ -180,6 +180,14 @@ def test_a_wrong_answer_is_not_saved_by_its_cell(marked):
     assert scores(marks) == {"scale_values": 0, "total_values": 0}
 
 
+def test_a_missing_package_is_named_where_points_are_lost(marked):
+    answer = "import no_such_package\n\ndef scaled(x):\n    return no_such_package.double(x)"
+    marks = marked("None", scale=answer)
+    assert "scale stopped: there is no package `no_such_package`" in notes(marks)["scale_values"]
+    assert any("`no_such_package`" in incident for incident in marks.incidents)
+    assert set(notes(marked("import no_such_package")).values()) == {None}
+
+
 # What is asked of the sandbox's claims
 
 

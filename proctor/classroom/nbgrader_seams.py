@@ -7,6 +7,7 @@
 * `CourseDirectory.groupshared` leaves out the gradebook, new folders of students, and our records.
 * `BaseConverter.convert_notebooks` looks at one submission at a time; ours marks those that come
   next meanwhile.
+  What it refuses to release it takes away; ours puts back what was released before.
 * `BaseConverter.init_destination` leaves a page of feedback alone that is there, whatever changed
   since; `set_permissions` is the first that nbgrader calls once a page is made.
 * `glob.glob` in its modules is given the course's own path as part of a pattern, and finds nothing
@@ -19,13 +20,17 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from nbgrader import converters, utils
 from nbgrader.apps import api
-from nbgrader.converters import Autograde, GenerateFeedback
-from nbgrader.converters.base import BaseConverter
+from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import default
 
@@ -35,6 +40,7 @@ from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import count_rows, course_in, keep_engines, share_gradebook
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.classroom.stored import renew_penalties
+from proctor.course import CourseError
 from proctor.grading import intake
 from proctor.grading.submitted import side_files, submitted_at
 
@@ -89,9 +95,15 @@ def convert_notebooks(self: BaseConverter) -> None:
     """In place of nbgrader's, around it: all submissions of a run."""
     if isinstance(self, GenerateFeedback):
         keep_engines()
-        renew_penalties(self.coursedir, self.config, self.coursedir.assignment_id)
+        try:
+            renew_penalties(self.coursedir, self.config, self.coursedir.assignment_id)
+        except CourseError as error:
+            self.log.error("%s", error)
+            raise NbGraderException(str(error)) from None
     if not isinstance(self, Autograde):
-        NBGRADER_CONVERT_NOTEBOOKS(self)
+        kept = kept_release(self) if isinstance(self, GenerateAssignment) else nullcontext()
+        with kept:
+            NBGRADER_CONVERT_NOTEBOOKS(self)
         share_gradebook(self.coursedir)  # it may just have been made
         return
     keep_engines()
@@ -101,6 +113,24 @@ def convert_notebooks(self: BaseConverter) -> None:
     count_rows(self.coursedir)
     with marking_ahead(self, course_in(self.coursedir)) as MarkInSandbox.ahead:
         NBGRADER_CONVERT_NOTEBOOKS(self)
+
+
+@contextmanager
+def kept_release(self: GenerateAssignment) -> Iterator[None]:
+    """Put the release back as it was where a new one is refused: nbgrader takes it away first, and
+    without it nothing can be graded."""
+    release = Path(self._format_dest(self.coursedir.assignment_id, "."))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "release"
+        if release.is_dir():
+            shutil.copytree(release, copy)
+        try:
+            yield
+        except BaseException:
+            if copy.is_dir() and not release.exists():
+                shutil.copytree(copy, release)
+                self.log.error("%s is as it was: no new one was made.", release)
+            raise
 
 
 def init_destination(self: BaseConverter, assignment_id: str, student_id: str) -> bool:

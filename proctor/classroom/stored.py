@@ -78,10 +78,20 @@ def stored_submissions(coursedir: CourseDirectory, assignment: str) -> dict[str,
 
 def renew_penalties(coursedir: CourseDirectory, config: Config, assignment: str) -> list[str]:
     """Work out anew what being late costs, by the rule and the points of now; returns the students
-    for whom that changes. nbgrader works it out only when it grades."""
+    for whom that changes. nbgrader works it out only when it grades.
+
+    Raises CourseError where the gradebook cannot be used.
+    """
     wanted = config.Autograde.get("autograde_preprocessors", [])
     if "nbgrader.preprocessors.AssignLatePenalties" not in wanted:
         return []
+    try:
+        return _renewed(coursedir, config, assignment)
+    except DatabaseError as error:
+        raise unusable(error) from error
+
+
+def _renewed(coursedir: CourseDirectory, config: Config, assignment: str) -> list[str]:
     with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
         try:
             submissions = gradebook.find_assignment(assignment).submissions

@@ -25,6 +25,7 @@ from proctor.grading.marks import (
     has_graded_cells,
     rejected,
 )
+from proctor.grading.missing import missing_packages, with_missing
 from proctor.grading.seeds import seed_of
 from proctor.grading.standing import is_run, standings_of
 from proctor.sandbox.beside import furnished
@@ -122,6 +123,9 @@ def mark_candidate(
         graded = has_graded_cells(release)
         results = run_graders(course.graders(assignment), candidate) if graded else []
         cells = mark_cells(assignment, release, results, taken.unanswered, candidate.note_on)
+        missing = missing_packages(examination)
+        examination.incidents.extend(missing)
+        cells = [with_missing(cell, missing) for cell in cells]
         failed = failed_answers(release, cells)
         sources = sources_of(taken.notebook)
         where = candidate.examination_of_answer
