@@ -259,3 +259,18 @@ def test_a_new_course_is_released_and_grades_at_once(tmp_path, monkeypatch, caps
     assert cli.main(["explain", "hinge", "student-01"]) == 0
     assert "3 of 3" in capsys.readouterr().out
     assert cli.main(["report", "hinge"]) == 0
+
+
+def test_a_rubric_that_cannot_add_up_is_named(tmp_path):
+    course = TinyCourse(tmp_path / "course")
+    cells = [
+        *CELLS[:-1],
+        cell("explain", "* 1: once\n* 2: twice", points=4, kind="markdown", solution=True),
+    ]
+    course.add("tiny", cells, GRADERS, stubs=STUBS)
+    [fault] = release_gate.faults_of_rubrics(course.course, "tiny")
+    assert fault == (
+        "the rubric of explain: its items (1 + 2) cannot add up to the 4 points of the cell"
+    )
+    course.add("tiny", CELLS, GRADERS, stubs=STUBS)
+    assert release_gate.faults_of_rubrics(course.course, "tiny") == []
