@@ -243,7 +243,7 @@ def main() -> None:
         (f"reports/{ASSIGNMENT}.html", "the report on the class"),
         (f"feedback/student-01/{ASSIGNMENT}/{ASSIGNMENT}.html", "what a student gets back"),
         (f"records/student-04/{ASSIGNMENT}.json", "the record of one grading, for you alone"),
-        (".venv/bin/jupyter lab", "then Nbgrader > Formgrader: read the written answers"),
+        (f".venv/bin/proctor read {ASSIGNMENT}", "read the written answers, in JupyterLab"),
         (f".venv/bin/proctor explain {ASSIGNMENT} student-09", "one mark, check by check"),
     ):
         print(f"  {place:<52} {what}")

@@ -141,7 +141,10 @@ def summary_of_class(assignment: str, tally: Tally, seconds: float) -> str:
     submissions = "1 submission" if tally.total == 1 else f"{tally.total} submissions"
     lines = [f"{assignment}: {submissions}: {told}, in {seconds:.1f} s"]
     if tally.need_person:
-        lines.append(f"written answers to read in Formgrader: {tally.need_person} submissions")
+        lines.append(
+            f"written answers in {tally.need_person} of them: `proctor read {assignment}` shows "
+            "those that wait"
+        )
     if tally.look_at:
         lines.append("worth a look:")
         lines.extend(f"  {plain(student)}: {reason}" for student, reason in tally.look_at)

@@ -112,7 +112,7 @@ def report_page(
         slow=[(people[one.student], f"{one.record['seconds']:.1f} s") for one in slowest(marked)],
         timed_out=late,
         incidents=[one for one in told if one not in late],
-        waiting=sum(waits_for_person(one) for one in marked),
+        waiting=sum(one.answers - one.read for one in written),
         students=None if anonymous else student_rows(graded, people, course),
         written=written,
     )
@@ -290,11 +290,6 @@ def slowest(graded: Sequence[Graded]) -> list[Graded]:
 
 def time_ran_out(incident: str) -> bool:
     return any(words in incident for words in TIMED_OUT)
-
-
-def waits_for_person(graded: Graded) -> bool:
-    cells = graded.record["cells"]
-    return any(cell["needs_manual_grade"] and not cell["unanswered"] for cell in cells)
 
 
 def student_rows(
