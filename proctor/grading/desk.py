@@ -163,6 +163,14 @@ def grades_of(item: pytest.Item) -> Grades | None:
     return marker.args[0] if marker else None
 
 
+def grader_marker(item: pytest.Item) -> Grades:
+    """What `@grades` says of an item that is a grader."""
+    marker = grades_of(item)
+    if marker is None:
+        raise TypeError(f"{item.nodeid} is no grader")
+    return marker
+
+
 def assignment_of(item: pytest.Item) -> str:
     """Graders lie in a folder with their assignment's name."""
     return item.path.parent.name

@@ -95,7 +95,7 @@ def loop(name: str, few: Sequence[Any], many: Sequence[Any]) -> Probe:
         counts, results = [], []
         for arguments in (few, many):
             results.append(getattr(student.counting_operations, name)(*map(fresh, arguments)))
-            counts.append(student.last_call.operations)
+            counts.append(student.last_call.operations or 0)
         return [counts[1] - counts[0] >= len(many[0]) - len(few[0]), describe(results)]
 
     return probe
@@ -245,7 +245,7 @@ def watch_mistakes(course: Course, assignment: str, sandbox: AnySandbox) -> list
                 if answer.cell == cell:
                     seen = watch([answer.source, *after], probes, examination)
                     if not same(seen, right):  # or it would be said of the innocent
-                        found.append(KnownMistake(cell, answer.name, answer.hint, seen))
+                        found.append(KnownMistake(cell, answer.name, answer.hint or "", seen))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from proctor.grading.desk import Desk, assignment_of, grades_of
+from proctor.grading.desk import Desk, assignment_of, grader_marker, grades_of
 
 
 def name_of(item: pytest.Item) -> str:
@@ -52,8 +52,7 @@ def requirements_first(items: list[pytest.Item]) -> list[pytest.Item]:
 
 
 def earlier_items(item: pytest.Item, items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    marker = grades_of(item)
-    return graders_named(marker.earlier, item, items)
+    return graders_named(grader_marker(item).earlier, item, items)
 
 
 def graders_named(

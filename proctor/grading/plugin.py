@@ -27,6 +27,7 @@ from proctor.grading.desk import (
     Desk,
     Grades,
     assignment_of,
+    grader_marker,
     grades_of,
 )
 from proctor.grading.marking import open_candidate
@@ -84,7 +85,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def title_of(item: pytest.Item) -> str:
-    text = (item.obj.__doc__ or "").strip()
+    text = (getattr(item, "obj", item).__doc__ or "").strip()
     if not text:
         return item.name
     line = text.splitlines()[0]
@@ -140,7 +141,7 @@ MAX_DETAIL_CHARACTERS = 10_000
 
 def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> CheckResult:
     failed = [report for report in reports if not report.passed]
-    marker = grades_of(item)
+    marker = grader_marker(item)
     hint = hint_of(item) if failed else item.stash.get(NOTE, None)
     detail = shortened("\n".join(str(report.longrepr) for report in failed))
     seconds = sum(report.duration for report in reports)
@@ -164,7 +165,7 @@ def let_go(item: pytest.Item) -> None:
 
 def hint_of(item: pytest.Item) -> str:
     """What a student is told of a failed check: never the assertion's own text."""
-    error, marker = item.stash.get(FAILURE, None), grades_of(item)
+    error, marker = item.stash.get(FAILURE, None), grader_marker(item)
     if isinstance(error, NotTried):
         return str(error)
     own = own_hint(error, marker)
@@ -219,7 +220,7 @@ def candidate(request: pytest.FixtureRequest) -> Candidate:
 @pytest.fixture
 def student(request: pytest.FixtureRequest, candidate: Candidate) -> Student:
     """The student's functions and variables, to be called as if they were here."""
-    candidate.begin(request.node.path, grades_of(request.node).cell)
+    candidate.begin(request.node.path, grader_marker(request.node).cell)
     return Student(candidate.connection)
 
 
@@ -258,7 +259,7 @@ def paid_once(request: pytest.FixtureRequest) -> Callable[[Callable[[Any], None]
         try:
             check(right)
         except (AssertionError, StudentError) as failure:
-            if first_failed(grades_of(item).builds_on, item) is None:
+            if first_failed(grader_marker(item).builds_on, item) is None:
                 raise
             try:
                 check(own)

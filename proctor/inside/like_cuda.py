@@ -111,7 +111,7 @@ def _itself(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
 # Instead of torch's own functions: what CUDA says of a tensor, and dense tensors for sparse ones.
 INSTEAD = {
     torch.Tensor.device.__get__: lambda tensor: CUDA,
-    torch.Tensor.is_cuda.__get__: lambda tensor: True,
+    torch.Tensor.is_cuda.__get__: lambda tensor: True,  # type: ignore[attr-defined]
     torch.Tensor.coalesce: _itself,
     torch.Tensor.to_dense: _itself,
     torch.Tensor.to_sparse: _itself,
