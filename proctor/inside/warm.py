@@ -51,6 +51,7 @@ class Child:
     # Why this side ended it; None while it lives or when it ended by itself.
     reason: str | None = None
     folder: str | None = None
+    user: int | None = None
 
 
 class Warm:
@@ -59,18 +60,21 @@ class Warm:
         self.unsafe: bool = options["unsafe"]
         self.visible: list[str] = options["visible"]
         self.ids: list[int] | None = options.get("ids")  # users for sessions: the first, how many
-        self.first_user = int.from_bytes(os.urandom(2))  # others of this machine begin elsewhere
         self.children: dict[int, Child] = {}
         self.counted = 0.0  # when objects of the kernel were
         self.wakeup, self.wakeup_writer = socket.socketpair()
         self.wakeup.setblocking(False)
         self.wakeup_writer.setblocking(False)
 
-    def user_of(self, session: int) -> int | None:
+    def choose_user(self) -> int | None:
+        """One that no session has, by chance: a number in order would tell how many there were."""
         if self.ids is None:
             return None
         first, count = self.ids
-        return first + (self.first_user + session) % count
+        taken = {child.user for child in self.children.values()}
+        while (user := first + int.from_bytes(os.urandom(4)) % count) in taken:
+            pass
+        return user
 
     def run(self) -> None:
         """Serve requests until the trusted side is gone."""
@@ -105,6 +109,7 @@ class Warm:
         number, usage = message["session"], UsageFile(usage_file)
         folder = tempfile.mkdtemp(prefix="session-") if self.unsafe else None
         reader, writer = os.pipe()
+        user = self.choose_user()
         try:
             process = os.fork() if self.unsafe else isolation.fork_first_process()
         except OSError as error:
@@ -114,7 +119,7 @@ class Warm:
         if process == 0:
             os.close(reader)
             enter_group(group)
-            become_session(self, message, descriptor, writer, folder)
+            become_session(self, message, descriptor, writer, folder, user)
         os.close(writer)
         if group is not None:
             os.close(group)
@@ -125,7 +130,7 @@ class Warm:
             # What making a session takes is not the submission's.
             usage.write(begun.add([process]))
             self.children[number] = Child(
-                number, process, message["limits"], usage, begun, folder=folder
+                number, process, message["limits"], usage, begun, folder=folder, user=user
             )
             self.control.send({"event": "forked", "session": number})
             return
@@ -220,7 +225,12 @@ class Warm:
 
 
 def become_session(
-    warm: Warm, message: dict[str, Any], descriptor: int, writer: int, folder: str | None
+    warm: Warm,
+    message: dict[str, Any],
+    descriptor: int,
+    writer: int,
+    folder: str | None,
+    user: int | None,
 ) -> NoReturn:
     """In the fork: confine this process, then serve the session; never returns.
 
@@ -233,7 +243,6 @@ def become_session(
             isolation.replace_descriptors([descriptor, writer])
             os.chdir(folder or ".")
         else:
-            user = warm.user_of(message["session"])
             isolation.confine(message["limits"], warm.visible, [descriptor, writer], user)
             if calls_are_filtered():
                 system_calls.install_filter()
