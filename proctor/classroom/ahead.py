@@ -37,7 +37,7 @@ class MarkedAhead:
             outcome = next(self._outcomes, None)
             if outcome is None:
                 return None
-            self._waiting[outcome.job.student] = outcome
+            self._waiting[outcome.job.student or ""] = outcome
         outcome = self._waiting.pop(student)
         if outcome.marks is None:
             raise NbGraderException(f"{student} is set aside, not graded: {outcome.error}")
@@ -62,7 +62,7 @@ def marking_ahead(converter: Autograde, course: Course) -> Iterator[MarkedAhead]
         yield MarkedAhead()
         return
     with workers, contextlib.closing(workers.mark(jobs)) as outcomes:
-        yield MarkedAhead([job.student for job in jobs], outcomes)
+        yield MarkedAhead([job.student or "" for job in jobs], outcomes)
 
 
 def jobs_of(converter: Autograde) -> Iterator[Job]:

@@ -15,7 +15,7 @@ DELIMITERS = ",;\t"
 def read_what_spreadsheets_write() -> None:
     """Let nbgrader's imports read any of these forms: it offers no hook, and opens a file by name
     in this one module alone."""
-    dbapp.open = open_table  # type: ignore[attr-defined]
+    dbapp.open = open_table
 
 
 def open_table(path: str, mode: str = "r") -> IO[Any]:

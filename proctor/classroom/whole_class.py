@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
@@ -46,6 +46,9 @@ from proctor.grading.submitted import notes_on, read_submitted
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
 from proctor.text import plain
+
+if TYPE_CHECKING:
+    from proctor.classroom.cluster import Cluster
 
 LOG = logging.getLogger(__name__)
 
@@ -181,9 +184,10 @@ class Classroom:
         marked = self._outcomes(graded, workers, cluster, figures=True)
         with contextlib.closing(marked) as outcomes:
             for outcome in outcomes:
-                student = outcome.job.student
-                if outcome.marks is not None:
-                    changes.extend(changes_of(student, records[student], outcome.marks))
+                student = outcome.job.student or ""
+                record = records.get(student)
+                if outcome.marks is not None and record is not None:
+                    changes.extend(changes_of(student, record, outcome.marks))
                 with held_interrupts():
                     self._take(outcome, store, tally)
                 progress(tally)
@@ -201,6 +205,7 @@ class Classroom:
         ]
         if not jobs:
             return
+        pool: Workers | Cluster
         if cluster is None:
             pool = Workers(
                 min(workers, len(jobs)), shared_sandbox(settings.session_limits), settings
@@ -214,12 +219,12 @@ class Classroom:
 
     def _take(self, outcome: Outcome, store: Store | None, tally: Tally) -> None:
         """Store an outcome, if there is a store, and count it."""
-        student, marks = outcome.job.student, outcome.marks
+        student, marks = outcome.job.student or "", outcome.marks
         error = outcome.error
         if marks is not None and store is not None:
             marks.incidents.extend(notes_on(self.folder(student), self.assignment))
             error = store.marks(student, marks)
-        if error is not None:
+        if error is not None or marks is None:
             tally.set_aside += 1
             tally.look_at.append((student, f"set aside, not graded: {plain(error)}"))
             LOG.error("%s: %s set aside: %s", self.assignment, plain(student), plain(error))
@@ -313,7 +318,7 @@ def demand_a_sound_place(error: BaseException) -> None:
             "autograded/ and records/, and that you may write there; then the same command goes on "
             "with what is not graded yet."
         )
-    if type(error) in (DatabaseError, OperationalError):
+    if isinstance(error, DatabaseError) and type(error) in (DatabaseError, OperationalError):
         raise unusable(error)
 
 

@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -123,7 +123,7 @@ class Workers:
             process.kill()
             process.join()
 
-    def mark(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def mark(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Mark all jobs; outcomes come as they are ready. What the machine was too busy for is
         tried again at the end, one at a time. Raises what no submission can cause: CourseError and
         SandboxUnavailable."""

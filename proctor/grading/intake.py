@@ -36,6 +36,9 @@ class TooLarge(Rejected):
     """The file has more bytes than are read."""
 
 
+Kind = Literal["solution", "graded", "manual"]
+
+
 @dataclass(frozen=True)
 class GradedCell:
     """What the release says about one cell that carries a grade id.
@@ -45,7 +48,7 @@ class GradedCell:
     """
 
     grade_id: str
-    kind: Literal["solution", "graded", "manual"]
+    kind: Kind
     points: float
     answer: str | None = None
 
@@ -217,6 +220,7 @@ def graded_cells(release: NotebookNode) -> dict[str, GradedCell]:
     """The cells of the release that hold an answer or carry points, by grade id, in order."""
     cells: dict[str, GradedCell] = {}
     answer = None
+    kind: Kind
     for cell in release.cells:
         labels = labels_of(cell)
         grade, solution = labels.get("grade", False), labels.get("solution", False)

@@ -79,12 +79,13 @@ class _Rebuilding:
         moved = False
         for cell in submitted:
             place = places.get(cell.number)
-            stands_there = place is not None and self.filled[place] is cell
-            if not stands_there or self._was_edited_though_fixed(cell, place):
+            if place is None or self.filled[place] is not cell:
                 self._keep_as_own(cell, place, behind=last)
-            if stands_there:
-                moved = moved or place < last
-                last = place
+                continue
+            if self._was_edited_though_fixed(cell, place):
+                self._keep_as_own(cell, place, behind=last)
+            moved = moved or place < last
+            last = place
         if moved:
             self.repairs.append("cells had been moved: they were put back in the released order.")
 
@@ -285,7 +286,7 @@ def _plain_cell(cell: NotebookNode, submitted: SubmittedCell) -> NotebookNode:
     if submitted.cell_type == cell.cell_type:
         cell.source = submitted.source
         return _with_attachments(cell, submitted)
-    return _own_cell(submitted, cell.get("id"))
+    return _own_cell(submitted, cell["id"])
 
 
 def _own_cell(submitted: SubmittedCell, cell_id: str) -> NotebookNode:

@@ -133,7 +133,7 @@ def standings_of(
     blank = set()
     run = 0
     for cell in notebook.cells:
-        grade_id = labels_of(cell).get("grade_id")
+        grade_id = labels_of(cell).get("grade_id", "")
         if is_run(cell):
             blank |= {run} if grade_id in unanswered else set()
             run += 1

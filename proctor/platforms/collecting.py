@@ -86,7 +86,7 @@ class PlatformCollector(FileNameCollectorPlugin):
             self.students = self.survey()
         student = self.students.get(Path(submitted_file))
         assignment = self.parent.coursedir.assignment_id
-        return student and {"student_id": student, "file_id": assignment}
+        return {"student_id": student, "file_id": assignment} if student else None
 
     def survey(self) -> dict[Path, str]:
         """Look at all files at once, tell what becomes of each, and refuse what would fail later.
@@ -211,12 +211,14 @@ def words_of_people(folder: Path) -> dict[tuple[str, str], list[str]]:
     canvas = downloaded_table((folder, folder.parent), is_canvas_gradebook, "Canvas gradebook")
     moodle = downloaded_table((folder,), is_moodle_worksheet, "Moodle grading worksheet")
     found = {}
-    for row in canvas.rows if canvas else ():
-        for number in canvas.words(row, "ID"):
-            found["Canvas", number] = canvas.words(row, *CANVAS_IDENTIFIERS)
-    for row in moodle.rows if moodle else ():
-        for identifier in moodle.words(row, "Identifier"):
-            found["Moodle", number_in(identifier)] = moodle.words(row, *MOODLE_IDENTIFIERS)
+    if canvas is not None:
+        for row in canvas.rows:
+            for number in canvas.words(row, "ID"):
+                found["Canvas", number] = canvas.words(row, *CANVAS_IDENTIFIERS)
+    if moodle is not None:
+        for row in moodle.rows:
+            for identifier in moodle.words(row, "Identifier"):
+                found["Moodle", number_in(identifier)] = moodle.words(row, *MOODLE_IDENTIFIERS)
     return found
 
 
@@ -225,7 +227,8 @@ def copies_of(file: str, assignment: str) -> tuple[int, ...] | None:
 
     None where it is not the assignment's name at all.
     """
-    stem, numbers = Path(file).stem, []
+    stem = Path(file).stem
+    numbers: list[int] = []
     while alike(stem) != alike(assignment):
         found = COPY.search(stem)
         if not found:
