@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -522,6 +523,16 @@ def test_answers_that_were_graded_before_are_taken_in(course, room):
         session.query(tables.Answer).delete()
     answer = answer_of(room, "student-03")
     assert "no step follows" in answer["html"]
+
+
+def test_another_gradebook_in_the_place_of_the_first(course, room, empty_gradebook):
+    read(room, "student-03")
+    (course.root / "gradebook.db").unlink()
+    shutil.copy(empty_gradebook, course.root / "gradebook.db")
+    course.enter_assignment()
+    course.hand_in({"student-03": FLAT})
+    read(room, "student-03", places=(0, 1))
+    assert course.given("student-03")[:2] == (2.0, False)
 
 
 def test_names_that_are_not_there(tmp_path, monkeypatch, room, empty_gradebook):

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from nbgrader.api import Gradebook
 
 from proctor.classroom.reading.answers import Exercise, store_answer
-from proctor.classroom.reading.tables import engine_of
+from proctor.classroom.reading.tables import engine_of, ensure_tables
 
 ASSIGNMENT = "essay"
 EXERCISE = "explain"
@@ -96,7 +96,7 @@ class WrittenCourse:
                 grade.auto_score = None if text else 0.0
                 grade.needs_manual_grade = bool(text)
             gradebook.db.commit()
-            engine_of(self.url)
+            ensure_tables(engine_of(self.url))
             for student, text in answers.items():
                 cell = written_cell(text)
                 if pictures and student in pictures:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     Boolean,
+    Connection,
     Engine,
     Float,
     ForeignKey,
@@ -22,9 +23,11 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    inspect,
 )
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.pool import NullPool
 
 from proctor.course import CourseError
 
@@ -151,7 +154,7 @@ class Locked(CourseError):
 
 @functools.cache
 def engine_of(url: str) -> Engine:
-    """The database at this URL, with the tables in it.
+    """The database at this URL.
 
     Transactions begin when they are told to, and on SQLite as writers: pysqlite would begin one at
     the first change, after what the change rests on was read.
@@ -159,7 +162,9 @@ def engine_of(url: str) -> Engine:
     if not url.startswith("sqlite"):
         engine = create_engine(url, pool_pre_ping=True)
     else:
-        engine = create_engine(url, connect_args={"timeout": LOCKED_SECONDS})
+        # No connection is kept: somebody may put another file in the gradebook's place.
+        timeout = {"timeout": LOCKED_SECONDS}
+        engine = create_engine(url, connect_args=timeout, poolclass=NullPool)
 
         @event.listens_for(engine, "connect")
         def connect(connection, _record):
@@ -170,7 +175,6 @@ def engine_of(url: str) -> Engine:
             writes = connection.get_execution_options().get("writes", False)
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    Table.metadata.create_all(engine)
     return engine
 
 
@@ -182,6 +186,7 @@ def opened(url: str, *, write: bool = False) -> Iterator[Session]:
     """
     try:
         engine = engine_of(url)
+        ensure_tables(engine)
         with (
             engine.connect().execution_options(writes=write) as connection,
             Session(connection, expire_on_commit=False) as session,
@@ -195,12 +200,7 @@ def opened(url: str, *, write: bool = False) -> Iterator[Session]:
         ) from error
 
 
-def with_tables(session: Session) -> Session:
-    """A session of nbgrader's own, in whose database our tables are there for certain."""
-    ensure_tables(session.get_bind())
-    return session
-
-
-@functools.lru_cache(8)
-def ensure_tables(engine: Engine) -> None:
-    Table.metadata.create_all(engine)
+def ensure_tables(engine: Engine | Connection) -> None:
+    """Make our tables in a database where they are not: it may be a new one at any time."""
+    if not inspect(engine).has_table(Share.__tablename__):
+        Table.metadata.create_all(engine)
