@@ -143,7 +143,7 @@ def make_sparse(path):
         (lambda path: path.symlink_to("nowhere"), "symbolic link"),
         (os.mkfifo, "named pipe"),
         (make_socket, "device or socket"),
-        (make_sparse, "at most 5,242,880"),
+        (make_sparse, "at most 16,777,216"),
     ],
 )
 def test_other_files_are_rejected_by_kind_and_name(path, make, reason):
@@ -686,3 +686,17 @@ def test_assignment_told_from_grade_ids(course):
 def test_assignment_that_cannot_be_told(course, name):
     with pytest.raises(CourseError, match=r"tiny, tiny_zoo.*--assignment"):
         intake.identify_assignment(Path(name), b"{}", course)
+
+
+def test_a_large_notebook_of_few_parts_is_read_and_one_of_many_is_not():
+    """Pictures make notebooks large; small parts would take many times their bytes in memory."""
+    picture = {"output_type": "display_data", "data": {"image/png": "x" * (12 << 20)}}
+    drawn = new_code_cell("1", id="a")
+    drawn.outputs = [nbformat.from_dict({**picture, "metadata": {}})]
+    data = nbformat.writes(new_notebook(cells=[drawn])).encode()
+    assert len(data) > 12 << 20
+    assert [one.source for one in intake.parse(data)[0]] == ["1"]
+    for part in (b"[]", b"{}", b'"ab"'):
+        many = b'{"nbformat": 4, "cells": [], "x": [' + b",".join([part] * 1_100_000) + b"]}"
+        with pytest.raises(Rejected, match="too many small parts"):
+            intake.parse(many)

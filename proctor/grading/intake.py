@@ -20,7 +20,11 @@ from nbformat import NotebookNode
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading.pictures import MAX_PICTURES, kept_pictures
 
-MAX_FILE_BYTES = 5 << 20
+MAX_FILE_BYTES = 16 << 20
+# Small parts of JSON take up to 25 times their bytes in memory; what makes an honest notebook large is
+# few and large ones, its pictures.
+MAX_CONTAINERS = 500_000
+MAX_QUOTES = 2_000_000
 MAX_CELLS = 500
 MAX_SOURCE_CHARACTERS = 200_000
 CUT = "\n\n(... the rest was cut ...)"
@@ -132,8 +136,18 @@ def _kind_of_file(mode: int) -> str:
     return "a device or socket"
 
 
+def demand_few_parts(data: bytes) -> None:
+    containers = data.count(b"[") + data.count(b"{")
+    if containers > MAX_CONTAINERS or data.count(b'"') > MAX_QUOTES:
+        raise Rejected(
+            "the notebook's JSON has too many small parts. Clear its outputs (Edit > Clear Outputs "
+            "of All Cells), save it and submit it again."
+        )
+
+
 def parse(data: bytes) -> tuple[list[SubmittedCell], list[str]]:
     """The cells of a submitted notebook, and what had to be left out of them."""
+    demand_few_parts(data)
     try:
         document = json.loads(data)
     except RecursionError:

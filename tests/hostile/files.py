@@ -251,7 +251,7 @@ REJECTED = {
     "five megabytes of lists": b'{"nbformat": 4, "cells": [' + b"[]," * 1_600_000 + b"[]]}",
     "not UTF-8": b'{"nbformat": 4, "cells": ["\xff\xfe"]}\xff',
     "a zip file": b"PK\x03\x04" + bytes(1000),
-    "too large": b'{"nbformat": 4, "cells": [], "x": "' + b"x" * (6 << 20) + b'"}',
+    "too large": b'{"nbformat": 4, "cells": [], "x": "' + b"x" * (17 << 20) + b'"}',
 }
 
 ATTACKS = [
