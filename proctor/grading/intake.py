@@ -21,8 +21,8 @@ from proctor.course import Course, CourseError, read_notebook
 from proctor.grading.pictures import MAX_PICTURES, kept_pictures
 
 MAX_FILE_BYTES = 16 << 20
-# Small parts of JSON take up to 25 times their bytes in memory; what makes an honest notebook large is
-# few and large ones, its pictures.
+# Small parts of JSON take up to 25 times their bytes in memory. What makes an honest notebook large
+# is few and large ones, its pictures.
 MAX_CONTAINERS = 500_000
 MAX_QUOTES = 2_000_000
 MAX_CELLS = 500
