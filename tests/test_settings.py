@@ -1,9 +1,15 @@
 """Settings of a course, and of single assignments."""
 
+import contextlib
+from types import SimpleNamespace
+
 import pytest
+from conftest import cell
 from traitlets.config import Config
 
 from proctor.course import CourseError
+from proctor.grading.marking import open_candidate
+from proctor.grading.plugin import title_of
 from proctor.settings import MEGABYTE, Grading
 
 
@@ -37,3 +43,33 @@ def test_the_address_space_grows_with_the_memory():
 def test_a_setting_that_there_is_not_is_named(settings, what):
     with pytest.raises(CourseError, match=rf"assignments\['training'\].*{what}"):
         grading(**settings).of("training")
+
+
+def test_plain_pytest_keeps_the_limits_of_the_course(tiny_course, monkeypatch):
+    tiny_course.add("long", [cell("answer", "x = 1"), cell("check", "x", points=1)], "")
+    config = tiny_course.root / "nbgrader_config.py"
+    config.write_text(
+        "c = get_config()\n"
+        "c.Grading.call_seconds = 7\n"
+        "c.Grading.assignments = {'long': {'cell_seconds': 60}}\n"
+    )
+    monkeypatch.chdir(tiny_course.root)
+    candidate = open_candidate(
+        tiny_course.root,
+        "long",
+        submission=None,
+        student=None,
+        seed=None,
+        accelerator_device="accel",
+        unsafe=False,
+    )
+    with contextlib.closing(candidate.examination) as examination:
+        assert (examination.limits.cell, examination.limits.call) == (60, 7)
+
+
+@pytest.mark.parametrize(
+    ("line", "title"), [("The mean.", "The mean"), ("And so on...", "And so on...")]
+)
+def test_a_title_loses_its_full_stop_and_no_dots(line, title):
+    item = SimpleNamespace(obj=SimpleNamespace(__doc__=f"{line}\n\nMore."), name="test_it")
+    assert title_of(item) == title
