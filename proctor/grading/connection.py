@@ -57,6 +57,7 @@ class Raised(StudentError):
         super().__init__(shown, f"({told.type_name}: {told.text})")
         self.type_name = told.type_name
         self.kinds = told.kinds
+        self.in_notebook = told.in_notebook
         self.text = told.text
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from proctor.grading.calls import Device, Held, Manner, Reference, call
-from proctor.grading.connection import Connection, TooMuch, Untrustworthy
+from proctor.grading.connection import Connection, Raised, TooMuch, Untrustworthy
 from proctor.wire.values import Object
 
 MOST_AT_ONCE = 256
@@ -35,7 +35,13 @@ class Handle(Reference):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "_held_in_sandbox":
             raise AttributeError(name)
-        return operate(self, "getattr", name, path=f"{path_of(self)}.{name}")
+        try:
+            return operate(self, "getattr", name, path=f"{path_of(self)}.{name}")
+        except Raised as error:
+            if "AttributeError" not in error.kinds or error.in_notebook:
+                raise
+            # Not an error of the student's code: it gave something else than the grader expected.
+            raise AttributeError(f"{self!r} has no attribute {name!r}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         operate(self, "setattr", name, value, path=f"{path_of(self)}.{name}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import traceback
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -192,5 +193,8 @@ def was_raised_in_notebook(error: BaseException) -> bool:
     return bool(frames) and not is_of_a_library(frames[-1][0].f_code.co_filename)
 
 
+ENGINE = str(Path(__file__).parents[1])
+
+
 def is_of_a_library(file: str) -> bool:
-    return "/site-packages/" in file or "/dist-packages/" in file
+    return "/site-packages/" in file or "/dist-packages/" in file or file.startswith(ENGINE)
