@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = Path(sys.executable).parent
+MOST_LINES = 400
 HEAVY = ("torch", "nbgrader", "nbformat", "matplotlib", "IPython", "traitlets", "sqlalchemy")
 
 
@@ -43,6 +44,14 @@ def test_an_import_against_the_direction_is_refused(tmp_path, file, line):
     found = lint_imports(tmp_path)
     assert found.returncode == 1, found.stdout + found.stderr
     assert "BROKEN" in found.stdout
+
+
+def test_no_file_of_the_engine_is_too_long_to_read():
+    lengths = {
+        path.relative_to(ROOT): len(path.read_text().splitlines())
+        for path in (ROOT / "proctor").rglob("*.py")
+    }
+    assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["check", "--help"], ["--version"]])

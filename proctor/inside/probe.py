@@ -76,7 +76,7 @@ def own_proc() -> dict[str, bool]:
 
 def count_watchers(most: int = 64) -> int:
     """How many watchers of files (inotify) could be made."""
-    made = []
+    made: list[int] = []
     while len(made) < most and (descriptor := landlock.libc.inotify_init1(0)) >= 0:
         made.append(descriptor)
     for descriptor in made:
