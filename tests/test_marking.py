@@ -291,7 +291,7 @@ def test_a_grader_that_stumbles_over_a_strange_value_is_a_failed_check(course, m
     for returned in ("None", "'text'", "{}", "object()", "[[1]]", "10**400", "float('nan')"):
         marks = marks_of(half=f"def half(x):\n    return {returned}")
         assert scores(marks) == {"double_values": 3.0, "half_values": 1.0, "explain": None}
-        assert checks(marks)["test_half"].hint == "Return a number."
+        assert checks(marks)["test_half"].hint.endswith("Return a number.")
 
 
 # The course is at fault
