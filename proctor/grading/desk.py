@@ -107,7 +107,7 @@ class Candidate:
 
     def note_on(self, exercise: str) -> str | None:
         """What the student of this exercise is told about where in the notebook it was marked."""
-        return self.standings and self.standings.notes.get(exercise)
+        return self.standings.notes.get(exercise) if self.standings is not None else None
 
     def examination_of_answer(self, exercise: str) -> Examination:
         """Where this exercise was asked about."""

@@ -59,7 +59,7 @@ def run_graders(folder: Path, candidate: Candidate) -> list[CheckResult]:
     missing = [name for name, result in desk.results.items() if result is None]
     if missing:
         raise CourseError(f"these graders in {folder.name} did not run: {', '.join(missing)}")
-    return list(desk.results.values())
+    return [result for result in desk.results.values() if result is not None]
 
 
 # What looking at the values of one submission may take, beyond what this process holds already.
@@ -97,12 +97,14 @@ def loaded_graders(folder: Path) -> LoadedGraders:
         (str(path), path.stat().st_mtime_ns, path.stat().st_size)
         for path in sorted(folder.rglob("*.py"))
     )
-    known, graders = _loaded.get(key, (None, None))
-    if known != version or not graders.alive:
-        if graders is not None:
-            graders.close()
-        graders = LoadedGraders(folder)
-        _loaded[key] = (version, graders)
+    before = _loaded.get(key)
+    if before is not None:
+        known, graders = before
+        if known == version and graders.alive:
+            return graders
+        graders.close()
+    graders = LoadedGraders(folder)
+    _loaded[key] = (version, graders)
     return graders
 
 
@@ -127,9 +129,9 @@ class LoadedGraders:
     def run(self, candidate: Candidate) -> Desk:
         self.session.waiting.put(candidate)
         finished = self.session.done.get()
-        if isinstance(finished, BaseException):
-            raise finished
-        return finished
+        if isinstance(finished, Desk):
+            return finished
+        raise finished or CourseError(f"the graders in {self.folder.name} stopped")
 
     def close(self) -> None:
         self.session.waiting.put(None)
@@ -151,7 +153,9 @@ class LoadedGraders:
         try:
             status = pytest.main(arguments, plugins=[self.session])
             reasons = "\n".join(self.session.errors) or f"pytest ended with {status!r}"
-            error = CourseError(f"the graders in {self.folder.name} could not be run: {reasons}")
+            error: BaseException = CourseError(
+                f"the graders in {self.folder.name} could not be run: {reasons}"
+            )
         except BaseException as failure:  # noqa: BLE001 - it is raised where the thread is waited for
             error = failure
         self.session.done.put(error)

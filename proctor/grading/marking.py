@@ -258,7 +258,7 @@ def with_diagnoses(
     known, left, diagnosed = intake.graded_cells(release), dict(diagnoses), []
     for cell in cells:
         failed = any(not check.passed for check in cell.checks)
-        text = left.pop(known[cell.grade_id].answer, None) if failed else None
+        text = left.pop(known[cell.grade_id].answer or "", None) if failed else None
         diagnosed.append(dataclasses.replace(cell, diagnosis=text))
     return diagnosed
 
@@ -311,7 +311,8 @@ def open_candidate(
     if submission is None:
         place = course.reference(assignment)
         notebook = release = read_notebook(place)
-        sha256, unanswered = "0" * 64, frozenset()
+        sha256 = "0" * 64
+        unanswered: frozenset[str] = frozenset()
     else:
         place = course.release(assignment)
         release = read_notebook(place)
