@@ -2,6 +2,7 @@
 
 import shutil
 
+import nbformat
 import pytest
 from test_classroom import HALF, RIGHT, copy_of, proctor
 from test_nbgrader import SmallCourse
@@ -129,3 +130,19 @@ def test_every_folder_that_was_handed_in_gets_a_mark_or_a_reason(graded):
     served = copy_of(course, "odd-again")
     done = served.nbgrader("autograde", "tiny", "--student", "nothing", "--force")
     assert served.scores("nothing")["double_values"] == (0, False), done.stderr
+
+
+def test_a_release_that_nbgrader_refuses_leaves_the_old_one(graded):
+    course = copy_of(graded, "refused")
+    release = course.root / "release/tiny/tiny.ipynb"
+    before = release.read_bytes()
+    source = course.root / "source/tiny/tiny.ipynb"
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "double_values":
+            cell.metadata.nbgrader.grade_id = "renamed"
+    nbformat.write(notebook, source)
+    refused = course.nbgrader("generate_assignment", "tiny")
+    assert refused.returncode != 0
+    assert "is as it was: no new one was made" in refused.stderr
+    assert release.read_bytes() == before
