@@ -302,6 +302,7 @@ def preload() -> None:
     torch_private.demand_known_torch()
     # A fork of a process that has used several threads hangs.
     torch.set_num_threads(1)
+    torch.rand(1)  # torch reads /proc/cpuinfo once, which a session does not have
     sklearn.datasets.load_digits()
     remember_start_of_machine()
     examinee.prepare()
