@@ -348,3 +348,18 @@ def test_an_honest_habit_works(habit):
     assert [run.status for run in runs] == ["ok"] * len(cells), told
     assert said(runs[-1]).endswith("fine"), told
     assert examination.incidents == []
+
+
+def test_torch_has_looked_at_the_processor_before():
+    """A session's /proc does not show it; a library that asks again would write to stderr."""
+    source = """
+        import torch
+        x = torch.rand(8, 3, 16, 16, requires_grad=True)
+        y = torch.nn.functional.conv2d(x, torch.randn(4, 3, 3, 3)).sigmoid().bernoulli()
+        torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear").sum().backward()
+        torch.randperm(9); torch.nn.LSTM(3, 4)
+    """
+    cells = [textwrap.dedent(source)]
+    with Examination(shared_sandbox(), cells, limits=LIMITS) as examination:
+        (run,) = examination.run_cells()
+    assert (run.status, said(run)) == ("ok", "")
