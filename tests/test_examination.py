@@ -14,7 +14,7 @@ from proctor.pages.report import time_ran_out
 from proctor.sandbox import examination as examination_module
 from proctor.sandbox import patience as patience_module
 from proctor.sandbox.examination import Examination
-from proctor.sandbox.outputs import clean_output
+from proctor.sandbox.outputs import Update, clean_output, clean_updates
 from proctor.sandbox.question import QuestionLost
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Malformed
@@ -459,3 +459,26 @@ def test_time_in_which_nothing_is_asked_is_not_the_submissions(examine):
     time.sleep(1.2)
     assert examined.question().ask({"ask": "get", "name": "x"}, [], 1.0)[0]["found"] is True
     assert examined.seconds_for_call(4.0) > 0.3
+
+
+@pytest.mark.parametrize(
+    "updates",
+    [
+        None,
+        5,
+        [[1, 0, {}]],
+        [["1", 0, {}, {}]],
+        [[1, 0, {"text/plain": 5}, {}]],
+        [[1, 0, {}, {}]] * 2000,
+    ],
+)
+def test_updates_of_displays_that_are_not_as_agreed(updates):
+    with pytest.raises(Malformed):
+        clean_updates(updates)
+
+
+def test_an_update_reaches_no_cell_that_is_not_there(examine):
+    examined = examine("x = 1")
+    for cell, place in ((5, 0), (-1, 0), (0, 3), (0, -1)):
+        examined._update_displays([Update(cell, place, {"text/plain": "forged"}, {})])
+    assert examined.runs[0].outputs == []

@@ -36,6 +36,7 @@ CELLS = {
     "rich repr": "class H:\n    def _repr_html_(self):\n        return '<i>'\ndisplay(H())",
     "repr that raises": "class B:\n    def __repr__(self):\n        raise ValueError('b')\nB()",
     "update_display": "handle = display('old', display_id=True)\nprint(1)\nhandle.update('new')",
+    "update_display, in a later cell": "handle.update('newest')\nprint(2)",
     "clear_output": "print('gone')\nclear_output()\nprint('stays')",
     "clear_output, wait": "for n in range(3):\n    clear_output(wait=True)\n    print(n)",
     "clear_output, nothing after": "print('stays')\nclear_output(wait=True)",

@@ -95,7 +95,8 @@ def answer_session(
         shell.execution_count = message["number"]  # cells may have been left out
         outputs, status = shell.run(message["source"], message["seconds"])
         changes = watch.look(ground=message["of_student"])
-        return {"outputs": outputs, "status": status, "changes": changes}
+        updates = shell.outputs.updated_places()
+        return {"outputs": outputs, "status": status, "changes": changes, "updates": updates}
     if ask == "not missed":
         cells = message["sources"], message["candidates"], message["students"]
         return {"cells": not_missed(*cells, shell.transform_cell)}

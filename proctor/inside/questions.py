@@ -13,8 +13,9 @@ import torch
 
 from proctor.inside import accelerator, like_cuda
 from proctor.inside.operations import OPERATIONS
+from proctor.inside.outputs import Outputs
 from proctor.inside.results import Objects, Results, as_tensors, describe_error, to_host
-from proctor.inside.shell import Outputs, Shell, time_limit
+from proctor.inside.shell import Shell, time_limit
 from proctor.wire.errors import Malformed, WireError
 from proctor.wire.frames import Channel
 from proctor.wire.values import Encoded, TooLarge, decode

@@ -25,9 +25,7 @@ from matplotlib.figure import Figure
 from traitlets import Type
 from traitlets.config import Config
 
-MAX_OUTPUT_BYTES = 2 << 20
-MAX_OUTPUTS = 1000
-MAX_ERROR_CHARACTERS = 20_000
+from proctor.inside.outputs import MAX_OUTPUT_BYTES, Outputs, Place
 
 
 class TimeUp(BaseException):
@@ -64,88 +62,6 @@ def time_limit(seconds: float, what: str) -> Iterator[Limit]:
 def be_interrupted_by_nothing() -> None:
     """The signal to stop may come when there is nothing to stop any more."""
     signal.signal(signal.SIGALRM, lambda _signal, _frame: None)
-
-
-class Outputs:
-    """The outputs of one cell in nbformat's form. What goes over the caps is dropped."""
-
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
-        self.pieces: list[str] = []  # text of the newest stream, joined when the stream ends
-        self.displays: dict[str, list[dict[str, Any]]] = {}
-        self.size = 0
-        self.cut = False
-        self.clear_before_next = False
-
-    def write(self, stream: str, text: str) -> None:
-        if not text or not self._admit(len(json.dumps(text))):
-            return
-        self._clear_if_waiting()
-        newest = self.items[-1] if self.items else None
-        if newest is None or newest["output_type"] != "stream" or newest["name"] != stream:
-            self._end_stream()
-            self._append({"output_type": "stream", "name": stream, "text": ""})
-        self.pieces.append(text)
-
-    def display(self, output: dict[str, Any], display_id: str | None = None) -> None:
-        if not self._admit(len(json.dumps(output))):
-            return
-        self._clear_if_waiting()
-        self._end_stream()
-        self._append(output)
-        if display_id is not None:
-            self.displays.setdefault(display_id, []).append(output)
-
-    def fail(self, name: str, text: str, traceback: list[str]) -> None:
-        """The cell's error. It is shown even where the output before it was cut."""
-        text = text[:MAX_ERROR_CHARACTERS]
-        traceback = "\n".join(traceback)[:MAX_ERROR_CHARACTERS].split("\n")
-        self._end_stream()
-        self._append(
-            {"output_type": "error", "ename": name, "evalue": text, "traceback": traceback}
-        )
-
-    def update(
-        self, display_id: str | None, data: dict[str, Any], metadata: dict[str, Any]
-    ) -> None:
-        shown = self.displays.get(display_id, []) if display_id is not None else []
-        if self._admit(len(json.dumps([data, metadata])) * len(shown)):
-            for output in shown:
-                output.update(data=data, metadata=metadata)
-
-    def clear(self, wait: bool) -> None:
-        if wait:
-            self.clear_before_next = True
-            return
-        self._end_stream()
-        self.items.clear()
-        self.displays.clear()
-
-    def finish(self) -> list[dict[str, Any]]:
-        self._end_stream()
-        if self.cut:
-            text = f"[output cut: a cell keeps {MAX_OUTPUT_BYTES >> 20} MB of output]\n"
-            self.items.append({"output_type": "stream", "name": "stderr", "text": text})
-        return self.items
-
-    def _admit(self, size: int) -> bool:
-        self.size += size
-        if self.size > MAX_OUTPUT_BYTES or len(self.items) >= MAX_OUTPUTS:
-            self.cut = True
-        return not self.cut
-
-    def _append(self, output: dict[str, Any]) -> None:
-        self.items.append(output)
-
-    def _clear_if_waiting(self) -> None:
-        if self.clear_before_next:
-            self.clear_before_next = False
-            self.clear(wait=False)
-
-    def _end_stream(self) -> None:
-        if self.pieces:
-            self.items[-1]["text"] = "".join(self.pieces)
-            self.pieces = []
 
 
 def as_json(bundle: dict[str, Any]) -> dict[str, Any]:
@@ -262,12 +178,14 @@ class Shell(InteractiveShell):
 
     def __init__(self, **settings: Any):
         self.outputs = Outputs()
+        self.shown: dict[str, list[Place]] = {}  # displays that a later cell may update
         self.descriptor_files: list[tuple[str, int]] = []
         super().__init__(**settings)
 
     def run(self, source: str, seconds: float) -> tuple[list[dict[str, Any]], str]:
         """Run one cell. Returns its outputs and "ok", "error" or "late"."""
-        self.outputs = Outputs()
+        self.outputs = Outputs(self.shown)
+        number = self.execution_count
         limit = Limit()
         try:
             with time_limit(seconds, "this cell") as limit:
@@ -279,7 +197,10 @@ class Shell(InteractiveShell):
         if status == "error" and limit.reached:
             status = "late"
         self.absorb_descriptors()
-        return self.outputs.finish(), status
+        outputs = self.outputs.finish()
+        for display_id, places in self.outputs.places().items():
+            self.shown[display_id] = [(number, place) for place in places]
+        return outputs, status
 
     def report(self, error: BaseException) -> None:
         name, text = type(error).__name__, str(error)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proctor.sandbox.changes import Changes, read_changes
-from proctor.sandbox.outputs import clean_output
+from proctor.sandbox.outputs import Update, clean_output, clean_updates
 from proctor.sandbox.patience import GRACE, PatienceWith
 from proctor.sandbox.question import Question, QuestionLost
 from proctor.sandbox.sessions import AnySandbox, AnySession
@@ -38,6 +38,7 @@ class CellRun:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     status: str = "skipped"
     changes: Changes = field(default_factory=Changes)
+    updates: list[Update] = field(default_factory=list)  # of what earlier cells show
 
 
 class OutOfTime(Late):
@@ -134,6 +135,7 @@ class Examination:
                 limit = self._limit_of_cell(index)
                 run = self._execute(index, self.limits.questions)
                 self.runs[index] = dataclasses.replace(run, outputs=self._admit(run.outputs))
+                self._update_displays(run.updates)
             except OutOfTime:
                 self._out_of_time(index)
                 break
@@ -266,7 +268,8 @@ class Examination:
         if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
             raise Malformed("the answer to a cell is not as agreed")
         cleaned = [clean_output(output) for output in outputs]
-        return CellRun(cleaned, status, read_changes(answer.get("changes")))
+        updates = clean_updates(answer.get("updates"))
+        return CellRun(cleaned, status, read_changes(answer.get("changes")), updates)
 
     def _limit_of_cell(self, index: int) -> float:
         """Half of what is left to own cells, at most, for one of them: quick ones get a turn behind
@@ -275,6 +278,15 @@ class Examination:
             return self.limits.cell
         left = (self.limits.submission - self.limits.questions) / 2 - self._spent_by_own
         return max(0.01, min(self.limits.cell, left / 2))
+
+    def _update_displays(self, updates: list[Update]) -> None:
+        for update in updates:
+            run = self.runs[update.cell] if 0 <= update.cell < len(self.runs) else CellRun()
+            shown = run.outputs[update.place : update.place + 1] if update.place >= 0 else []
+            for output in shown:
+                if output["output_type"] in ("display_data", "execute_result"):
+                    [admitted] = self._admit([{**output, **update.shown}])
+                    run.outputs[update.place] = admitted
 
     def _admit(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self._output_bytes += len(json.dumps(outputs))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 from proctor.wire.errors import Malformed
 
 MAX_BUNDLE_BYTES = 4 << 20
+MAX_UPDATES = 1000
 
 
 def clean_output(output: Any) -> dict[str, Any]:
@@ -37,6 +39,35 @@ def clean_output(output: Any) -> dict[str, Any]:
     if kind == "execute_result":
         count = output.get("execution_count")
         cleaned["execution_count"] = count if type(count) is int else None
+    return cleaned
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an earlier cell shows now, at this place among its outputs."""
+
+    cell: int  # counted from 0
+    place: int
+    data: dict[str, str]
+    metadata: dict[str, Any]
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        return {"data": self.data, "metadata": self.metadata}
+
+
+def clean_updates(updates: Any) -> list[Update]:
+    """What a cell changed in the displays of earlier ones. Raises Malformed."""
+    if not isinstance(updates, list) or len(updates) > MAX_UPDATES:
+        raise Malformed("the updates of displays are not as agreed")
+    cleaned = []
+    for update in updates:
+        match update:
+            case [int(number), int(place), dict(data), metadata]:
+                bundle = clean_bundle(data)
+                cleaned.append(Update(number - 1, place, bundle, clean_metadata(metadata)))
+            case _:
+                raise Malformed("an update of a display is not as agreed")
     return cleaned
 
 
