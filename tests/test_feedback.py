@@ -8,12 +8,15 @@ from itertools import pairwise
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from traitlets.config import Config
 
 from proctor.classroom import preprocessors
+from proctor.classroom.nbgrader_defaults import use_proctor
 from proctor.grading.marks import CellMarks, Check, Marks
 from proctor.pages import feedback, formulas
 from proctor.pages.feedback import clean_html, markdown_to_html, safe_outputs
+from proctor.pages.formgrader import FeedbackExporter
 from proctor.pages.pictures import markdown_with_pictures
 
 
@@ -275,3 +278,24 @@ def test_formulas_cannot_grow_without_end():
 )
 def test_odd_text_does_not_end_the_feedback(source):
     assert markdown_to_html(source)
+
+
+def test_a_figure_says_what_its_author_says_it_shows():
+    """`metadata.alt` of the cell, where the release has one; a student's own cell has none."""
+    config = Config()
+    use_proctor(config, ".")
+    config.HTMLExporter.template_name = "feedback"
+    cells = [
+        new_code_cell(
+            "draw()",
+            metadata=metadata,
+            outputs=[new_output("display_data", data={"image/png": "iVBORw0KGgo="})],
+        )
+        for metadata in ({"alt": 'a <b> "staircase"'}, {})
+    ]
+    totals = {"late_penalty": 0, "score": 1, "max_score": 1, "notebook": "n"}
+    page, _ = FeedbackExporter(config=config).from_notebook_node(
+        new_notebook(cells=cells), {"nbgrader": totals}
+    )
+    assert 'alt="a &lt;b&gt; &quot;staircase&quot;"' in page
+    assert 'alt="what the code above drew"' in page
