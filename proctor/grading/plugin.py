@@ -282,6 +282,12 @@ def answer_text(candidate: Candidate) -> Callable[[str], str]:
 
 
 @pytest.fixture
-def flag(candidate: Candidate) -> Callable[[str], None]:
-    """`flag("...")` tells the instructor something that costs no points, as an incident."""
-    return candidate.examination.incidents.append
+def flag(request: pytest.FixtureRequest, candidate: Candidate) -> Callable[[str], None]:
+    """`flag("...")` tells the instructor something that costs no points, as an incident. The
+    student reads beside the check what the instructor is told."""
+
+    def tell(text: str) -> None:
+        candidate.examination.incidents.append(text)
+        request.node.stash[NOTE] = f"This costs nothing, but your instructor is told: {text}."
+
+    return tell
