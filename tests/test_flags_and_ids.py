@@ -94,9 +94,11 @@ def test_no_usual_mistake_hits_the_right_loss_for_any_id():
 
 
 @pytest.mark.parametrize("student", ["student-02", "student-17"])
-def test_another_students_numbers_earn_nothing(student):
+def test_right_arithmetic_for_another_students_numbers_earns_half(student):
     """The reference is answered for student-01; the id that counts is that of the submission."""
-    assert score_of(marks_of({}, student), "own_numbers_loss") == 0
+    assert score_of(marks_of({}, student), "own_numbers_loss") == 1
+    wrong = 'student_id = "student-01"\nown_loss = 0.5514'
+    assert score_of(marks_of({"own_numbers": wrong}, student), "own_numbers_loss") == 0
     own = f'student_id = "student-01"\nown_loss = {loss_of(student)}'  # the id typed is not asked
     assert score_of(marks_of({"own_numbers": own}, student), "own_numbers_loss") == 2
 
