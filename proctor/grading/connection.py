@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from proctor.grading.wording import in_plain_words
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.question import QuestionLost
 
@@ -46,7 +47,9 @@ class Raised(StudentError):
 
     def __init__(self, name: str, told: Told):
         self.is_unwritten = told.type_name == "NotImplementedError" and told.in_notebook
-        shown = f"`{name}` raised {builtin_name(told.type_name)}."
+        meaning = in_plain_words(told.text)
+        shown = f"`{name}` raised {builtin_name(told.type_name)}"
+        shown += f": {meaning}." if meaning else "."
         if self.is_unwritten:
             shown = f"`{name}` is not written yet: it raised NotImplementedError."
         elif told.is_beyond_accelerator:
