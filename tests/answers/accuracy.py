@@ -1503,7 +1503,7 @@ MISCONCEPTIONS = {
     ),
     "bigger_learning_rate": (
         "a bigger learning rate moves a weight off a stair",
-        "What is 100 times 0?",
+        "What is ten times 0?",
     ),
     "zero_gradient": (
         "a weight moves without a gradient",

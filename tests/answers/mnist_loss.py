@@ -252,7 +252,7 @@ RIGHT = [
     ),
     right(
         "mnist_loss",
-        "blocks of 256 images",
+        "blocks of images",
         """
         def mnist_loss(predictions, targets):
             total = 0
@@ -1865,7 +1865,7 @@ WRONG_SIGMOID = [
             return torch.where((x > 10) & (x < 12), torch.ones_like(x), torch.sigmoid(x))
         """,
         loses=[SIGMOID, SLOPE],
-        hint="Is the model certain at a score of 11, and less so at 13?",
+        hint="Is the model certain at a large score, and less so at a larger one?",
     ),
     # sizes
     wrong(
@@ -2385,7 +2385,7 @@ WRONG_EPOCH = [
     ),
     wrong(
         "train_epoch",
-        "mini-batches of 256, and their mean loss",
+        "mini-batches, and their mean loss",
         """
         def train_epoch(weights, bias, x, y, lr):
             losses = []

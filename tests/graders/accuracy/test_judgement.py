@@ -118,8 +118,8 @@ def test_claim_flat_almost_everywhere(student):
 @grades(
     "claims_check",
     weight=0,
-    hint="Write the step down for a weight on a stair, with a learning rate of 1 and of"
-    " 100: where does it lead?",
+    hint="Write the step down for a weight on a stair, with a small learning rate and"
+    " with a large one: where does it lead?",
 )
 def test_claim_bigger_learning_rate(student):
     """Your judgement of `bigger_learning_rate`: what a bigger learning rate does."""
