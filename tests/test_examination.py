@@ -326,7 +326,7 @@ def test_forged_answers_cost_no_more_than_the_cells_of_the_forger(examine, forge
 
 def test_an_answer_to_a_cell_does_not_pass_for_a_question(examine):
     """The forged answer is read for the cell, and the cell's own when a question is opened."""
-    forged = {"outputs": [], "status": "ok"}
+    forged = {"outputs": [], "status": "ok", "updates": []}
     examined = examine(FORGE, f"forge({forged!r})")
     assert statuses(examined) == ["ok", "ok"]
     with pytest.raises(QuestionLost) as caught:
@@ -336,7 +336,7 @@ def test_an_answer_to_a_cell_does_not_pass_for_a_question(examine):
 
 @pytest.mark.usefixtures("impatience")
 def test_a_flood_of_forged_frames_is_read_no_further_than_asked(examine):
-    flood = "for _ in range(100_000):\n    forge({'outputs': [], 'status': 'ok'})"
+    flood = "for _ in range(100_000):\n    forge({'outputs': [], 'status': 'ok', 'updates': []})"
     examined = examine("x = 1", FORGE, flood, "x")
     assert len(examined.runs) == 4
 
