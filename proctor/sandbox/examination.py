@@ -268,7 +268,7 @@ class Examination:
         if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
             raise Malformed("the answer to a cell is not as agreed")
         cleaned = [clean_output(output) for output in outputs]
-        updates = clean_updates(answer.get("updates"))
+        updates = clean_updates(answer.get("updates", []))
         return CellRun(cleaned, status, read_changes(answer.get("changes")), updates)
 
     def _limit_of_cell(self, index: int) -> float:
