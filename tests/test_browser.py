@@ -386,7 +386,7 @@ def grade_by_hand(instructor: Instructor) -> None:
     expect(page.locator("#explain_better")).to_be_visible()
     page.locator("body").evaluate(UNTIL_FORMGRADER_IS_LOADED)
     rubric = page.locator("details.rubric")
-    expect(rubric).to_contain_text("1 point, accuracy stays.")
+    expect(rubric).to_contain_text("1: says that accuracy stays the same")
     expect(page.locator(".nbgrader_cell mfrac")).to_have_count(1)
     with instructor.page.expect_response(lambda answer: is_saved(answer, "grade")):
         page.locator("#explain_better").fill(str(POINTS_BY_HAND))
