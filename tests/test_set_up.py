@@ -54,12 +54,17 @@ def needed_by(requirement: str) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for text in found} - {"proctor"}
 
 
+def requires_python_of(name):
+    """What a package asks for; "" for one that asks for nothing, or is not installed."""
+    return INSTALLED[name].metadata.get("Requires-Python", "") if name in INSTALLED else ""
+
+
 def test_every_pin_admits_the_first_and_any_later_release_of_each_promised_python():
     wanted = [pin.name for pin in PINS if not pin.marker or pin.marker.evaluate()]
     assert set(wanted) - set(INSTALLED) <= {"psycopg", "psycopg-binary"}  # asked for by an extra
     faults = []
     for pin in PINS:
-        needed = INSTALLED[pin.name].metadata["Requires-Python"] if pin.name in INSTALLED else ""
+        needed = requires_python_of(pin.name)
         for python in pythons():
             releases = [f"{python}.0", f"{python}.99"]
             needs_it = not pin.marker or pin.marker.evaluate({"python_full_version": releases[0]})
