@@ -287,7 +287,7 @@ def run(*words):
 
 def test_the_whole_way_from_sheet_to_marks(course, capsys):
     assert cli.main(["ask", "mnist_loss", "--gift", "--notebook", "--questions", "2"]) == 0
-    assert "1 students are asked, 1 could not be" in capsys.readouterr().out
+    assert "sheets: 1; students who cannot be asked: 1" in capsys.readouterr().out
     sheet = read_sheet(Course(course), "student-01", "mnist_loss")
     assert len(sheet.questions) == 2
     assert (
@@ -329,7 +329,7 @@ def test_whom_to_ask(course, capsys):
     with among.open("w") as file:
         csv.writer(file).writerows([["one", "other"], ["student-01", "student-09"]])
     assert cli.main(["ask", "mnist_loss", "--among", str(among)]) == 0
-    assert "1 students are asked, 0 could not be" in capsys.readouterr().out
+    assert "sheets: 1; students who cannot be asked: 0" in capsys.readouterr().out
     assert cli.main(["ask", "mnist_loss", "--share", "2"]) == 2
     assert "is no share" in capsys.readouterr().err
     assert cli.main(["ask", "mnist_loss", "--student", "student-77"]) == 2

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proctor.commands.options import add_students
 from proctor.course import Course, CourseError
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ proctor ask mnist_loss --results talks.csv
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
-    command.add_argument(
-        "--student", action="append", default=[], metavar="S", help="only this one; may be repeated"
-    )
+    add_students(command)
     command.add_argument(
         "--share", type=float, metavar="X", help="a random share of the class, such as 0.2"
     )
@@ -145,7 +144,7 @@ def write(course: Course, options: argparse.Namespace, sheets: Sequence[Sheet]) 
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
     unasked = sum(sheet.reason is not None for sheet in sheets)
-    lines = [f"{len(sheets) - unasked} students are asked, {unasked} could not be"]
+    lines = [f"sheets: {len(sheets) - unasked}; students who cannot be asked: {unasked}"]
     lines += [f"  reports/{name}" for name in pages]
     if options.notebook:
         lines += write_follow_up(course, assignment, options.questions, sheets)
