@@ -3,6 +3,8 @@
 `make e2e` runs it and takes the pictures of the documentation. It needs a Chromium.
 """
 
+# ruff: noqa: F401, F811 (`browser` is a fixture of another file)
+
 from __future__ import annotations
 
 import io
@@ -19,6 +21,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from accessible import SECONDS, browser
 from hostile.attack import MARK
 from hostile.files import LIVE
 from hostile.trial import ATTACKS, Trial
@@ -33,7 +36,6 @@ from playwright.sync_api import (
     Page,
     Response,
     expect,
-    sync_playwright,
 )
 from test_nbgrader import RIGHT, SmallCourse
 from traitlets.config import PyFileConfigLoader
@@ -45,7 +47,6 @@ from proctor.grading.labelled import reference_answers
 REPOSITORY = Path(__file__).parent.parent
 ASSIGNMENT = "mnist_loss"
 STUDENT = "student-01"
-SECONDS = 120  # for one step, on a machine that has other things to do
 HOSTILE_ANSWER = """Accuracy is $\\frac{2}{3}$ before and after, and the loss falls.
 
 <script>window.top.hacked = true</script><img src="x" onerror="window.top.hacked = true">
@@ -65,27 +66,6 @@ UNTIL_FORMGRADER_IS_LOADED = """() => new Promise(done => {
 })"""
 POINTS_BY_HAND = 1.5
 COMMENT = "Say *why* accuracy stays the same: 0.4 is below 0.5. Its slope is $0$."
-
-
-def chromium() -> str:
-    found = [path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))]
-    if not found and os.environ.get("CI"):
-        pytest.fail("there is no Chromium, and CI must not go without this test: see .ci/run")
-    if not found:
-        pytest.skip("there is no Chromium: `apt-get install chromium` brings one")
-    return found[0]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium(),
-            args=["--no-sandbox"] if os.geteuid() == 0 else [],
-        )
-        expect.set_options(timeout=1000 * SECONDS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
