@@ -25,6 +25,12 @@ def plain(text: str | None, most: int = MAX_CHARACTERS) -> str:
     return shown if len(shown) <= most else shown[: most - 4] + " ..."
 
 
+def points(number: float) -> str:
+    """A number of points in words: "1 point", "2.5 points"."""
+    shown = f"{round(number, 2):g}"
+    return f"{shown} point" if shown == "1" else f"{shown} points"
+
+
 def row_of(values: Sequence[Any]) -> list[Any]:
     """A row of a CSV file: texts that no spreadsheet takes for a formula; numbers as they are."""
     return [defused(plain(value)) if isinstance(value, str) else value for value in values]

@@ -297,7 +297,7 @@ def test_looking_elsewhere_first_does_not_replace_the_hint():
         check.name: check for cell in marks_of("mnist_loss", sources).cells for check in cell.checks
     }
     hint = checks["test_train_epoch_takes_one_step"].hint
-    assert "look there first; if it stays: Print weights and bias" in hint
+    assert "put that right first. If this check still fails then: Print weights and bias" in hint
 
 
 def test_the_numbers_of_another_id_earn_half():

@@ -173,8 +173,12 @@ def test_results_for_gradescope_share_the_points_among_the_checks(course, procto
     results = json.loads((course.root / "results.json").read_text())
     assert results["score"] == 2.0 == sum(test["score"] for test in results["tests"])
     assert results["stdout_visibility"] == "hidden"
-    assert "explain waits for a person, of 4 points." in results["output"]
+    assert "explain (4 points) was not answered." in results["output"]
     failed, passed = results["tests"]
+    (course.root / "tiny.ipynb").write_bytes(course.submission(explain="Because."))
+    proctor("check", "--gradescope", "read.json", "tiny.ipynb")
+    read = json.loads((course.root / "read.json").read_text())
+    assert "explain (4 points) is still being read." in read["output"]
     assert failed == {
         "name": "double_values: Doubles numbers",
         "number": "1.1",

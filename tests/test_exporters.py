@@ -244,10 +244,10 @@ def test_moodle_worksheet_gets_marks_and_feedback(exporting):
         "<p><strong>explain</strong>: 2.5 of 3</p>"
         "<p>=Well &lt;b&gt;put&lt;/b&gt;.<br>Go on.</p>"
         "<p><strong>double_values</strong>: 2 of 2</p>"
-        "<ul><li>not passed: Doubles `x`. Is 2 &lt; 3?</li>"
-        "<li>It looks like this: The minus is missing</li></ul>",
+        "<ul><li>failed: Doubles `x`. Is 2 &lt; 3?</li>"
+        "<li>The minus is missing</li></ul>",
         "<p>Not graded: no &lt;JSON&gt;</p><p><strong>double_values</strong>: 0.67 of 2</p>"
-        "<p><strong>explain</strong>: waits for a person, worth 3</p>",
+        "<p><strong>explain</strong>: 3 points, still being read</p>",
         "",
         "mine",
     ]

@@ -33,9 +33,9 @@ def test_report_in_full():
     display, result = feedback.cell_report(marks)
     assert display.data["text/plain"] == (
         "✓ passed: Sums <two> numbers\n"
-        "✗ not passed: Keeps the `dtype`\n"
+        "✗ failed: Keeps the `dtype`\n"
         "    Try `float64`, 1 < 2.\n"
-        "It looks like this: A `sum` for a mean\n"
+        "A `sum` for a mean\n"
         "Score: 1.5 of 3 points"
     )
     table = display.data["text/html"]

@@ -129,8 +129,11 @@ def test_a_check_that_requires_another_is_not_tried_without_it(marks_of):
         double="def double(x):\n    return 2 * x if isinstance(x, torch.Tensor) else 1"
     )
     assert scores(marks)["half_values"] == 0.0
-    hint = checks(marks)["test_half"].hint
-    assert hint == "Not tried: it needs “Leaves zero alone” first."
+    half = checks(marks)["test_half"]
+    assert half.hint == "Not tried: it needs “Leaves zero alone” first."
+    assert (half.state, half.cause) == ("not tried", "test_zero")
+    zero = checks(marks)["test_zero"]
+    assert (zero.state, zero.cause) == ("failed", None)
 
 
 def test_an_answer_not_written_gets_nothing_and_says_so(marks_of):
@@ -279,6 +282,10 @@ def test_a_hang_in_one_check_costs_that_check_and_is_an_incident(marks_of):
     )
     assert scores(marks) == {"double_values": 1.0, "half_values": 2.0, "explain": None}
     assert marks.incidents == ["double took longer than its 0.8 s"]
+    hint = checks(marks)["test_values"].hint
+    assert hint.startswith("`double` took longer than the 0.8 s that a call may take.")
+    assert "a loop that never ends" in hint
+    assert "by hand" not in hint  # the check's own, which is about values
 
 
 def test_a_grader_that_stumbles_over_a_strange_value_is_a_failed_check(course, marks_of):

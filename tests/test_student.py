@@ -604,10 +604,12 @@ def test_a_call_that_fills_the_memory_costs_itself_alone(answers):
 
 
 def test_a_call_that_takes_too_long_is_stopped_and_later_ones_sooner(answers, notebook):
-    with pytest.raises(TookTooLong, match="longer than its 1 s"):
+    with pytest.raises(
+        TookTooLong, match=r"longer than the 1 s that a call may take\. Is there a loop"
+    ):
         answers.hang()
     before = notebook.spent
-    with pytest.raises(TookTooLong, match=r"longer than its 0\.3 s"):
+    with pytest.raises(TookTooLong, match=r"`hang` took too long here, too\. Is there a loop"):
         answers.hang()
     assert notebook.spent - before < 1.0
     assert answers.hang(0.01) is None

@@ -47,9 +47,9 @@ class Raised(StudentError):
 
     def __init__(self, name: str, told: Told):
         self.is_unwritten = told.type_name == "NotImplementedError" and told.in_notebook
-        meaning = in_plain_words(told.text)
+        self.meaning = in_plain_words(told.text)
         shown = f"`{name}` raised {builtin_name(told.type_name)}"
-        shown += f": {meaning}." if meaning else "."
+        shown += f": {self.meaning}." if self.meaning else "."
         if self.is_unwritten:
             shown = f"`{name}` is not written yet: it raised NotImplementedError."
         elif told.is_beyond_accelerator:
@@ -106,6 +106,12 @@ class TooMuch(StudentError):
 
 class TookTooLong(StudentError):
     """The call did not end in time."""
+
+    def __init__(self, reason: str):
+        super().__init__(f"{reason} {WHERE_TIME_GOES}")
+
+
+WHERE_TIME_GOES = "Is there a loop that never ends, or one that takes the examples one by one?"
 
 
 class Died(StudentError):
@@ -167,7 +173,7 @@ class Connection:
         limit = self.examination.limit_of_call(repeated=name in self.late)
         seconds = self.examination.seconds_for_call(limit)
         if seconds <= 0:
-            raise TookTooLong("The time for this submission was used up before this check.")
+            raise TookTooLong("The time for the whole notebook was used up before this check.")
         if self.spent.get(name, 0.0) > self.examination.limits.function:
             raise TookTooLong(f"All calls of `{name}` together took too long.")
         before = self.examination.spent
@@ -197,13 +203,17 @@ class Connection:
         raise Raised(name, told)
 
     def _too_late(self, name: str, limit: float, seconds: float) -> TookTooLong:
-        """What is said names the limit, never a time that the submission could have chosen."""
-        if name not in self.late:
+        """What is said names the limit, never a time that the submission could have chosen. Whoever
+        was late once has less time for each further call, and reads of one limit only."""
+        again = name in self.late
+        if not again:
             self.late.add(name)
             self.examination.incidents.append(f"{name} took longer than its {limit:g} s")
         if seconds < limit:
-            return TookTooLong("The time for this submission was used up in this check.")
-        return TookTooLong(f"`{name}` took longer than its {limit:g} s.")
+            return TookTooLong("The time for the whole notebook was used up in this check.")
+        if again:
+            return TookTooLong(f"`{name}` took too long here, too.")
+        return TookTooLong(f"`{name}` took longer than the {limit:g} s that a call may take.")
 
 
 def told_of(raised: Any) -> Told:

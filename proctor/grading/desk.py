@@ -60,7 +60,8 @@ def names_of_checks(names: str | Sequence[str]) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class CheckResult:
     """What one grader found. `hint` is for the student (of a check that passed: why, where that
-    needs a word), `detail` for the instructor alone."""
+    needs a word), `detail` for the instructor alone. `tried`, `cause` and `meaning` as in `Check`.
+    """
 
     name: str
     title: str
@@ -69,6 +70,9 @@ class CheckResult:
     hint: str | None
     detail: str
     seconds: float
+    tried: bool = True
+    cause: str | None = None
+    meaning: str | None = None
 
 
 @dataclass

@@ -321,5 +321,5 @@ def text_for(mistakes: Sequence[KnownMistake], seen: list[Behaviour]) -> str | N
     if not alike or len({mistake.hint for mistake in alike}) > 1:
         return None
     # Several mistakes may do the same: then none is named.
-    named = f", “{alike[0].name}”" if len(alike) == 1 else ""
-    return f"Your answer does the same as a known mistake{named}: {alike[0].hint}"
+    named = f": “{alike[0].name}”" if len(alike) == 1 else ""
+    return f"Known mistake{named}. {alike[0].hint}"

@@ -273,7 +273,8 @@ def checks_of(results: Sequence[CheckResult]) -> list[Check]:
 
 def check_of(name: str, variants: Sequence[CheckResult]) -> Check:
     failed = [result for result in variants if not result.passed]
-    first = (failed or variants)[0]
+    tried = [result for result in failed if result.tried]
+    first = (tried or failed or variants)[0]
     return Check(
         name=name,
         title=first.title,
@@ -282,6 +283,9 @@ def check_of(name: str, variants: Sequence[CheckResult]) -> Check:
         weight=first.grades.weight,
         detail="\n".join(result.detail for result in failed),
         seconds=sum(result.seconds for result in variants),
+        tried=first.tried,
+        cause=first.cause,
+        meaning=first.meaning,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,11 @@ from proctor.grading import intake
 @dataclass(frozen=True)
 class Check:
     """One hidden check. `hint` is None where it passed and needs no word; `detail` is for the
-    instructor alone."""
+    instructor alone.
+
+    Where it did not pass, `tried` says whether it was run at all, `cause` names the check that has
+    to be put right first, and `meaning` is what an exception meant, in words of ours.
+    """
 
     name: str
     title: str
@@ -26,6 +31,14 @@ class Check:
     weight: float
     detail: str
     seconds: float
+    tried: bool = True
+    cause: str | None = None
+    meaning: str | None = None
+
+    @property
+    def state(self) -> str:
+        """ "passed", "failed" or "not tried"."""
+        return state_of(vars(self))
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,10 @@ class CellMarks:
     diagnosis: str | None = None
     checks: list[Check] = field(default_factory=list)
     note: str | None = None  # for the student, where a later cell changed what the answer needs
+
+    def worth(self, check: Check) -> float:
+        """The points that a check of this cell is worth."""
+        return self.max_score * check.weight / sum(each.weight for each in self.checks)
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,13 @@ class Marks:
     protection: str | None = None
     limits: dict[str, float] | None = None
     notebook: NotebookNode | None = None
+
+
+def state_of(check: Mapping[str, Any]) -> str:
+    """The state of a check of a record: "passed", "failed" or "not tried"."""
+    if check["passed"]:
+        return "passed"
+    return "failed" if check.get("tried", True) else "not tried"
 
 
 def marks_as_json(marks: Marks) -> dict[str, Any]:

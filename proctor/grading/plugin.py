@@ -19,7 +19,7 @@ from _pytest.runner import runtestprotocol
 from proctor.course import CourseError
 from proctor.grading.assertions import Fault
 from proctor.grading.asserts import demand_asserts
-from proctor.grading.connection import Raised, StudentError
+from proctor.grading.connection import Raised, StudentError, TookTooLong
 from proctor.grading.desk import (
     DESK,
     Candidate,
@@ -141,12 +141,22 @@ MAX_DETAIL_CHARACTERS = 10_000
 
 def check_result(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> CheckResult:
     failed = [report for report in reports if not report.passed]
-    marker = grader_marker(item)
-    hint = hint_of(item) if failed else item.stash.get(NOTE, None)
-    detail = shortened("\n".join(str(report.longrepr) for report in failed))
-    seconds = sum(report.duration for report in reports)
+    error = item.stash.get(FAILURE, None)
+    cause = cause_of(item) if failed else None
+    found = CheckResult(
+        name=name_of(item),
+        title=title_of(item),
+        grades=grader_marker(item),
+        passed=not failed,
+        hint=hint_of(item, cause) if failed else item.stash.get(NOTE, None),
+        detail=shortened("\n".join(str(report.longrepr) for report in failed)),
+        seconds=sum(report.duration for report in reports),
+        tried=not isinstance(error, NotTried),
+        cause=cause.name.partition("[")[0] if cause else None,
+        meaning=error.meaning if isinstance(error, Raised) else None,
+    )
     let_go(item)
-    return CheckResult(name_of(item), title_of(item), marker, not failed, hint, detail, seconds)
+    return found
 
 
 def shortened(text: str) -> str:
@@ -163,24 +173,31 @@ def let_go(item: pytest.Item) -> None:
         error = error.__cause__ or error.__context__
 
 
-def hint_of(item: pytest.Item) -> str:
+def cause_of(item: pytest.Item) -> CheckResult | None:
+    """The check that has to be put right before this failed one, if there is one."""
+    marker = grader_marker(item)
+    tried = not isinstance(item.stash.get(FAILURE, None), NotTried)
+    return first_failed(marker.builds_on if tried else marker.requires, item)
+
+
+def hint_of(item: pytest.Item, cause: CheckResult | None) -> str:
     """What a student is told of a failed check: never the assertion's own text."""
-    error, marker = item.stash.get(FAILURE, None), grader_marker(item)
+    error = item.stash.get(FAILURE, None)
     if isinstance(error, NotTried):
         return str(error)
-    own = own_hint(error, marker)
-    earlier = first_failed(marker.builds_on, item)
-    if earlier is None:
+    own = own_hint(error, grader_marker(item))
+    if cause is None:
         return own
     return (
-        f"It builds on “{earlier.title}”, which did not pass: look there first; if it stays: {own}"
+        f"This builds on “{cause.title}”, which did not pass: put that right first. If this check "
+        f"still fails then: {own}"
     )
 
 
 def own_hint(error: BaseException | None, marker: Grades) -> str:
     """The hint that fits the fault: the check's own, or what is told of faults of that kind."""
-    if isinstance(error, Raised) and error.is_unwritten:
-        return error.reason
+    if isinstance(error, TookTooLong) or (isinstance(error, Raised) and error.is_unwritten):
+        return error.reason  # the check's hint speaks of something else
     if isinstance(error, StudentError):
         return f"{error.reason} {marker.hint}"
     if isinstance(error, Fault):

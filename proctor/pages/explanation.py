@@ -9,6 +9,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from proctor.course import Course, CourseError
+from proctor.grading.marks import state_of
 from proctor.grading.records import read_record
 from proctor.text import plain
 
@@ -76,14 +77,13 @@ def cell_lines(cell: dict[str, Any], given: dict[str, Any] | None) -> list[str]:
     if given and given["by_hand"] is not None:
         lines.append(f"  given by a person: {given['by_hand']:g}")
     elif given and given["waits"]:
-        lines.append("  waits for a person")
+        lines.append("  needs manual grading")
     if given and given["comment"]:
         lines.append(f"  comment: {plain(given['comment'])}")
     total = sum(check["weight"] for check in cell["checks"])
     for check in cell["checks"]:
         worth = cell["max_score"] * check["weight"] / total
-        verdict = "passed" if check["passed"] else "failed"
-        lines.append(f"  {verdict}, worth {worth:.3g}: {check['title']}")
+        lines.append(f"  {state_of(check)}, worth {worth:.3g}: {check['title']}")
         if not check["passed"]:
             lines.append(f"    told to the student: {plain(check['hint'])}")
             lines += [f"    | {plain(line)}" for line in assertion_lines(check["detail"])]

@@ -17,7 +17,7 @@ from nbconvert.filters.markdown_mistune import InvalidNotebook, MarkdownWithMath
 from nbformat import NotebookNode
 
 from proctor.pages.formulas import PLACE, PRIVATE, Formulas
-from proctor.text import plain
+from proctor.text import plain, points
 
 if TYPE_CHECKING:
     from proctor.grading.marks import CellMarks, Check
@@ -65,25 +65,29 @@ ATTACHED_PICTURE = re.compile(r"!\[([^\[\]]*)\]\(attachment:([^()]*)\)")
 
 # Reports of the checks
 
+# Told apart by word and sign, whatever their colour.
+RESULTS = {"passed": "✓ passed", "failed": "✗ failed", "not tried": "○ not tried"}
+
 
 def cell_report(marks: CellMarks) -> list[NotebookNode]:
     """The outputs of a graded cell: a table of its checks, then the score, which nbgrader reads."""
-    rows = "".join(_row(check) for check in marks.checks)
+    rows = "".join(_row(check, marks.worth(check)) for check in marks.checks)
     table = (
         f'<table class="table"><caption>Checks of {_with_code(f"`{marks.grade_id}`")}</caption>'
         '<thead><tr><th scope="col">Result</th><th scope="col">What was checked</th>'
-        f'<th scope="col">Hint</th></tr></thead><tbody>{rows}</tbody></table>'
+        '<th scope="col">Points</th><th scope="col">Hint</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
     )
     lines = [_line(check) for check in marks.checks]
     if not marks.checks:
         table, lines = "<p>There are no checks of this cell.</p>", ["There are no checks here."]
     if marks.diagnosis:
-        table += f"<p><strong>It looks like this:</strong> {_with_code(marks.diagnosis)}</p>"
-        lines.append(f"It looks like this: {marks.diagnosis}")
+        table += f"<p>{_with_code(marks.diagnosis)}</p>"
+        lines.append(marks.diagnosis)
     if marks.note:
         table += f"<p>{_with_code(marks.note)}</p>"
         lines.append(marks.note)
-    score = f"{marks.score:g} of {marks.max_score:g} points"
+    score = f"{marks.score:g} of {points(marks.max_score)}"
     table += f"<p><strong>Score:</strong> {score}</p>"
     lines.append(f"Score: {score}")
     return _report("\n".join(lines), table, marks.score or 0.0)
@@ -122,10 +126,10 @@ def _output(kind: str, **fields: Any) -> NotebookNode:
     return nbformat.from_dict({"output_type": kind, **fields})
 
 
-def _row(check: Check) -> str:
-    result = "✓ passed" if check.passed else "✗ not passed"
-    hint = _with_code(check.hint or "")
-    return f"<tr><td>{result}</td><td>{_with_code(check.title)}</td><td>{hint}</td></tr>"
+def _row(check: Check, worth: float) -> str:
+    given = f"{worth if check.passed else 0:.3g} of {worth:.3g}"
+    texts = (RESULTS[check.state], check.title, given, check.hint or "")
+    return f"<tr>{''.join(f'<td>{_with_code(text)}</td>' for text in texts)}</tr>"
 
 
 def _with_code(text: str) -> str:
@@ -134,7 +138,7 @@ def _with_code(text: str) -> str:
 
 
 def _line(check: Check) -> str:
-    result = "✓ passed" if check.passed else "✗ not passed"
+    result = RESULTS[check.state]
     return f"{result}: {check.title}" + (f"\n    {check.hint}" if check.hint else "")
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from nbgrader.api import Grade, SubmittedAssignment
 
-from proctor.text import plain
+from proctor.grading.marks import state_of
+from proctor.text import plain, points
 
 
 def grades_of(submission: SubmittedAssignment) -> list[Grade]:
@@ -39,10 +40,11 @@ def feedback_of(submission: SubmittedAssignment, record: Mapping[str, Any] | Non
     if record and record["status"] == "rejected":
         parts.append(f"<p>Not graded: {escaped(record['error'])}</p>")
     for name in names:
-        waits = grades[name].needs_manual_grade
-        given = "waits for a person, worth" if waits else f"{number(grades[name].score)} of"
-        most = number(grades[name].max_score)
-        parts.append(f"<p><strong>{escaped(name)}</strong>: {given} {most}</p>")
+        most = grades[name].max_score
+        given = f"{number(grades[name].score)} of {number(most)}"
+        if grades[name].needs_manual_grade:
+            given = f"{points(most)}, still being read"
+        parts.append(f"<p><strong>{escaped(name)}</strong>: {given}</p>")
         lines = [escaped(line) for line in remarks(cells.get(name))]
         if lines:
             parts.append(f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>")
@@ -50,7 +52,7 @@ def feedback_of(submission: SubmittedAssignment, record: Mapping[str, Any] | Non
             comment = html.escape(comments[name]).replace("\n", "<br>")
             parts.append(f"<p>{comment}</p>")
     if submission.late_submission_penalty:
-        parts.append(f"<p>Late: {number(submission.late_submission_penalty)} points off</p>")
+        parts.append(f"<p>Late: {points(submission.late_submission_penalty)} off</p>")
     return "".join(parts)
 
 
@@ -58,9 +60,11 @@ def remarks(cell: Mapping[str, Any] | None) -> Iterator[str]:
     """What a student is told about a graded cell of the record, one line each."""
     for check in cell["checks"] if cell else ():
         if not check["passed"]:
-            yield f"not passed: {check['title']}. {check['hint'] or ''}"
+            # The hint of a check that was not tried says so.
+            failed = "failed: " if state_of(check) == "failed" else ""
+            yield f"{failed}{check['title']}. {check['hint'] or ''}"
     if cell and cell["diagnosis"]:
-        yield f"It looks like this: {cell['diagnosis']}"
+        yield cell["diagnosis"]
 
 
 def escaped(text: str | None) -> str:

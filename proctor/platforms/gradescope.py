@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from proctor.grading.marks import CellMarks, Check, Marks
-from proctor.text import plain
+from proctor.text import plain, points
 
 
 def results_of(marks: Marks) -> dict[str, Any]:
@@ -32,17 +32,19 @@ def results_of(marks: Marks) -> dict[str, Any]:
 def summary_of(marks: Marks) -> str:
     if marks.status == "rejected":
         return f"Not graded: {plain(marks.error)}"
-    lines = [f"{marks.score:g} of {marks.max_score:g} points for what is graded automatically."]
+    lines = [f"{marks.score:g} of {points(marks.max_score)} for what is graded automatically."]
     for cell in marks.cells:
-        if cell.needs_manual_grade:
-            lines.append(f"{cell.grade_id} waits for a person, of {cell.max_score:g} points.")
+        if cell.needs_manual_grade and cell.unanswered:
+            lines.append(f"{cell.grade_id} ({points(cell.max_score)}) was not answered.")
+        elif cell.needs_manual_grade:
+            lines.append(f"{cell.grade_id} ({points(cell.max_score)}) is still being read.")
         if cell.diagnosis:
-            lines.append(f"{cell.grade_id}: it looks like this: {cell.diagnosis}")
+            lines.append(f"{cell.grade_id}: {cell.diagnosis}")
     return "\n".join(lines)
 
 
 def check_result(number: str, cell: CellMarks, check: Check) -> dict[str, Any]:
-    share = cell.max_score * check.weight / sum(each.weight for each in cell.checks)
+    share = cell.worth(check)
     return {
         "name": f"{cell.grade_id}: {check.title}",
         "number": number,
