@@ -175,7 +175,7 @@ def test_results_for_gradescope_share_the_points_among_the_checks(course, procto
     assert results["stdout_visibility"] == "hidden"
     assert "explain (4 points) was not answered." in results["output"]
     failed, passed = results["tests"]
-    (course.root / "tiny.ipynb").write_bytes(course.submission(explain="Because."))
+    (course.root / "tiny.ipynb").write_bytes(course.submission(explain="It is so."))
     proctor("check", "--gradescope", "read.json", "tiny.ipynb")
     read = json.loads((course.root / "read.json").read_text())
     assert "explain (4 points) is still being read." in read["output"]
