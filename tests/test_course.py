@@ -126,6 +126,7 @@ def accuracy_numbers(notebook):
         "16": 4**2,
         "0.61": 3.1**2 - 3**2,
         "6.1": (3.1**2 - 3**2) / (3.1 - 3),
+        "9.2500": 13 - 7 / 4 - 2,  # a slope without parentheses: f(4) - f(2) / 4 - 2
         "1.15": places[2] + 0.25,
         "0.75": stays.mean(),
         "0.25": 1 - stays.mean(),
@@ -159,6 +160,26 @@ def accuracy_numbers(notebook):
     }
 
 
+def train_epoch_by(notebook):
+    """Losses of the first example of train_epoch: before and after the step, and by mistakes."""
+    mnist_loss, sigmoid = notebook["mnist_loss"], notebook["sigmoid"]
+    x, y = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 0.5]]), torch.tensor([1, 0, 1])
+
+    def model():
+        return [torch.tensor(start, requires_grad=True) for start in ([0.1, -0.2], 0.3)]
+
+    weights, bias = model()
+    scores = (x @ weights + bias).detach()
+    before = notebook["train_epoch"](weights, bias, x, y, 0.5)
+    after = mnist_loss(sigmoid(x @ weights + bias), y).item()
+    raw, twice = mnist_loss(scores, y), mnist_loss(sigmoid(sigmoid(scores)), y)
+    weights, bias = model()
+    loop = [
+        notebook["train_epoch"](weights, bias, x[i : i + 1], y[i : i + 1], 0.5) for i in range(3)
+    ]
+    return before, after, raw, twice, loop
+
+
 def mnist_loss_numbers(notebook):
     """Each number in the prose of mnist_loss, worked out; `notebook` holds its variables."""
     targets, predictions = torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0.9, 0.4, 0.2])
@@ -169,6 +190,7 @@ def mnist_loss_numbers(notebook):
     (1 - torch.sigmoid(wrong_score)).backward()
     stands_still = [abs(accuracy - 0.5) < 0.005 for accuracy in notebook["accuracies"]]
     at_the_peak, at_the_end = (distances_after(notebook, steps, "train") for steps in (28, 40))
+    before, after, raw, twice, loop = train_epoch_by(notebook)
     shown = notebook["valid_predictions"][notebook["order"]]
     misjudged = shown[(shown > 0.5) != (notebook["valid_y"][notebook["order"]] == 1)]
     return {
@@ -205,6 +227,15 @@ def mnist_loss_numbers(notebook):
         "0.2500": torch.sigmoid(torch.tensor(0.0)) * (1 - torch.sigmoid(torch.tensor(0.0))),
         "89": min(x for x in range(200) if torch.tensor(float(x)).exp().isinf()),
         "-0.0025": wrong_score.grad,
+        "2.0000": 1 / 1 + torch.exp(torch.tensor(0.0)),  # without parentheses
+        # what train_epoch returns, and what it returns by mistake
+        "0.5426": before,
+        "0.4948": after,
+        "0.8500": raw,
+        "0.4688": twice,
+        "0.4084": loop[-1],
+        "1.6492": sum(loop),
+        "0.5497": sum(loop) / len(loop),
         # the data and the training
         "64": notebook["train_x"].shape[1],
         "250": len(notebook["train_y"]),
@@ -276,6 +307,13 @@ def cross_entropy_numbers(notebook):
         "0.00009": math.log(1 + 2 * math.exp(-10)),
         # mistakes that the hints know by their number
         "-0.5514": -loss,
+        "-1.0000": -logits[0],
+        "-0.5761": -probabilities[0],
+        "1.8731": two[0] - (two - two.max()).logsumexp(0),  # shifted inside the exponential alone
+        "-0.0551": -(two - two.max()).exp().sum().log10(),
+        "-2.0551": two[1] - two.max() - (two - two.max()).exp().sum().log10(),
+        "1.4055": math.log(3 / math.expm1(loss)),  # the right class among the others
+        "0.3069": math.log(1 / math.expm1(loss)),  # a single other class
         "-0.0000": -first.detach()[None].log_softmax(0)[0, 0],
         "1.5514": logits.logsumexp(0),
         "0.5447": -math.log(0.58),
@@ -339,6 +377,9 @@ def loss_zoo_numbers(notebook):
         "2.2913": squares.sum().sqrt(),
         "0.7638": squares.sum().sqrt() / 3,
         "1.1502": root.sqrt(),
+        "0.8750": squares.mean() ** 1 / 2,
+        "5.75": (predictions**2 - prices**2).mean(),
+        "7.0000": torch.tensor([-2.0, 4, 0, 1]).square().sum() / 3,
         # the mistyped price
         "14": 10 + notebook["as_sold"].max(),
         "14.0": 10 + notebook["as_sold"].max(),
@@ -368,6 +409,7 @@ def loss_zoo_numbers(notebook):
         "1.0765": -of_label.log2().mean(),
         "0.6180": binary_cross_entropy_with_logits(probabilities, labels.float()),
         "0.5752": penalties[threes].sum() / 3,
+        "0.8795": -probabilities.log().mean(),  # every image as a 3
         "100": binary_cross_entropy(torch.tensor([0.0]), torch.tensor([1.0])),
         "16": -math.log(1e-7),
         "18": -math.log(1e-8),
@@ -397,6 +439,9 @@ GIVEN = {
     "accuracy": {"-4", "0.00001", "0.01", "0.3", "0.6", "1.5", "3.1", "20", "200", "1000"},
     "cross_entropy": {
         "00",
+        "0.0",
+        "1.0",
+        "5514",  # with a comma before it
         "-1",
         "-2",
         "-4",
@@ -418,6 +463,8 @@ GIVEN = {
         "0.000000001",
     },
     "loss_zoo": {
+        "0.0",
+        "-2",
         "-6",
         "50",
         "0.1",
@@ -864,6 +911,18 @@ def test_every_figure_has_a_text_that_says_what_it_shows(assignment):
 
 
 @every_assignment
+def test_words_in_figures_are_black(assignment):
+    """Orange and green are told apart from white in lines, not in small letters."""
+    for cell in read("source", assignment).cells:
+        if "figure" in cell.metadata.get("tags", []):
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                    (".text", ".annotate")
+                ):
+                    assert "color" not in [keyword.arg for keyword in node.keywords], cell.id
+
+
+@every_assignment
 def test_hints_stand_between_an_answer_and_its_checks(assignment):
     """So that nobody scrolls past the longest code of the notebook to reach help."""
     cells = read("source", assignment).cells
@@ -905,7 +964,8 @@ def test_passing_checks_say_how_many_they_are(assignment):
             words = {1: "the check passes", 2: "both checks pass"}
             words = words.get(number, f"all {number} checks pass")
             printed = "".join(output.text for output in cell.outputs)
-            assert printed.strip() == f"{grade_id(cell)}: {words}"
+            about = r"( \(the next cell compares the numbers\))?"  # what these checks leave open
+            assert re.fullmatch(f"{grade_id(cell)}: {words}{about}", printed.strip())
 
 
 def message_of(provoke):
@@ -936,6 +996,7 @@ MISTAKES = [
     lambda: 0.1 * leaf().grad,
     lambda: torch.zeros(4, 3) - torch.zeros(4, 5).sum(dim=1),
     lambda: torch.zeros(4, 3)[torch.arange(4), torch.tensor([0, 1, 2, 3])],
+    lambda: torch.zeros(1, 3)[torch.tensor([1]), torch.tensor([0])],
     lambda: torch.exp(1.0),
     lambda: torch.tensor(True).astype(float),
     lambda: numpy.mean(torch.tensor([1.0, 2.0])),
@@ -945,6 +1006,21 @@ MISTAKES = [
     lambda: torch.zeros(3).sum(dim=1),
     lambda: torch.logaddexp(0.0, torch.zeros(3)),
     lambda: binary_cross_entropy_with_logits(torch.zeros(2), torch.tensor([0, 1])),
+    lambda: binary_cross_entropy(torch.zeros(2), torch.tensor([0, 1])),
+    lambda: binary_cross_entropy(torch.tensor([2.0]), torch.tensor([1.0])),
+    lambda: eval("unknown"),  # noqa: S307
+    lambda: eval("flat_almost_everywhere"),  # noqa: S307
+    lambda: eval("small_is_good"),  # noqa: S307
+    lambda: (1.0).item(),
+    lambda: (lambda f, x_old, x_new: 0)(1.0, 2.0),
+    lambda: [one for one, two, three in (torch.zeros(4),) * 3],
+    lambda: torch.zeros(3) - torch.zeros(2),
+    lambda: torch.tensor(0.9, 0.4, 0.8),
+    lambda: torch.zeros(2) @ torch.zeros(3, 2),
+    lambda: math.exp([1, 0, 0]),
+    lambda: torch.exp([1, 0, 0]),
+    lambda: [1, 0, 0] / 2.0,
+    lambda: torch.zeros(4, 3).gather(1, torch.tensor([0, 1, 2, 0])),
 ]
 
 
@@ -963,7 +1039,8 @@ def messages_of_checks(notebook):
 
 def pattern_of(quote):
     """What a quoted message looks like in the code, where values are placeholders."""
-    parts = re.split(r"(\[[^]]*\]|-?\d+(?:\.\d+)?|\bNoneType|\bNone|\bfloat|\blist|\.\.\.)", quote)
+    values = r"\[[^]]*\]|torch\.float\d\d|-?\d+(?:\.\d+)?|\bNoneType|\bNone|\bfloat|\blist|\.\.\."
+    parts = re.split(f"({values})", quote)
     pattern = ""
     for place, part in enumerate(parts):
         if place % 2 == 0:
@@ -980,7 +1057,8 @@ def test_messages_that_hints_quote_are_the_real_ones(assignment):
     notebook = read("source", assignment)
     texts = {*messages_of_checks(notebook), *map(message_of, MISTAKES)}
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    for summary in re.findall(r"<summary>Hint: (.*?)</summary>", prose):
+    [setup] = [cell.source for cell in notebook.cells if cell.id == "setup-text"]
+    for summary in [setup, *re.findall(r"<summary>Hint: (.*?)</summary>", prose)]:
         for quote in re.findall(r'"([^"]+)"', summary):
             assert any(re.search(pattern_of(quote), text) for text in texts), quote
 

@@ -477,7 +477,7 @@ WRONG_MSE = [
         "the mean of the errors, with their signs",
         returns("mse", "(predictions - targets).mean()"),
         loses=AND_ITS_ROOT,
-        hint="Can an error above and one below make up for each other?",
+        hint="An error above and one below cancel each other in your mean. Should they?",
     ),
     wrong(
         "mse",
@@ -1028,7 +1028,7 @@ WRONG_MAE = [
         "the mean of the errors, with their signs",
         returns("mae", "(predictions - targets).mean()"),
         loses=[MAE],
-        hint="Can an error above and one below make up for each other?",
+        hint="An error above and one below cancel each other in your mean. Should they?",
     ),
     wrong(
         "mae",

@@ -833,7 +833,8 @@ WRONG_LOSS = [
             return (predictions - targets).mean()
         """,
         loses=LOSS,
-        hint="Can a mistake above and one below make up for each other?",
+        hint="In your mean, an image that is too high and one that is too low cancel each other. "
+        "Should they?",
     ),
     wrong(
         "mnist_loss",
