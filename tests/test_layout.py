@@ -29,8 +29,8 @@ def lint_imports(root):
     ("file", "line"),
     [
         ("wire/frames.py", "from proctor.inside import names"),
-        ("inside/names.py", "from proctor.grading import marks"),
-        ("inside/names.py", "from proctor.settings import TimeLimits"),
+        ("inside/changes.py", "from proctor.grading import marks"),
+        ("inside/changes.py", "from proctor.settings import TimeLimits"),
         ("sandbox/sessions.py", "from proctor.inside import isolation"),
         ("grading/marks.py", "def late():\n    from proctor.classroom import workers"),
         ("pages/formulas.py", "from proctor.platforms import names"),

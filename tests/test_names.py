@@ -2,18 +2,19 @@
 
 import pytest
 
-from proctor.inside.names import not_missed
+from proctor.inside.examinee import cells_not_missed
 from proctor.inside.shell import make_shell
 
 
 @pytest.fixture(scope="module")
 def left_out():
     """`left_out("figure = 1", "print(2)", ...)`: whether nobody misses the first cell."""
-    transform = make_shell().transform_cell
+    shell = make_shell()
 
     def ask(*cells, candidates=(0,), students=None):
         students = range(len(cells)) if students is None else students
-        return not_missed(cells, candidates, students, transform)
+        message = {"cells": cells, "candidates": candidates, "students": students}
+        return cells_not_missed(shell, message)
 
     return ask
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from proctor.course import Course, CourseError, read_notebook
+from proctor.course import Course, CourseError, read_notebook, read_release
 from proctor.grading import intake, rebuilding
 from proctor.grading.desk import Candidate, CheckResult
 from proctor.grading.diagnosis import diagnose
@@ -60,7 +60,7 @@ def mark(
     did not let it run.
     """
     started = time.monotonic()
-    release = read_notebook(course.release(assignment))
+    release = read_release(course.release(assignment))
     sha256 = hashlib.sha256(submission).hexdigest()
     reject = functools.partial(
         rejected, assignment, release, student, sha256=sha256, started=started

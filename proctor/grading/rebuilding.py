@@ -36,8 +36,9 @@ class Intake:
 def rebuild(submission: bytes, release: NotebookNode) -> Intake:
     """The release with the student's answers in it and their own cells between."""
     submitted, repairs = parse(submission)
-    # Notebooks of older formats have no cell ids; the rebuilt one needs them.
-    release = nbformat.v4.upgrade(copy.deepcopy(release))
+    if release.nbformat_minor < nbformat.v4.nbformat_minor:
+        # Notebooks of older formats have no cell ids; the rebuilt one needs them.
+        release = nbformat.v4.upgrade(copy.deepcopy(release))
     rebuilding = _Rebuilding(release, submitted, repairs)
     notebook = rebuilding.notebook()
     return Intake(
@@ -53,6 +54,7 @@ class _Rebuilding:
 
     def __init__(self, release: NotebookNode, submitted: list[SubmittedCell], repairs: list[str]):
         self.release = release
+        self.texts = [_normalised(cell.source) for cell in release.cells]
         self.repairs = repairs
         self.unanswered: set[str] = set()
         self.put_back: list[str] = []
@@ -102,18 +104,22 @@ class _Rebuilding:
             by_cell_id = {}
         by_text: dict[tuple[str, str], list[int]] = {}
         for place, cell in enumerate(cells):
-            by_text.setdefault((cell.cell_type, _normalised(cell.source)), []).append(place)
+            by_text.setdefault((cell.cell_type, self.texts[place]), []).append(place)
         places: dict[int, int] = {}
         for cell in submitted:
             if cell.grade_id in by_grade_id:
                 places[cell.number] = by_grade_id[cell.grade_id]
             elif cell.cell_id in by_cell_id and cell.cell_id is not None:
                 places[cell.number] = by_cell_id[cell.cell_id]
+        taken = set(places.values())
         for cell in submitted:
+            if cell.number in places or not cell.source.strip():
+                continue
             same_text = by_text.get((cell.cell_type, _normalised(cell.source)), [])
-            free = [place for place in same_text if place not in places.values()]
-            if cell.number not in places and free and cell.source.strip():
-                places[cell.number] = free[0]
+            free = next((place for place in same_text if place not in taken), None)
+            if free is not None:
+                places[cell.number] = free
+                taken.add(free)
         return places
 
     def _ids_were_given_anew(
@@ -121,13 +127,13 @@ class _Rebuilding:
     ) -> bool:
         """Whether the ids of cells say nothing: a tool numbered them anew, so that they belong to
         other cells of the release than the text does."""
-        texts = [_normalised(cell.source) for cell in self.release.cells]
         right = wrong = 0
+        known = set(self.texts)
         for cell in submitted:
             place, text = by_cell_id.get(cell.cell_id), _normalised(cell.source)
-            if place is not None and cell.cell_id is not None and text in texts:
-                right += texts[place] == text
-                wrong += texts[place] != text
+            if place is not None and cell.cell_id is not None and text in known:
+                right += self.texts[place] == text
+                wrong += self.texts[place] != text
         return wrong > right
 
     def _is_second_choice(self, cell: SubmittedCell, places: dict[int, int]) -> bool:
@@ -143,7 +149,7 @@ class _Rebuilding:
         return untouched == _is_answer(self.release.cells[place])
 
     def _has_released_text(self, cell: SubmittedCell, place: int) -> bool:
-        return _normalised(cell.source) == _normalised(self.release.cells[place].source)
+        return _normalised(cell.source) == self.texts[place]
 
     def _was_edited_though_fixed(self, cell: SubmittedCell, place: int) -> bool:
         return _is_fixed(self.release.cells[place]) and not self._has_released_text(cell, place)
@@ -183,8 +189,8 @@ class _Rebuilding:
     # Writing the cells out
 
     def notebook(self) -> NotebookNode:
-        notebook = copy.deepcopy(self.release)
-        notebook.cells = list(self._cells())
+        notebook = NotebookNode({**self.release, "cells": list(self._cells())})
+        notebook.metadata = copy.deepcopy(self.release.metadata)
         if self.put_back:
             self.repairs.append(f"missing cells were put back: {', '.join(self.put_back)}.")
         if self.of_another_release:

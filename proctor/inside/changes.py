@@ -25,7 +25,7 @@ from typing import Any
 import numpy
 import torch
 
-from proctor.inside.names import LOADING, names_of
+from proctor.wire.names import LOADING, names_of
 
 # IPython's own names: what was typed and what came of it.
 OF_THE_SHELL = re.compile(r"_+|_i+|_[ido]h|_i?\d+|_exit_code|In|Out|get_ipython|exit|quit|open")
@@ -171,11 +171,8 @@ class Ground:
         self.switches = switches
         for place, found in self._libraries().items():
             held = self.held[place]
-            same = all(
-                map(operator.is_, map(functools.partial(getter, found), held), held.values())
-            )
             # What is new in a class hides what it inherits; in a module it changes nothing.
-            if same and (place not in CLASSES or len(found) == len(held)):
+            if holds_the_same(found, held) and (place not in CLASSES or len(found) == len(held)):
                 continue
             names = [n for n, value in held.items() if found.get(n, MISSING) is not value]
             if place in CLASSES:
@@ -194,8 +191,13 @@ class Ground:
         return held | {"sys.modules": sys.modules}
 
 
-def getter(found: Any, name: str) -> Any:
-    return found.get(name, MISSING)
+def holds_the_same(found: Any, held: dict[str, Any]) -> bool:
+    """Whether all that is `held` is still found there. After each cell for thousands of names, so
+    without a line of Python for each."""
+    try:
+        return all(map(operator.is_, operator.itemgetter(*held)(found), held.values()))
+    except KeyError:
+        return False
 
 
 def read_switches() -> dict[str, Any]:

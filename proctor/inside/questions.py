@@ -58,9 +58,6 @@ class Question:
         self.objects = Objects()
 
     def serve(self) -> None:
-        # Not only where a tensor moves there: what a right answer sees of the machine would depend
-        # on which check was first.
-        accelerator.register()
         answers: dict[str, Callable[[dict, list[torch.Tensor]], Reply]] = {
             "run": self.run,
             "get": self.get,

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 # The folder that holds the package `proctor`, whatever the rest of the path says.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from proctor.inside import isolation, meter, system_calls, watchdog
+from proctor.inside import huge_pages, isolation, meter, system_calls, watchdog
 from proctor.wire.linux import KILLED_FROM_OUTSIDE, calls_are_filtered
 from proctor.wire.usage import UsageFile
 
@@ -62,6 +62,7 @@ class Warm:
         self.ids: list[int] | None = options.get("ids")  # users for sessions: the first, how many
         self.children: dict[int, Child] = {}
         self.counted = 0.0  # when objects of the kernel were
+        self.in_huge_pages = False
         self.wakeup, self.wakeup_writer = socket.socketpair()
         self.wakeup.setblocking(False)
         self.wakeup_writer.setblocking(False)
@@ -199,6 +200,10 @@ class Warm:
                 "reason": reason_of_end(child, status, at_limit),
             }
         )
+        if not self.in_huge_pages and not self.children:
+            # Where one session is all there is, it would cost more than it saves.
+            self.in_huge_pages = True
+            huge_pages.collapse()
 
     def watch(self) -> None:
         """Tell what each session has used; end those whose processes together hold too much

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import socket
 import time
@@ -20,6 +21,7 @@ from proctor.settings import TimeLimits
 from proctor.wire.errors import Closed, Late, Malformed, WireError
 from proctor.wire.frames import Channel
 from proctor.wire.linux import KILLED_FROM_OUTSIDE
+from proctor.wire.names import Facts, facts_of
 
 # A notebook that, when it was run, lets no question be opened is not run again for each check.
 MOST_REFUSALS = 4
@@ -43,6 +45,17 @@ class CellRun:
 
 class OutOfTime(Late):
     """The time of the submission is used up."""
+
+
+@functools.lru_cache(500)
+def facts_of_release(source: str) -> Facts | str:
+    """What a cell of the release tells of its names; its text where that is not to be had here."""
+    from IPython.core.inputtransformer2 import TransformerManager  # for --no-figures alone
+
+    try:
+        return facts_of(source, TransformerManager().transform_cell)
+    except SyntaxError:
+        return source
 
 
 class Examination:
@@ -232,7 +245,10 @@ class Examination:
         """Do without the figure cells that no other cell needs. Asked before any cell was run."""
         message = {
             "ask": "not missed",
-            "sources": self.cells,
+            "cells": [
+                source if index in self.student_cells else facts_of_release(source)
+                for index, source in enumerate(self.cells)
+            ],
             "candidates": self.figure_cells,
             "students": self.student_cells,
         }

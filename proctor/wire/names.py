@@ -5,8 +5,9 @@ from __future__ import annotations
 import dis
 import warnings
 from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import CodeType
+from typing import NamedTuple
 
 # Code that mentions one of these may use or bind any name: in a text, or all names at once.
 ANY_NAME = frozenset(
@@ -23,29 +24,35 @@ LOADING = (
 )
 
 
+class Facts(NamedTuple):
+    """What leaving out cells needs to know of one."""
+
+    bound: list[str]  # global names that it binds
+    loaded: list[str]  # and that it loads
+    any_name: bool  # whether it may deal with names that are not to be seen in it
+
+
+def facts_of(source: str, transform: Callable[[str], str]) -> Facts:
+    """`transform` makes Python of IPython's own syntax. Raises whatever a compiler can."""
+    code = compiled(source, transform)
+    return Facts(
+        sorted(names_of(code, BINDING)), sorted(names_of(code, LOADING)), deals_with_any_name(code)
+    )
+
+
 def not_missed(
-    sources: Sequence[str],
-    candidates: Sequence[int],
-    students: Sequence[int],
-    transform: Callable[[str], str],
+    cells: Sequence[Facts], candidates: Collection[int], students: Collection[int]
 ) -> list[int]:
     """Which of the candidate cells bind no name that any cell loads but those left out with them.
 
-    `transform` makes Python of IPython's own syntax. Where a cell cannot be looked through, or one
-    of the students' may load names that are not to be seen, none is left out.
+    Where one of the students' cells may load names that are not to be seen, none is left out.
     """
-    try:
-        codes = [compiled(source, transform) for source in sources]
-        if any(deals_with_any_name(codes[index]) for index in students):
-            return []
-        bound = [names_of(code, BINDING) for code in codes]
-        loaded = [names_of(code, LOADING) for code in codes]
-        left_out = {index for index in candidates if not deals_with_any_name(codes[index])}
-    except Exception:  # noqa: BLE001 - a cell may hold anything
+    if any(cells[index].any_name for index in students):
         return []
+    left_out = {index for index in candidates if not cells[index].any_name}
     while True:
-        used = {name for i, names in enumerate(loaded) if i not in left_out for name in names}
-        missed = {i for i in left_out if bound[i] & used}
+        used = {name for i, cell in enumerate(cells) if i not in left_out for name in cell.loaded}
+        missed = {i for i in left_out if used.intersection(cells[i].bound)}
         if not missed:
             return sorted(left_out)
         left_out -= missed
