@@ -31,12 +31,14 @@ ENVIRONMENT = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
 MEGABYTE = 1 << 20
 
 
-def make_course(folder: Path, stock: bool, submissions: int) -> Path:
-    """A course with the assignment released and `submissions` right answers handed in."""
+def make_course(
+    folder: Path, stock: bool, submissions: int, assignments: tuple[str, ...] = (ASSIGNMENT,)
+) -> Path:
+    """A course with the assignments released and `submissions` right answers handed in."""
     folder.mkdir()
     parts = ["source"] if stock else ["source", "release", "tests/graders", "tests/answers"]
     for part in parts:
-        for path in ROOT.glob(f"{part}/{ASSIGNMENT}*"):
+        for path in (path for name in assignments for path in ROOT.glob(f"{part}/{name}*")):
             target = folder / part / path.name
             if path.is_dir():
                 shutil.copytree(path, target)
@@ -49,7 +51,8 @@ def make_course(folder: Path, stock: bool, submissions: int) -> Path:
         )
     else:
         shutil.copy(ROOT / "nbgrader_config.py", folder)
-    run(folder, NBGRADER, "generate_assignment", ASSIGNMENT, "--force")
+    for assignment in assignments:
+        run(folder, NBGRADER, "generate_assignment", assignment, "--force")
     for number in range(1, submissions + 1):
         target = folder / "submitted" / f"student-{number:02}" / ASSIGNMENT
         target.mkdir(parents=True)

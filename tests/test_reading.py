@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 from written import (
     ASSIGNMENT,
@@ -21,11 +22,12 @@ from written import (
     written_cell,
 )
 
+from proctor.classroom.feedback_pages import read_gradebook
 from proctor.classroom.reading import groups, sharing, tables
 from proctor.classroom.reading.gradings import Gone, Saving
 from proctor.classroom.reading.room import Room
 from proctor.classroom.reading.statistics import written_reports
-from proctor.classroom.reading.storing import SaveGrades, given_items
+from proctor.classroom.reading.storing import SaveGrades
 from proctor.classroom.reading.tables import Grading, Locked, opened
 from proctor.course import Course, CourseError
 
@@ -440,12 +442,14 @@ def test_what_was_read_outlives_the_assignment_in_the_gradebook(course, room):
 
 def test_feedback_tells_the_items_unless_points_came_from_elsewhere(course, room):
     read(room, "student-03", places=(0,))
-    names = (ASSIGNMENT, EXERCISE, "student-03")
+    coursedir = CourseDirectory(config=Config(CourseDirectory={"root": str(course.root)}))
+    [item] = read_gradebook(coursedir, ASSIGNMENT).students["student-03"].items[EXERCISE]
+    assert item["text"] == "says that accuracy moves only when a decision flips"
+    assert item["explanation"].startswith("It counts decisions")
     with course.gradebook() as gradebook:
-        [item] = given_items(gradebook.db, *names, 1.0)
-        assert item["text"] == "says that accuracy moves only when a decision flips"
-        assert item["explanation"].startswith("It counts decisions")
-        assert given_items(gradebook.db, *names, 2.0) == []
+        gradebook.find_grade(EXERCISE, ASSIGNMENT, ASSIGNMENT, "student-03").manual_score = 2.0
+        gradebook.db.commit()
+    assert read_gradebook(coursedir, ASSIGNMENT).students["student-03"].items == {}
 
 
 # What goes wrong

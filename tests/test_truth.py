@@ -4,8 +4,14 @@ import shutil
 
 import nbformat
 import pytest
+from sqlalchemy import Engine, event
 from test_classroom import HALF, RIGHT, copy_of, proctor
 from test_nbgrader import SmallCourse
+
+from proctor.classroom.feedback_of_class import make_pages, side_by_side
+from proctor.classroom.reading.tables import Given, Grading, Item, opened
+from proctor.course import Course
+from proctor.settings import load_config
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +97,87 @@ def test_pages_are_made_anew_when_what_they_show_has_changed_and_only_then(grade
     course.submit("half", {"double": RIGHT})
     assert "1 graded" in proctor(course, "grade", "tiny", "-j", "2").stdout
     assert made_anew(course) == {"right", "half"}
+
+
+def test_a_changed_item_of_a_rubric_reaches_the_page(graded):
+    course = copy_of(graded, "items")
+    url = f"sqlite:///{course.root / 'gradebook.db'}"
+    key = {"assignment": "tiny", "exercise": "explain"}
+    with course.gradebook() as gradebook:
+        grade = gradebook.find_grade("explain", "tiny", "tiny", "right")
+        grade.manual_score, grade.needs_manual_grade = 1.0, False
+        gradebook.db.commit()
+    made_anew(course)
+    with opened(url, write=True) as session:
+        item = Item(**key, place=0, points=1.0, text="Says *why*.")
+        session.add(item)
+        session.flush()
+        given = [Given(item_id=item.id, points=1.0, text=item.text)]
+        read = {"grader": "ana", "saved": "", "state": "current", "points": 1.0, "sha256": ""}
+        session.add(Grading(**key, **read, student="right", given=given))
+    assert made_anew(course) == {"right"}
+    assert "Says <em>why</em>." in (course.root / "feedback/right/tiny/tiny.html").read_text()
+
+
+def pages_as_bytes(course):
+    return {path.parts[-3]: path.read_bytes() for path in course.root.glob("feedback/*/*/*.html")}
+
+
+def test_pages_made_side_by_side_are_those_of_nbgrader(graded, monkeypatch):
+    course = copy_of(graded, "side-by-side")
+    plain = pages_as_bytes(course)
+    assert set(plain) == {"right", "half", "late"}
+    monkeypatch.chdir(course.root)
+    config, own = load_config(), Course(course.root)
+    told = []
+    tally = make_pages(config, own, "tiny", [], workers=2, force=False, progress=told.append)
+    assert (tally.unchanged, tally.made, tally.look_at) == (3, 0, [])
+    shutil.rmtree(course.root / "feedback")
+    pages = list(side_by_side(course.root, "tiny", sorted(plain), workers=2, force=False))
+    assert all(page.made for page in pages)
+    assert pages_as_bytes(course) == plain
+    # One that was ended in the middle of a page leaves none, or one that is made again.
+    page = course.root / "feedback/half/tiny/tiny.html"
+    page.write_bytes(plain["half"][: len(plain["half"]) // 2])
+    tally = make_pages(config, own, "tiny", [], workers=2, force=False)
+    assert (tally.unchanged, tally.made) == (2, 1)
+    assert pages_as_bytes(course) == plain
+
+
+def test_the_database_is_asked_as_often_for_one_page_as_for_three(graded, monkeypatch):
+    course = copy_of(graded, "asked")
+    monkeypatch.chdir(course.root)
+    config, own, asked = load_config(), Course(course.root), []
+
+    def count(*_):
+        asked.append(1)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        found = []
+        for wanted in (["right"], []):
+            asked.clear()
+            tally = make_pages(config, own, "tiny", wanted, workers=1, force=True)
+            assert tally.made == (len(wanted) or 3)
+            found.append(len(asked))
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert found[0] == found[1] > 0
+
+
+def test_a_notebook_that_makes_no_page_keeps_nobody_else_from_theirs(graded):
+    course = copy_of(graded, "no-page")
+    shutil.rmtree(course.root / "feedback")
+    (course.root / "autograded/half/tiny/tiny.ipynb").chmod(0o644)
+    course.write("autograded/half/tiny/tiny.ipynb", "no notebook")
+    done = proctor(course, "feedback", "tiny", "-j", "1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "tiny: 3 pages: 0 unchanged, 2 made, 1 not possible" in done.stdout
+    assert "half: no page: NotJSONError: Notebook does not appear to be JSON" in done.stdout
+    assert set(pages(course)) == {"right", "late"}
+    done = proctor(course, "feedback", "tiny", "--student", "riht")
+    assert done.returncode == 2
+    assert "no graded submission of tiny by riht: did you mean right?" in done.stderr
 
 
 def test_a_changed_rule_for_what_is_late_reaches_gradebook_and_page(graded):

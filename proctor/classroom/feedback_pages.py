@@ -10,11 +10,17 @@ import functools
 import hashlib
 import json
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import temp_attrs
 
+from proctor.classroom.gradebook import cells_in_gradebook
+from proctor.classroom.reading.storing import given_items
 from proctor.classroom.stored import Stored, stored_submissions
 from proctor.course import CourseError
 
@@ -25,16 +31,16 @@ PAGES = Path(__file__).parents[1] / "pages"
 SECTIONS = ("GenerateFeedback", "FeedbackExporter", "HTMLExporter", "GetGrades")
 
 
-def mark_page(page: Path, made_of: str) -> None:
-    """Mark a page that was just made with what there was before that."""
-    if page.exists():
-        with page.open("a", encoding="utf-8") as file:
-            file.write(f"\n<!-- made of {made_of} -->\n")
+@dataclass
+class InGradebook:
+    """What the gradebook holds of a class: the students' submissions, and the points of cells."""
+
+    students: dict[str, Stored] = field(default_factory=dict)
+    points: dict[str, float] = field(default_factory=dict)
 
 
-def is_stored(converter: GenerateFeedback, assignment: str, student: str) -> bool:
-    """Whether the gradebook has the points that the page is to show."""
-    return student in stored(converter, assignment)
+def with_mark(page: str, made_of: str) -> str:
+    return f"{page}\n<!-- made of {made_of} -->\n"
 
 
 def page_of(converter: GenerateFeedback, assignment: str, student: str) -> Path:
@@ -54,12 +60,12 @@ def mark_of(page: Path) -> str | None:
 def made_of(converter: GenerateFeedback, assignment: str, student: str) -> str:
     """A hash of all that a page is made of: the graded notebook, points and comments, this code."""
     notebook = Path(converter._format_source(assignment, student)) / f"{assignment}.ipynb"
-    of_student = stored(converter, assignment).get(student, Stored())
+    in_class = class_in_gradebook(converter, assignment)
+    of_student = in_class.students.get(student, Stored())
     settings = {name: converter.config.get(name, {}) for name in SECTIONS}
     parts = [
         notebook.read_bytes() if notebook.exists() else b"",
-        as_text(vars(of_student)).encode(),
-        as_text(settings).encode(),
+        as_text([vars(of_student), in_class.points, settings]).encode(),
         code_of_pages(),
     ]
     found = hashlib.sha256()
@@ -72,16 +78,30 @@ def as_text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=lambda other: type(other).__qualname__)
 
 
-def stored(converter: GenerateFeedback, assignment: str) -> dict[str, Stored]:
+def class_in_gradebook(converter: GenerateFeedback, assignment: str) -> InGradebook:
     """What the gradebook holds of the class; it is read once in a run."""
-    known = vars(converter).setdefault("_proctor_stored", {})
+    known = vars(converter).setdefault("_proctor_in_gradebook", {})
     if assignment not in known:
         try:
-            known[assignment] = stored_submissions(converter.coursedir, assignment)
+            known[assignment] = read_gradebook(converter.coursedir, assignment)
         except CourseError as error:
             converter.log.warning("%s", error)
-            known[assignment] = {}
+            known[assignment] = InGradebook()
     return known[assignment]
+
+
+def read_gradebook(coursedir: CourseDirectory, assignment: str) -> InGradebook:
+    """Raises CourseError where the gradebook cannot be read."""
+    students = stored_submissions(coursedir, assignment)
+    with temp_attrs(coursedir, assignment_id=assignment):
+        points = cells_in_gradebook(coursedir)
+    with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+        readings = given_items(gradebook.db, assignment)
+    for (student, exercise), (read, items) in readings.items():
+        grade = students[student].grades.get(exercise) if student in students else None
+        if grade is not None and grade.manual == read:  # else given elsewhere since
+            students[student].items[exercise] = items
+    return InGradebook(students, points)
 
 
 @functools.cache

@@ -14,9 +14,15 @@ def handed_in(
     coursedir: CourseDirectory, assignment: str, student: str = "*"
 ) -> list[tuple[str, Path]]:
     """Students and the folders that they handed in, by name; `student` is a pattern."""
-    submitted = coursedir.submitted_directory
+    return folders_in(coursedir, coursedir.submitted_directory, assignment, student)
+
+
+def folders_in(
+    coursedir: CourseDirectory, step: str, assignment: str, student: str = "*"
+) -> list[tuple[str, Path]]:
+    """Students and their folders of one of nbgrader's steps, such as "autograded"."""
     # The course's own path is no pattern, whatever signs are in it.
-    known = coursedir.format_path(submitted, "STUDENT", assignment)
+    known = coursedir.format_path(step, "STUDENT", assignment)
     before, after = known.rsplit("STUDENT", 1)
     pattern = glob.escape(before) + student + glob.escape(after)
     name = re.compile(re.escape(before) + r"([^/]*)" + re.escape(after))

@@ -9,7 +9,7 @@
   next meanwhile.
   What it refuses to release it takes away; ours puts back what was released before.
 * `BaseConverter.init_destination` leaves a page of feedback alone that is there, whatever changed
-  since; `set_permissions` is the first that nbgrader calls once a page is made.
+  since; `write_single_notebook` may be ended in the middle of one.
 * `glob.glob` in its modules is given the course's own path as part of a pattern, and finds nothing
   where that has brackets in it.
 
@@ -35,7 +35,13 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import default
 
 from proctor.classroom.ahead import marking_ahead
-from proctor.classroom.feedback_pages import is_stored, made_of, mark_of, mark_page, page_of
+from proctor.classroom.feedback_pages import (
+    class_in_gradebook,
+    made_of,
+    mark_of,
+    page_of,
+    with_mark,
+)
 from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import count_rows, course_in, keep_engines, share_gradebook
 from proctor.classroom.preprocessors import MarkInSandbox
@@ -59,7 +65,7 @@ def guard_submissions() -> None:
     BaseConverter.convert_notebooks = convert_notebooks
     BaseConverter.init_notebooks = init_notebooks
     BaseConverter.init_destination = init_destination
-    BaseConverter.set_permissions = set_permissions
+    BaseConverter.write_single_notebook = write_single_notebook
 
 
 def take_path_as_it_is(course: str) -> None:
@@ -88,7 +94,7 @@ NBGRADER_LOAD_CONFIG = CourseDirectory._load_config
 NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
 NBGRADER_INIT_NOTEBOOKS = BaseConverter.init_notebooks
 NBGRADER_INIT_DESTINATION = BaseConverter.init_destination
-NBGRADER_SET_PERMISSIONS = BaseConverter.set_permissions
+NBGRADER_WRITE_SINGLE_NOTEBOOK = BaseConverter.write_single_notebook
 
 
 def convert_notebooks(self: BaseConverter) -> None:
@@ -139,7 +145,7 @@ def init_destination(self: BaseConverter, assignment_id: str, student_id: str) -
     excluded = student_id in self.coursedir.student_id_exclude.split(",")
     if not isinstance(self, GenerateFeedback) or excluded:
         return wanted
-    if not is_stored(self, assignment_id, student_id):
+    if student_id not in class_in_gradebook(self, assignment_id).students:
         self.log.error(
             "%s has no feedback on %s: the gradebook has no marks of it. `proctor grade %s` stores "
             "them again",
@@ -150,11 +156,22 @@ def init_destination(self: BaseConverter, assignment_id: str, student_id: str) -
     return wanted or mark_of(page_of(self, assignment_id, student_id)) != self.made_of
 
 
-def set_permissions(self: BaseConverter, assignment_id: str, student_id: str) -> None:
-    """In place of nbgrader's, which comes when a page is made: it is marked first."""
-    if isinstance(self, GenerateFeedback):
-        mark_page(page_of(self, assignment_id, student_id), self.made_of)
-    NBGRADER_SET_PERMISSIONS(self, assignment_id, student_id)
+def write_single_notebook(self: BaseConverter, output: str, resources: Any) -> None:
+    """In place of nbgrader's: a page of feedback is put in its place whole, with what it was made
+    of, which was found out before."""
+    if not isinstance(self, GenerateFeedback):
+        NBGRADER_WRITE_SINGLE_NOTEBOOK(self, output, resources)
+        return
+    of = resources["nbgrader"]
+    page = page_of(self, of["assignment"], of["student"])
+    self.writer.build_directory = str(page.parent)
+    new = self.writer.write(
+        with_mark(output, self.made_of),
+        resources,
+        notebook_name=f".{of['notebook']}.{os.getpid()}.new",
+    )
+    new.replace(page.with_stem(of["notebook"]))
+    self.pages_made = getattr(self, "pages_made", 0) + 1
 
 
 def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) -> None:

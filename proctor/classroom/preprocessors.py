@@ -26,8 +26,8 @@ from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocess
 from traitlets.config import Config
 
 from proctor.classroom.ahead import MarkedAhead
+from proctor.classroom.feedback_pages import class_in_gradebook
 from proctor.classroom.gradebook import course_in, demand_same_cells
-from proctor.classroom.reading.storing import given_items
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake, rebuilding
@@ -216,18 +216,32 @@ def report(notebook: NotebookNode, marks: Marks) -> None:
 
 class GetGradesGiven(GetGrades):
     """nbgrader's GetGrades, that also tells what a person has yet to grade, and which items of the
-    rubric an answer got."""
+    rubric an answer got. What the gradebook holds of the class is read once, not cell by cell."""
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> Result:
+        names = resources["nbgrader"]
+        in_class = class_in_gradebook(self.parent.parent, names["assignment"])
+        self.student = in_class.students[names["student"]]
+        self.points = in_class.points
+        for index, cell in enumerate(nb.cells):
+            self.preprocess_cell(cell, resources, index)
+        penalty = self.student.penalty or 0
+        names["score"] = self.student.score - penalty
+        names["max_score"] = sum(in_class.points.values())
+        names["late_penalty"] = penalty
+        return nb, resources
+
+    def _get_comment(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        cell.metadata.nbgrader["comment"] = self.student.comments[cell.metadata.nbgrader.grade_id]
 
     def _get_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
-        super()._get_score(cell, resources)
         labels = cell.metadata.nbgrader
-        grade = self.gradebook.find_grade(
-            labels.grade_id, self.notebook_id, self.assignment_id, self.student_id
-        )
-        labels["needs_manual_grade"] = grade.needs_manual_grade
+        grade = self.student.grades[labels.grade_id]
+        labels["score"] = grade.score
+        labels["points"] = self.points[labels.grade_id]
+        labels["needs_manual_grade"] = grade.needs_person
         if labels.get("solution"):
-            names = (self.assignment_id, labels.grade_id, self.student_id)
-            labels["given"] = given_items(self.gradebook.db, *names, grade.manual_score)
+            labels["given"] = self.student.items.get(labels.grade_id, [])
 
 
 # Before either round

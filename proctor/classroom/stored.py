@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import nbformat
 from nbgrader.api import (
@@ -24,16 +25,35 @@ from traitlets.config import Config
 from proctor.classroom.gradebook import unusable
 
 
+class StoredGrade(NamedTuple):
+    """What a cell got: automatic points, those of a person, extra credit."""
+
+    automatic: float | None
+    manual: float | None
+    extra: float | None
+    needs_person: bool
+
+    @property
+    def score(self) -> float:
+        """As nbgrader has it."""
+        points = self.automatic if self.manual is None else self.manual
+        return 0.0 if points is None else points + (self.extra or 0.0)
+
+
 @dataclass
 class Stored:
-    """One student's submission of an assignment. Grades are by cell: the automatic points, those of
-    a person, extra credit, whether a person has yet to look; comments are by cell."""
+    """One student's submission of an assignment. Grades and comments are by cell; `items` are those
+    of the rubric that an answer got, if they were asked for."""
 
     penalty: float | None = None
-    grades: dict[str, tuple[float | None, float | None, float | None, bool]] = field(
-        default_factory=dict
-    )
+    grades: dict[str, StoredGrade] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
+    items: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """Before the penalty."""
+        return sum(grade.score for grade in self.grades.values())
 
 
 def stored_submissions(coursedir: CourseDirectory, assignment: str) -> dict[str, Stored]:
@@ -62,7 +82,7 @@ def stored_submissions(coursedir: CourseDirectory, assignment: str) -> dict[str,
                 .join(BaseCell, BaseCell.id == Grade.cell_id)
                 .where(Grade.notebook_id.in_(of_assignment.with_only_columns(SubmittedNotebook.id)))
             ):
-                students[notebook].grades[cell] = tuple(points)
+                students[notebook].grades[cell] = StoredGrade(*points)
             for notebook, cell, text in gradebook.db.execute(
                 select(Comment.notebook_id, BaseCell.name, Comment.comment)
                 .join(BaseCell, BaseCell.id == Comment.cell_id)

@@ -7,13 +7,11 @@ penalties come out as with `nbgrader autograde`. A stop loses at most what is be
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import gc
 import glob
 import hashlib
 import logging
-import sys
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
+from proctor.classroom.faults import Messages, demand_a_sound_place
 from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import (
     LOCKED,
     count_rows,
     demand_same_cells,
     look_for_tables_once,
-    unusable,
     wait_while_locked,
 )
 from proctor.classroom.preprocessors import MarkInSandbox
@@ -69,6 +67,13 @@ class Tally:
     @property
     def done(self) -> int:
         return self.unchanged + self.graded + self.rejected + self.set_aside
+
+    def __str__(self) -> str:
+        """While it is graded."""
+        return (
+            f"{self.graded} graded, {self.rejected} rejected, {self.need_person} need a person, "
+            f"{self.set_aside} set aside"
+        )
 
 
 @dataclass(frozen=True)
@@ -280,7 +285,7 @@ class Store:
             if key in MarkInSandbox.stored:  # nbgrader does not tell why it was not written
                 write_record(*MarkInSandbox.stored[key])
         except (NbGraderException, OSError) as error:
-            demand_a_sound_place(self.messages.cause or error)
+            demand_a_sound_place(self.messages.cause or error, "marks", "autograded/ and records/")
             return " ".join(self.messages.errors) or str(error)
         finally:
             MarkInSandbox.ready.pop(key, None)
@@ -302,41 +307,6 @@ class Store:
             wait_while_locked(self.coursedir, LOG.warning)
             self.messages.clear()
             self.autograde.start()
-
-
-DISK_FAULTS = frozenset(
-    {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
-)
-
-
-def demand_a_sound_place(error: BaseException) -> None:
-    """Raises CourseError if this error would befall every student: the fault of a disk, of the
-    rights to a folder, or of the gradebook."""
-    if isinstance(error, OSError) and error.errno in DISK_FAULTS:
-        raise CourseError(
-            f"marks cannot be written ({error.strerror}). See to it that there is room in "
-            "autograded/ and records/, and that you may write there; then the same command goes on "
-            "with what is not graded yet."
-        )
-    if isinstance(error, DatabaseError) and type(error) in (DatabaseError, OperationalError):
-        raise unusable(error)
-
-
-class Messages(logging.Handler):
-    """Keeps the errors that nbgrader logs: its exception says only that there were some."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.errors: list[str] = []
-        self.cause: BaseException | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.errors.append(record.getMessage().strip().splitlines()[-1])
-        self.cause = self.cause or sys.exception()
-
-    def clear(self) -> None:
-        self.errors.clear()
-        self.cause = None
 
 
 def holds_marks_of(record: dict[str, Any], stored: Stored) -> bool:

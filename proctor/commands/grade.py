@@ -85,7 +85,8 @@ def grade_these(classroom: Classroom, students: list[str], options: argparse.Nam
 
     metrics = Metrics(options.metrics, options.assignment)
     code = 2  # unless it comes to an end
-    with Progress(len(students)) as progress:
+    counted: Progress[Tally] = Progress(len(students))
+    with counted as progress:
 
         def tell(tally: Tally) -> None:
             progress(tally)

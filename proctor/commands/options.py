@@ -17,14 +17,14 @@ USUAL_EXIT_CODES = """
 NO_FIGURES = "draw no figures, and do not run cells that only draw (faster)"
 
 
-def add_jobs(command: argparse.ArgumentParser) -> None:
+def add_jobs(command: argparse.ArgumentParser, what: str = "submissions marked") -> None:
     command.add_argument(
         "-j",
         "--jobs",
         type=positive,
         default=default_jobs(),
         metavar="N",
-        help="submissions marked at a time (default: as many as cores and free memory allow, "
+        help=f"{what} at a time (default: as many as cores and free memory allow, "
         "%(default)s here)",
     )
 

@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
 
     classroom = Classroom(config, course_of(config), options.assignment)
     students = named_students(classroom, options.student)
-    with log_to(None), Progress(len(students)) as progress:
+    counted: Progress[Tally] = Progress(len(students))
+    with log_to(None), counted as progress:
         tally, changes = classroom.regrade(
             students,
             workers=options.jobs,

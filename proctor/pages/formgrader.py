@@ -9,6 +9,7 @@ import html
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import nbgrader
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
@@ -24,17 +25,39 @@ NBGRADER_TEMPLATES = str(
 
 
 class FeedbackExporter(HTMLExporter):
-    """nbconvert's HTMLExporter without its last step.
+    """nbconvert's HTMLExporter without what takes longer than making the page.
 
-    That step reads the finished page once more, to describe pictures that our template describes
-    itself; it takes longer than making the page.
+    Its last step reads the finished page once more, to describe pictures that our template
+    describes itself. And it copies and checks a notebook again and again for whoever else may use
+    it; this one is read from its file for one page alone.
     """
+
+    def from_file(  # type: ignore[override]
+        self, file_stream: Any, resources: dict[str, Any] | None = None, **settings: Any
+    ) -> tuple[str, dict[str, Any]]:
+        notebook = nbformat.reader.reads(file_stream.read())
+        notebook = nbformat.convert(notebook, 4)
+        return self.from_notebook_node(OfOnePage(notebook), resources, **settings)
+
+    def _preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        for preprocessor in self._preprocessors:
+            nb, resources = preprocessor(nb, resources)
+        return nb, resources
 
     def from_notebook_node(  # type: ignore[override]  # nbconvert's own does not fit its base, either
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **settings: Any
     ) -> tuple[str, dict[str, Any]]:
         resources = self._init_resources(resources)
         return super(HTMLExporter, self).from_notebook_node(nb, resources, **settings)
+
+
+class OfOnePage(NotebookNode):
+    """A notebook that nobody else uses, so that no copies are needed."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OfOnePage:
+        return self
 
 
 def exercises(notebook: NotebookNode) -> list[dict[str, Any]]:

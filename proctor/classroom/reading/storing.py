@@ -47,23 +47,25 @@ class SaveGrades(SaveAutoGrades):
 
 
 def given_items(
-    session: Session, assignment: str, exercise: str, student: str, points: float | None
-) -> list[dict[str, Any]]:
-    """The items that an answer got, for its feedback: points, words and explanation. None where
-    its points were given elsewhere since."""
-    ensure_tables(session.get_bind())
-    key = {"assignment": assignment, "exercise": exercise, "student": student}
-    read = session.scalar(select(Grading).filter_by(**key, state="current"))
-    if read is None or read.points != points:
-        return []
-    ids = [one.item_id for one in read.given]
-    told = session.execute(select(Item.id, Item.explanation).where(Item.id.in_(ids)))
+    session: Session, assignment: str
+) -> dict[tuple[str, str], tuple[float, list[dict[str, Any]]]]:
+    """The items that each answer got, for its feedback: (student, exercise) to the points of that
+    reading, and of each item its points, words and explanation."""
+    ensure_tables(session.connection())
+    told = session.execute(select(Item.id, Item.explanation).filter_by(assignment=assignment))
     explanations = dict(told.all())
-    return [
-        {
-            "points": one.points,
-            "text": one.text,
-            "explanation": explanations.get(one.item_id, ""),
-        }
-        for one in read.given
-    ]
+    readings = session.scalars(select(Grading).filter_by(assignment=assignment, state="current"))
+    return {
+        (reading.student, reading.exercise): (
+            reading.points,
+            [
+                {
+                    "points": one.points,
+                    "text": one.text,
+                    "explanation": explanations.get(one.item_id, ""),
+                }
+                for one in reading.given
+            ],
+        )
+        for reading in readings
+    }
