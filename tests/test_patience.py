@@ -1,21 +1,28 @@
 """A busy machine costs nobody a mark: what counts is what a submission uses, not the clock."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import busy_neighbours
 
+from proctor.course import Course
+from proctor.grading.marking import mark
 from proctor.inside import meter as meter_module
 from proctor.inside.meter import Meter, Process, Thread
+from proctor.sandbox import sessions
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.patience import LAST_PIECES, PatienceWith, Starved
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Late
 from proctor.wire.usage import Look, UsageFile
+
+ROOT = Path(__file__).parents[1]
 
 # What the warm process sees of a session
 
@@ -193,6 +200,42 @@ def test_a_starved_session_is_cut_off_for_nothing_that_it_did_not_use(sandbox):
         assert quiet.incidents == []
         assert reply == {}
         assert 0.5 < quiet.spent < 1.2
+
+
+@pytest.fixture
+def quota():
+    """A control group whose processes have a tenth of one core, as containers have a share."""
+    version_1 = Path("/sys/fs/cgroup/cpu")
+    group = version_1 / f"proctor-quota-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group with a quota can be made here: {error.strerror}")
+    (group / "cpu.cfs_period_us").write_text("100000")
+    (group / "cpu.cfs_quota_us").write_text("10000")
+    yield group
+    for _ in range(100):  # the last of its processes are on their way out
+        with contextlib.suppress(OSError):
+            group.rmdir()
+            return
+        time.sleep(0.1)
+
+
+def test_a_quota_of_a_container_costs_no_mark(quota, monkeypatch):
+    """Everything together runs ten times as long, and nothing is cut off."""
+    monkeypatch.setattr(sessions, "group_for", lambda *_: None)  # it would lead out of the quota
+    assignment, course = "mnist_loss", Course(ROOT)
+    with contextlib.closing(sessions.Sandbox()) as sandbox:
+        warm = sandbox.start()
+        warm.wait_until_ready()
+        for process in meter_module.processes_of(warm._process.pid):
+            (quota / "cgroup.procs").write_text(str(process))
+        submission = course.reference(assignment).read_bytes()
+        marks = mark(submission, assignment, course, sandbox=sandbox, figures=False)
+    throttled = dict(line.split() for line in (quota / "cpu.stat").read_text().splitlines())
+    assert int(throttled["throttled_time"]) > 1e9  # nanoseconds; else this shows nothing
+    assert marks.score == marks.max_score
+    assert marks.incidents == []
 
 
 @pytest.mark.parametrize(
