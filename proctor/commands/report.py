@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 
 SUMMARY = "write the report on an assignment of a class"
 EXAMPLES = """
-proctor report mnist_loss                   writes reports/mnist_loss.html
-proctor report mnist_loss --csv > rows.csv
+proctor report mnist_loss                        writes reports/mnist_loss.html
+proctor report mnist_loss --csv > rows.csv       a row for each student and check
+proctor report mnist_loss --json --anonymous > mnist_loss-2026.json
+proctor report mnist_loss --compare mnist_loss-2025.json
+proctor report mnist_loss --compare ../course-2025
 """
 
 
@@ -15,25 +20,49 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
     command.add_argument("--anonymous", action="store_true", help="without students' names")
     command.add_argument(
+        "--compare",
+        type=Path,
+        metavar="OTHER",
+        help="beside another class: its course folder, its records/, or what --json wrote of it",
+    )
+    form = command.add_mutually_exclusive_group()
+    form.add_argument(
         "--csv", action="store_true", help="print a row for each student and check instead"
     )
+    form.add_argument("--json", action="store_true", help="print all figures as one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the class report, or print its rows."""
+    """Write the class report, or print what it is made of."""
     from proctor.classroom.reading.statistics import written_reports
-    from proctor.pages.report import checks_as_csv, write_report
+    from proctor.pages.report.gathering import gather
     from proctor.settings import course_of, load_config
 
     config = load_config()
     course = course_of(config)
     course.release(options.assignment)
+    results = gather(config, course, options.assignment)
     if options.csv:
-        print(checks_as_csv(config, course, options.assignment), end="")
+        from proctor.pages.report.summary import checks_as_csv
+
+        print(checks_as_csv(results), end="")
         return 0
+    from proctor.pages.report.comparison import compare, other_class
+    from proctor.pages.report.page import write_report
+    from proctor.pages.report.summary import summary_of
+
     written = written_reports(config, options.assignment)
+    comparison = None
+    if options.compare or options.json:
+        summary = summary_of(results, anonymous=options.anonymous, written=written)
+    if options.compare:
+        name, other = other_class(options.compare, options.assignment, results.exercises)
+        comparison = compare(summary, other, name)
+    if options.json:
+        print(json.dumps(summary, indent=1))
+        return 0
     path = write_report(
-        config, course, options.assignment, anonymous=options.anonymous, written=written
+        results, anonymous=options.anonymous, written=written, comparison=comparison
     )
     print(f"the report is in {path.relative_to(course.root)}")
     return 0

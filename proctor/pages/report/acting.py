@@ -1,0 +1,111 @@
+"""What an instructor must act on, or may want to look at, before reading how the class did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proctor.pages.report.gathering import ClassResults
+from proctor.text import plain
+
+# How incidents say that time ran out.
+TIMED_OUT = ("was stopped after", "took longer than", "did not stop after")
+# How they say that a notebook did what ordinary work does not: end its process, answer with
+# something that the engine never sends, lead out of its folder.
+UNUSUAL = (
+    "ended its process",
+    "ended from outside",
+    "sent something other than",
+    "could not be asked anything",
+    "led to",
+    "symbolic link",
+)
+
+
+@dataclass(frozen=True)
+class Matter:
+    """One kind of thing to act on: what to do, and who it is about, with a line for each.
+
+    `key` is what the filter of the table of students calls it; `command` is what to type, if there
+    is something.
+    """
+
+    key: str
+    title: str
+    advice: str
+    lines: list[tuple[str, str]]
+    command: str | None = None
+
+    @property
+    def students(self) -> list[str]:
+        return list(dict.fromkeys(student for student, _ in self.lines))
+
+
+def time_ran_out(incident: str) -> bool:
+    return any(words in incident for words in TIMED_OUT)
+
+
+def is_unusual(incident: str) -> bool:
+    return any(words in incident for words in UNUSUAL)
+
+
+def to_act_on(results: ClassResults) -> list[Matter]:
+    """What must be acted on, most pressing first; nothing that is empty."""
+    told = incidents(results)
+    found = [
+        Matter(
+            "rejected",
+            "Rejected",
+            "The file could not be read and has 0 points. Ask for it again.",
+            [
+                (one.student, plain(one.record["error"]))
+                for one in results.submissions
+                if one.is_rejected
+            ],
+        ),
+        Matter(
+            "not-graded",
+            "Handed in, not graded",
+            "New, or set aside by a fault. They are graded, or you are told why not, by",
+            [(student, "") for student in results.not_graded],
+            f"proctor grade {results.assignment}",
+        ),
+        Matter(
+            "unusual",
+            "Unusual, possibly tampering",
+            "It cost nobody else anything. Look at the notebook before you talk to its author.",
+            [one for one in told if is_unusual(one[1]) and not time_ran_out(one[1])],
+        ),
+        Matter(
+            "timed-out",
+            "Out of time",
+            "A loop that never ends costs the checks that call it. Is the limit fair?",
+            [one for one in told if time_ran_out(one[1])],
+        ),
+    ]
+    return [matter for matter in found if matter.lines]
+
+
+def to_know(results: ClassResults) -> list[Matter]:
+    """What needs nothing done: repairs and remarks, and who handed nothing in."""
+    others = [
+        one for one in incidents(results) if not time_ran_out(one[1]) and not is_unusual(one[1])
+    ]
+    found = [
+        Matter("noted", "Notes on notebooks", "What was put right, or flagged.", others),
+        Matter(
+            "not-handed-in",
+            "Nothing handed in",
+            "They are on the class list and have no folder among the submissions.",
+            [(student, "") for student in results.not_handed_in],
+        ),
+    ]
+    return [matter for matter in found if matter.lines]
+
+
+def incidents(results: ClassResults) -> Sequence[tuple[str, str]]:
+    return [
+        (one.student, plain(text))
+        for one in results.submissions
+        for text in one.record["incidents"]
+    ]
