@@ -34,7 +34,6 @@ from proctor.grading.labelled import (
 from proctor.grading.questions import alike, draw, load_questions, settled, shown, told
 from proctor.grading.records import answered_questions
 from proctor.pages.questions import gift, sheets_page
-from proctor.pages.report import Graded, student_rows
 from proctor.settings import TimeLimits
 
 ROOT = Path(__file__).parent.parent
@@ -319,9 +318,6 @@ def test_the_whole_way_from_sheet_to_marks(course, capsys):
     assert read_sheet(Course(course), "student-01", "mnist_loss").answered_right == 2
     assert answered_questions(Course(course), "student-01", "mnist_loss") == "2 of 2"
     assert answered_questions(Course(course), "student-09", "mnist_loss") == ""
-    graded = Graded("student-01", {**record, "assignment": "mnist_loss"}, 1.0)
-    [row] = student_rows([graded], {"student-01": None}, Course(course))
-    assert row["own_code"] == "2 of 2"
 
 
 def test_whom_to_ask(course, capsys):

@@ -37,7 +37,6 @@ from playwright.sync_api import (
     Response,
     expect,
 )
-from test_nbgrader import RIGHT, SmallCourse
 from traitlets.config import PyFileConfigLoader
 
 from proctor.classroom.lab import Lab, Server
@@ -527,35 +526,3 @@ def is_attacked(browser: Browser, text: str, folder: Path) -> bool:
     page.wait_for_timeout(500)
     page.close()
     return bool(calls)
-
-
-def test_report_on_a_class(browser, tmp_path):
-    """One page that needs nothing else; its tables are sorted by clicks on their heads."""
-    course = SmallCourse(tmp_path / "course")
-    course.nbgrader("generate_assignment", "tiny").check_returncode()
-    answers = {"low": "def double(x):\n    return 0", "middle": "double = abs", "top": RIGHT}
-    for student, answer in answers.items():
-        course.submit(student, {"double": answer})
-    for command in (("grade", "tiny"), ("report", "tiny")):
-        program = Path(sys.executable).with_name("proctor")
-        subprocess.run([program, *command], cwd=course.root, check=True, capture_output=True)
-    page = course.root / "reports" / "tiny.html"
-    said: list[str] = []
-    for scheme in ("light", "dark"):
-        reader = Person(browser, page.as_uri(), tmp_path, color_scheme=scheme)
-        reader.page.on("console", lambda message: said.append(message.text))
-        reader.page.reload()
-        expect(reader.page.locator("figure svg")).to_be_visible()
-        reader.picture(f"report-{scheme}")
-        assert reader.refused == []
-        assert reader.errors == []
-    assert said == []
-    scores = reader.page.locator("table").last
-    first = scores.locator("tbody tr").first
-    head = scores.get_by_role("button", name="in the gradebook")
-    head.click()
-    expect(first).to_contain_text("low")
-    head.click()
-    expect(first).to_contain_text("top")
-    notebook = first.get_by_role("link", name="notebook").get_attribute("href")
-    assert (page.parent / notebook).is_file()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proctor.pages.report import time_ran_out
+from proctor.pages.report.acting import time_ran_out
 from proctor.sandbox import examination as examination_module
 from proctor.sandbox import patience as patience_module
 from proctor.sandbox.examination import Examination

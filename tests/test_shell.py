@@ -7,7 +7,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import v4
 
-from proctor.pages.report import time_ran_out
+from proctor.pages.report.acting import time_ran_out
 from proctor.sandbox import patience as patience_module
 from proctor.sandbox.examination import Examination
 from proctor.settings import TimeLimits

@@ -18,7 +18,7 @@ from proctor.grading.connection import (
 )
 from proctor.grading.handles import type_name_of
 from proctor.grading.student import Student
-from proctor.pages.report import time_ran_out
+from proctor.pages.report.acting import time_ran_out
 from proctor.sandbox import patience as patience_module
 from proctor.sandbox.examination import Examination
 from proctor.settings import TimeLimits

@@ -20,8 +20,9 @@ MOST_CHARACTERS = 80
 
 @dataclass(frozen=True)
 class Exercise:
-    """An answer, and the graded cells that it earns points in. `name` is the grade id of the answer,
-    `cells` are the ids of the graded cells with their points, `by_hand` those that a person reads."""
+    """An answer, and the graded cells that it earns points in. `name` is the answer's grade id,
+    `cells` are the ids of the graded cells with their points, `by_hand` those that a person reads.
+    """
 
     name: str
     title: str

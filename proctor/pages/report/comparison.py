@@ -1,4 +1,4 @@
-"""A class beside another one: last year's, or another group's, from its folder or its saved JSON."""
+"""A class beside another one, last year's or another group's, from its folder or saved JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 from proctor.course import Course, CourseError
 from proctor.grading.class_grades import CellGrade, ClassSubmission

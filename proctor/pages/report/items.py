@@ -16,8 +16,8 @@ NOT_TRIED = re.compile(r"Not tried: it needs “(?P<cause>.*)” first\.")
 AFTER_ANOTHER = re.compile(r"It builds on “(?P<cause>.*?)”, which did not pass")
 # “NAME”, if one is named, then what the student was told.
 DIAGNOSIS = re.compile(
-    r"(Your answer does the same as a known|Known) mistake(:? “|, “)?(?P<name>(?<=“).*?(?=”))?”?[:.]"
-    r"\s*(?P<told>.*)",
+    r"(Your answer does the same as a known|Known) mistake"
+    r"(?:[:,] “(?P<name>.*?)”)?[:.]\s*(?P<told>.*)",
     re.DOTALL,
 )
 
@@ -55,8 +55,8 @@ class ExerciseResult:
 @dataclass
 class CheckResult:
     """How a check did: who passed, who failed, and for whom it was not tried, because `cause`, the
-    title of another check, had to pass first. `depth` is how many causes stand above it in its exercise;
-    `followed` counts failures after another check's."""
+    title of another check, had to pass first. `depth` is how many causes stand above it in its
+    exercise; `followed` counts failures after another check's."""
 
     exercise: str
     cell: str
@@ -188,7 +188,7 @@ def note(result: CheckResult, student: str, check: dict) -> float | None:
 
 
 def causes_first(checks: Sequence[CheckResult]) -> list[CheckResult]:
-    """The checks that failed most first, each followed by those that were not tried because of it."""
+    """The checks that failed most first, each followed by those that wait for it."""
     titles = {check.title for check in checks}
     waiting: dict[str, list[CheckResult]] = {}
     first = []

@@ -1,4 +1,4 @@
-"""The report as a page: one file, without a script that is needed and without anything from outside."""
+"""The report as a page: one file that needs nothing from outside, and no script to be read."""
 
 from __future__ import annotations
 
@@ -133,7 +133,8 @@ def report_page(
         dots=charts.dots(exercises),
         plot=charts,
         checks=checks_of(exercises, check_results(results)),
-        mistakes=[(one, example(results, one)) for one in mistakes],
+        # An example may hold its author's name.
+        mistakes=[(one, "" if anonymous else example(results, one)) for one in mistakes],
         few=FEW,
         written=written,
         comparison=comparison,
