@@ -429,13 +429,13 @@ def check_feedback_file(browser: Browser, lab: Lab, total: float, pictures: Path
         reader.picture(f"feedback-{scheme}")
         assert reader.refused == []
         assert reader.errors == []
-    exercise = reader.page.locator("section:has(#mnist_loss_values)")
+    exercise = reader.page.locator("section.exercise:has(#mnist_loss_values)")
     expect(exercise).to_contain_text("mnist_loss keeps float32 and float64, and all their digits")
     expect(exercise).to_contain_text("print the dtype of every step")  # the hint
     expect(exercise).to_contain_text("“cast to float64”")  # the diagnosis
-    expect(exercise.locator("table")).to_be_visible()
+    expect(exercise.locator(".check.failed")).to_be_visible()
     expect(reader.page.locator(".comment:has(em)")).to_contain_text("0.4 is below 0.5")
-    formula = reader.page.locator("section:has(#explain_better) mfrac")
+    formula = reader.page.locator("section.exercise:has(#explain_better) mfrac")
     assert formula.bounding_box()["height"] > 20  # set as a fraction, not as text
     reader.picture("feedback-exercise", exercise)
 

@@ -10,14 +10,19 @@ import functools
 import hashlib
 import json
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dateutil.tz import gettz
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import temp_attrs
+from nbgrader.exchange.default import Exchange
+from nbgrader.utils import parse_utc, temp_attrs
 
 from proctor.classroom.gradebook import cells_in_gradebook
 from proctor.classroom.reading.storing import given_items
@@ -29,6 +34,9 @@ MARK_BYTES = 200
 PAGES = Path(__file__).parents[1] / "pages"
 # Settings that change what a page looks like.
 SECTIONS = ("GenerateFeedback", "FeedbackExporter", "HTMLExporter", "GetGrades")
+# What makes a line on top of a student's page, or None: of the converter, the assignment and the
+# student. A page is made anew when such a line has changed.
+NOTICES: list[Callable[[GenerateFeedback, str, str], str | None]] = []
 
 
 @dataclass
@@ -66,6 +74,7 @@ def made_of(converter: GenerateFeedback, assignment: str, student: str) -> str:
     parts = [
         notebook.read_bytes() if notebook.exists() else b"",
         as_text([vars(of_student), in_class.points, settings]).encode(),
+        as_text(head_of(converter, assignment, student)).encode(),
         code_of_pages(),
     ]
     found = hashlib.sha256()
@@ -75,7 +84,67 @@ def made_of(converter: GenerateFeedback, assignment: str, student: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=lambda other: type(other).__qualname__)
+    return json.dumps(value, sort_keys=True, default=named)
+
+
+def named(other: Any) -> str:
+    return other.isoformat() if isinstance(other, datetime) else type(other).__qualname__
+
+
+# The top of a page
+
+
+def head_of(converter: GenerateFeedback, assignment: str, student: str) -> dict[str, Any]:
+    """What stands on top of a student's page beside the score: when it was handed in, which attempt
+    it is (None where nobody can tell), and notices, one line each."""
+    at = class_in_gradebook(converter, assignment).students.get(student, Stored()).timestamp
+    found = (notice(converter, assignment, student) for notice in NOTICES)
+    return {
+        "submitted_at": at and time_told(converter, at),
+        "attempt": (at and attempt_of(converter, assignment, student, at)) or None,
+        "notices": [line for line in found if line],
+    }
+
+
+def time_told(converter: GenerateFeedback, at: datetime) -> str:
+    """A time as people read it, where the course is; without a zone it is UTC."""
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    zone = gettz(exchange_of(converter).timezone) or UTC
+    return f"{at.astimezone(zone):%-d %B %Y, %H:%M %Z}"
+
+
+def attempt_of(converter: GenerateFeedback, assignment: str, student: str, at: datetime) -> int:
+    """How many times a student had handed in by then, by what lies in nbgrader's exchange; 0 where
+    it came another way."""
+    known = vars(converter).setdefault("_proctor_handed_in", {})
+    if not known:
+        inbound = Path(exchange_of(converter).root, converter.coursedir.course_id, "inbound")
+        with suppress(OSError):
+            for path in inbound.iterdir():
+                who, _, rest = path.name.partition("+")
+                what, _, when = rest.partition("+")
+                known.setdefault((who, what), []).append(when.partition("+")[0])
+    return sum(is_before(when, at) for when in known.get((student, assignment), []))
+
+
+def is_before(when: str, at: datetime) -> bool:
+    """Whether the time in the name of a folder is not later than `at`."""
+    try:
+        return parse_utc(when) <= at
+    except (ValueError, OverflowError, TypeError):
+        return False
+
+
+def exchange_of(converter: GenerateFeedback) -> Exchange:
+    known = vars(converter)
+    if "_proctor_exchange" not in known:
+        known["_proctor_exchange"] = Exchange(
+            coursedir=converter.coursedir, config=converter.config
+        )
+    return known["_proctor_exchange"]
+
+
+# The gradebook
 
 
 def class_in_gradebook(converter: GenerateFeedback, assignment: str) -> InGradebook:

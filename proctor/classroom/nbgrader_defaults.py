@@ -108,7 +108,10 @@ def make_safe_pages(c: Config) -> None:
         "clean_html": "proctor.pages.bounded.clean_html",
         "highlight_code": "proctor.pages.bounded.highlight_code",
         "ansi2html": "proctor.pages.bounded.ansi_to_html",
-        "exercises": "proctor.pages.formgrader.exercises",
+        "returned": "proctor.pages.returned.returned",
+        "placed": "proctor.pages.returned.placed",
+        "with_code": "proctor.pages.feedback.with_code",
+        "in_points": "proctor.text.points",
         "rubric": "proctor.pages.formgrader.rubric",
     }
     c.HTMLExporter.extra_template_basedirs = [TEMPLATES, NBGRADER_TEMPLATES]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,7 +27,7 @@ from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocess
 from traitlets.config import Config
 
 from proctor.classroom.ahead import MarkedAhead
-from proctor.classroom.feedback_pages import class_in_gradebook
+from proctor.classroom.feedback_pages import class_in_gradebook, head_of, time_told
 from proctor.classroom.gradebook import course_in, demand_same_cells
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, CourseError, read_notebook
@@ -42,6 +43,7 @@ from proctor.pages.feedback import (
     refusal_report,
     safe_outputs,
 )
+from proctor.pages.returned import kept_marks
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import Grading
@@ -197,8 +199,14 @@ def report(notebook: NotebookNode, marks: Marks) -> None:
     """
     by_grade_id = {cell.grade_id: cell for cell in marks.cells}
     of_student = []
+    notebook.metadata["proctor"] = {
+        "graded_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rejected": marks.status == "rejected",
+    }
     for cell in notebook.cells:
         labels = cell.metadata.get("nbgrader", {})
+        if labels.get("grade_id") in by_grade_id:
+            cell.metadata["proctor"] = kept_marks(by_grade_id[labels["grade_id"]])
         if cell.cell_type != "code":
             continue
         if not labels.get("grade", False) or labels.get("solution", False):
@@ -215,12 +223,14 @@ def report(notebook: NotebookNode, marks: Marks) -> None:
 
 
 class GetGradesGiven(GetGrades):
-    """nbgrader's GetGrades, that also tells what a person has yet to grade, and which items of the
-    rubric an answer got. What the gradebook holds of the class is read once, not cell by cell."""
+    """nbgrader's GetGrades, that also tells what a person has yet to grade, which items of the
+    rubric an answer got, and what stands on top of the page. What the gradebook holds of the class
+    is read once, not cell by cell."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> Result:
         names = resources["nbgrader"]
-        in_class = class_in_gradebook(self.parent.parent, names["assignment"])
+        converter = self.parent.parent
+        in_class = class_in_gradebook(converter, names["assignment"])
         self.student = in_class.students[names["student"]]
         self.points = in_class.points
         for index, cell in enumerate(nb.cells):
@@ -229,6 +239,9 @@ class GetGradesGiven(GetGrades):
         names["score"] = self.student.score - penalty
         names["max_score"] = sum(in_class.points.values())
         names["late_penalty"] = penalty
+        head = names["head"] = head_of(converter, names["assignment"], names["student"])
+        graded_at = nb.metadata.get("proctor", {}).get("graded_at")
+        head["graded_at"] = graded_at and time_told(converter, datetime.fromisoformat(graded_at))
         return nb, resources
 
     def _get_comment(self, cell: NotebookNode, resources: ResourcesDict) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import nbformat
@@ -43,9 +44,11 @@ class StoredGrade(NamedTuple):
 @dataclass
 class Stored:
     """One student's submission of an assignment. Grades and comments are by cell; `items` are those
-    of the rubric that an answer got, if they were asked for."""
+    of the rubric that an answer got, if they were asked for. `timestamp`, when it was handed in, is
+    UTC without saying so."""
 
     penalty: float | None = None
+    timestamp: datetime | None = None
     grades: dict[str, StoredGrade] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
     items: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -71,11 +74,13 @@ def stored_submissions(coursedir: CourseDirectory, assignment: str) -> dict[str,
     try:
         with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
             rows = gradebook.db.execute(
-                of_assignment.add_columns(SubmittedNotebook.late_submission_penalty)
+                of_assignment.add_columns(
+                    SubmittedNotebook.late_submission_penalty, SubmittedAssignment.timestamp
+                )
             )
             students = {}
-            for student, notebook, penalty in rows:
-                students[notebook] = found.setdefault(student, Stored(penalty))
+            for student, notebook, penalty, timestamp in rows:
+                students[notebook] = found.setdefault(student, Stored(penalty, timestamp))
             of_grades = (Grade.auto_score, Grade.manual_score, Grade.extra_credit)
             for notebook, cell, *points in gradebook.db.execute(
                 select(Grade.notebook_id, BaseCell.name, *of_grades, Grade.needs_manual_grade)

@@ -73,7 +73,7 @@ def cell_report(marks: CellMarks) -> list[NotebookNode]:
     """The outputs of a graded cell: a table of its checks, then the score, which nbgrader reads."""
     rows = "".join(_row(check, marks.worth(check)) for check in marks.checks)
     table = (
-        f'<table class="table"><caption>Checks of {_with_code(f"`{marks.grade_id}`")}</caption>'
+        f'<table class="table"><caption>Checks of {with_code(f"`{marks.grade_id}`")}</caption>'
         '<thead><tr><th scope="col">Result</th><th scope="col">What was checked</th>'
         '<th scope="col">Points</th><th scope="col">Hint</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>"
@@ -82,10 +82,10 @@ def cell_report(marks: CellMarks) -> list[NotebookNode]:
     if not marks.checks:
         table, lines = "<p>There are no checks of this cell.</p>", ["There are no checks here."]
     if marks.diagnosis:
-        table += f"<p>{_with_code(marks.diagnosis)}</p>"
+        table += f"<p>{with_code(marks.diagnosis)}</p>"
         lines.append(marks.diagnosis)
     if marks.note:
-        table += f"<p>{_with_code(marks.note)}</p>"
+        table += f"<p>{with_code(marks.note)}</p>"
         lines.append(marks.note)
     score = f"{marks.score:g} of {points(marks.max_score)}"
     table += f"<p><strong>Score:</strong> {score}</p>"
@@ -129,10 +129,10 @@ def _output(kind: str, **fields: Any) -> NotebookNode:
 def _row(check: Check, worth: float) -> str:
     given = f"{worth if check.passed else 0:.3g} of {worth:.3g}"
     texts = (RESULTS[check.state], check.title, given, check.hint or "")
-    return f"<tr>{''.join(f'<td>{_with_code(text)}</td>' for text in texts)}</tr>"
+    return f"<tr>{''.join(f'<td>{with_code(text)}</td>' for text in texts)}</tr>"
 
 
-def _with_code(text: str) -> str:
+def with_code(text: str) -> str:
     """Plain words as HTML; what stands in backticks is set as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 

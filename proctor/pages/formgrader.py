@@ -60,24 +60,6 @@ class OfOnePage(NotebookNode):
         return self
 
 
-def exercises(notebook: NotebookNode) -> list[dict[str, Any]]:
-    """The rows of the table at the top of a feedback page: an answer and what was given for it.
-
-    An exercise begins with its solution cell, and the graded cells up to the next one belong to it.
-    """
-    rows: list[dict[str, Any]] = []
-    for cell in notebook.cells:
-        labels = cell.metadata.get("nbgrader", {})
-        if labels.get("solution") or (labels.get("grade") and not rows):
-            row = {"name": labels["grade_id"], "comment": labels.get("comment")}
-            rows.append({**row, "score": 0.0, "points": 0.0, "needs_manual_grade": False})
-        if labels.get("grade"):
-            rows[-1]["score"] += labels["score"]
-            rows[-1]["points"] += labels["points"]
-            rows[-1]["needs_manual_grade"] |= labels.get("needs_manual_grade", False)
-    return [row for row in rows if row["points"]]
-
-
 def rubric(grade_id: str, assignment: str) -> str:
     """How a written answer is to be graded, as HTML: what stands in its cell in source/.
 
