@@ -33,6 +33,7 @@ from proctor.commands import (
     similar,
     solutions,
     try_answer,
+    watch,
 )
 from proctor.commands.options import COULD_NOT_WORK, STOPPED, USUAL_EXIT_CODES
 from proctor.course import CourseError, meant
@@ -43,6 +44,7 @@ COMMANDS = {
     "new": new,
     "check": check,
     "grade": grade,
+    "watch": watch,
     "regrade": regrade,
     "read": read,
     "explain": explain,

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from traitlets import Bool, Dict, Float, Integer, TraitError
+from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode
 from traitlets.config import Config, Configurable
 
 from proctor.course import Course, CourseError
@@ -105,15 +106,7 @@ class Grading(Configurable):
 
     def of(self, assignment: str) -> Grading:
         """The settings for one assignment. Raises CourseError for one that there is not."""
-        changed = self.assignments.get(assignment, {})
-        known = set(self.trait_names(config=True)) - {"assignments"}
-        unknown = sorted(set(changed) - known)
-        try:
-            if unknown:
-                raise TraitError(f"there is no setting {', '.join(unknown)}")
-            return Grading(config=self.config, **changed)
-        except (TraitError, TypeError) as error:
-            raise CourseError(f"c.Grading.assignments[{assignment!r}]: {error}") from None
+        return changed_for(self, assignment)
 
     def time_limits(self) -> TimeLimits:
         return TimeLimits(
@@ -136,6 +129,60 @@ class Grading(Configurable):
             file_bytes=self.file_mebibytes * MEGABYTE,
             temporary_bytes=self.file_mebibytes * MEGABYTE,
         )
+
+
+class Watch(Configurable):
+    """What `proctor watch` shows of an attempt, and how often. Whatever the limits say, every
+    newest attempt is graded and counts: over a limit only its page waits."""
+
+    shows = Enum(
+        ("points", "checks", "nothing"),
+        "points",
+        help="What the page of an attempt shows: the points of each exercise; each check with its "
+        "hint, and the notebook, as feedback does; or nothing until you return the work.",
+    ).tag(config=True)
+    pages_per_day = Integer(
+        5, min=1, help="Most pages of one student within 24 hours, which the first one begins."
+    ).tag(config=True)
+    pages = Integer(20, min=1, help="Most pages of one student for the whole assignment.").tag(
+        config=True
+    )
+    until = Unicode(
+        "duedate",
+        help="Work handed in later gets no page here; it is graded, and you return it. `duedate` "
+        "is the student's own, with an extension; or a time, `2026-12-01 18:00`; or `` for no end.",
+    ).tag(config=True)
+    poll_seconds = Float(
+        10.0, min=0.1, help="So often it looks into the exchange and into submitted/."
+    ).tag(config=True)
+    exchange = Bool(
+        True, help="Whether there is an exchange; without one, submitted/ alone is watched."
+    ).tag(config=True)
+
+    assignments = Dict(
+        help="Other settings for single assignments, by name: {'training': {'pages_per_day': 2}}."
+    ).tag(config=True)
+
+    def of(self, assignment: str) -> Watch:
+        """The settings for one assignment. Raises CourseError for one that there is not."""
+        return changed_for(self, assignment)
+
+
+Settings = TypeVar("Settings", Grading, Watch)
+
+
+def changed_for(settings: Settings, assignment: str) -> Settings:
+    """The settings as they are for one assignment. Raises CourseError."""
+    section = type(settings).__name__
+    changed = settings.assignments.get(assignment, {})
+    known = set(settings.trait_names(config=True)) - {"assignments"}
+    unknown = sorted(set(changed) - known)
+    try:
+        if unknown:
+            raise TraitError(f"there is no setting {', '.join(unknown)}")
+        return type(settings)(config=settings.config, **changed)
+    except (TraitError, TypeError) as error:
+        raise CourseError(f"c.{section}.assignments[{assignment!r}]: {error}") from None
 
 
 def load_config() -> Config:

@@ -59,8 +59,10 @@ class Stored:
         return sum(grade.score for grade in self.grades.values())
 
 
-def stored_submissions(coursedir: CourseDirectory, assignment: str) -> dict[str, Stored]:
-    """Every submission of the assignment that the gradebook holds, by student.
+def stored_submissions(
+    coursedir: CourseDirectory, assignment: str, student: str | None = None
+) -> dict[str, Stored]:
+    """Every submission of the assignment that the gradebook holds, by student; or that of one.
 
     Raises CourseError where the gradebook cannot be read.
     """
@@ -70,6 +72,8 @@ def stored_submissions(coursedir: CourseDirectory, assignment: str) -> dict[str,
         .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
         .where(Assignment.name == assignment)
     )
+    if student is not None:
+        of_assignment = of_assignment.where(SubmittedAssignment.student_id == student)
     found: dict[str, Stored] = {}
     try:
         with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:

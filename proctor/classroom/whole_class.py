@@ -160,7 +160,7 @@ class Classroom:
         with contextlib.closing(self._outcomes(to_grade, workers, cluster, figures)) as outcomes:
             for outcome in outcomes:
                 with held_interrupts():
-                    self._take(outcome, store, tally)
+                    self.take(outcome, store, tally)
                 progress(tally)
         renew_penalties(self.coursedir, self.config, self.assignment)
         return tally
@@ -194,7 +194,7 @@ class Classroom:
                 if outcome.marks is not None and record is not None:
                     changes.extend(changes_of(student, record, outcome.marks))
                 with held_interrupts():
-                    self._take(outcome, store, tally)
+                    self.take(outcome, store, tally)
                 progress(tally)
         return tally, sorted(changes, key=lambda change: (change.student, change.grade_id))
 
@@ -222,8 +222,8 @@ class Classroom:
         with pool:
             yield from pool.mark(jobs)
 
-    def _take(self, outcome: Outcome, store: Store | None, tally: Tally) -> None:
-        """Store an outcome, if there is a store, and count it."""
+    def take(self, outcome: Outcome, store: Store | None, tally: Tally) -> bool:
+        """Store an outcome, if there is a store, and count it; whether it was not set aside."""
         student, marks = outcome.job.student or "", outcome.marks
         error = outcome.error
         if marks is not None and store is not None:
@@ -233,12 +233,12 @@ class Classroom:
             tally.set_aside += 1
             tally.look_at.append((student, f"set aside, not graded: {plain(error)}"))
             LOG.error("%s: %s set aside: %s", self.assignment, plain(student), plain(error))
-            return
+            return False
         if marks.status == "rejected":
             tally.rejected += 1
             tally.look_at.append((student, f"rejected: {plain(marks.error)}"))
             LOG.info("%s: %s rejected: %s", self.assignment, plain(student), plain(marks.error))
-            return
+            return True
         tally.graded += 1
         tally.need_person += any(
             cell.needs_manual_grade and not cell.unanswered for cell in marks.cells
@@ -249,6 +249,7 @@ class Classroom:
             *(self.assignment, plain(student), marks.score, marks.max_score, marks.seconds),
             "".join(f"; {plain(incident)}" for incident in marks.incidents),
         )
+        return True
 
 
 class Store:

@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -128,17 +128,21 @@ class Workers:
         tried again at the end, one at a time. Raises what no submission can cause: CourseError and
         SandboxUnavailable."""
         starved = []
-        for outcome in self._mark(jobs, self.count, 0):
+        for outcome in self.mark_once(jobs, self.count):
             if outcome.starved:
                 starved.append(outcome.job)
             else:
                 yield outcome
         if starved:
             wait_until_quiet(QUIET_SECONDS)
-            yield from self._mark(starved, 1, ATTEMPTS)
+            yield from self.mark_once(starved, 1, ATTEMPTS)
 
-    def _mark(self, jobs: Iterable[Job], count: int, attempts: int) -> Iterator[Outcome]:
-        """Mark jobs of which so many attempts were made before, `count` at a time."""
+    def mark_once(
+        self, jobs: Iterable[Job], count: int, attempts: int = 0
+    ) -> Generator[Outcome, None, None]:
+        """Mark jobs of which so many attempts were made before, `count` at a time. Outcomes come as
+        they are ready, also those of jobs that the machine was too busy for. `jobs` is gone
+        through in a thread, and may wait for more to come."""
         waiting: queue.Queue[Job | None] = queue.Queue(maxsize=2 * self.count)
         outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue(maxsize=2 * self.count)
         supervisors = [
@@ -153,15 +157,22 @@ class Workers:
         for thread in (*supervisors, feeder):
             thread.start()
         running = len(supervisors)
-        while running:
-            outcome = outcomes.get()
-            if outcome is None:
-                running -= 1
-            elif isinstance(outcome, BaseException):
+        try:
+            while running:
+                outcome = outcomes.get()
+                if outcome is None:
+                    running -= 1
+                elif isinstance(outcome, BaseException):
+                    raise outcome
+                else:
+                    yield outcome
+        finally:
+            if running:  # given up: no thread may wait for room in a queue for ever
                 self._stopping.set()
-                raise outcome
-            else:
-                yield outcome
+                take_all(outcomes)
+                take_all(waiting)
+                for _ in range(count):
+                    waiting.put_nowait(None)
 
     def _feed(
         self, jobs: Iterable[Job], count: int, waiting: queue.Queue, outcomes: queue.Queue
@@ -169,6 +180,8 @@ class Workers:
         try:
             for job in jobs:
                 waiting.put(job)
+                if self._stopping.is_set():
+                    break
         except Exception as error:  # noqa: BLE001 - it ends the run, in the thread that waits
             outcomes.put(error)
         for _ in range(count):
@@ -236,6 +249,12 @@ class Workers:
 
 def daemon(run: Callable[..., None], *arguments: Any) -> threading.Thread:
     return threading.Thread(target=run, args=arguments, daemon=True)
+
+
+def take_all(waiting: queue.Queue) -> None:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            waiting.get_nowait()
 
 
 def is_crash(code: int | None) -> bool:

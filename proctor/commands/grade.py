@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from proctor.commands.log_and_metrics import Metrics, add_log_and_metrics, log_to
 from proctor.commands.options import (
     NEEDS_A_LOOK,
     NO_FIGURES,
@@ -16,7 +17,6 @@ from proctor.commands.options import (
     add_jobs,
     add_students,
 )
-from proctor.commands.watching import Metrics, add_watching, log_to
 from proctor.text import plain
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--no-figures", action="store_true", help=NO_FIGURES)
     command.add_argument("--json", action="store_true", help="print the summary as one JSON object")
-    add_watching(command)
+    add_log_and_metrics(command)
 
 
 def run(options: argparse.Namespace) -> int:

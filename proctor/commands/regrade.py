@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from proctor.commands.log_and_metrics import log_to
 from proctor.commands.options import NEEDS_A_LOOK, add_cluster, add_jobs, add_students
-from proctor.commands.watching import log_to
 from proctor.text import plain
 
 if TYPE_CHECKING:

@@ -123,14 +123,22 @@ def submitted_at(folder: Path) -> datetime | None:
     if not text:
         return None
     try:
-        # nbgrader takes +0100 for a hundred seconds.
-        read = dateutil.parser.parse if OFFSET.search(text) else parse_utc
-        return parse_utc(read(text))
-    except (ValueError, OverflowError, AttributeError, TypeError) as error:
+        return read_time(text)
+    except ValueError as error:
         raise intake.Rejected(
             f"timestamp.txt holds no time that can be read ({text[:40]!a}), so it is not known "
             "whether it was late: write it as 2026-11-26 12:00:00 UTC"
         ) from error
+
+
+def read_time(text: str) -> datetime:
+    """A time as nbgrader writes it, as UTC without saying so. Raises ValueError."""
+    try:
+        # nbgrader takes +0100 for a hundred seconds.
+        read = dateutil.parser.parse if OFFSET.search(text) else parse_utc
+        return parse_utc(read(text))
+    except (OverflowError, AttributeError, TypeError) as error:
+        raise ValueError(str(error)) from error
 
 
 def notes_on(folder: Path, assignment: str) -> list[str]:

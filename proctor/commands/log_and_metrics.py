@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_FIGURES = 5.0
 
 
-def add_watching(command: argparse.ArgumentParser) -> None:
+def add_log(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--log", type=Path, metavar="FILE", help="append what happens to this file, line by line"
     )
+
+
+def add_log_and_metrics(command: argparse.ArgumentParser) -> None:
+    add_log(command)
     command.add_argument(
         "--metrics",
         type=Path,

@@ -1,0 +1,1 @@
+"""Graded as it comes in: what `proctor watch` takes, marks, shows and writes down."""

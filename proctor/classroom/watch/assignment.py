@@ -1,0 +1,345 @@
+"""One assignment that is watched: its attempts, what was stored of them, and their pages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from traitlets.config import Config
+
+from proctor.classroom.folders import handed_in
+from proctor.classroom.gradebook import demand_same_cells
+from proctor.classroom.stored import Stored, stored_submissions
+from proctor.classroom.watch.allowance import allowance, at, left
+from proctor.classroom.watch.arrivals import Arrival
+from proctor.classroom.watch.attempt import (
+    SECRET,
+    TIMESTAMP,
+    Attempt,
+    Sign,
+    key_of,
+    look_at,
+    of_attempt,
+    sign_of,
+)
+from proctor.classroom.watch.ledger import HELD, MARKED, SHOWN, Ledger, Student, ledger_file
+from proctor.classroom.watch.pages import Pages
+from proctor.classroom.whole_class import Classroom, Store, Tally
+from proctor.classroom.workers import MarkingSettings, Outcome
+from proctor.course import Course, CourseError, read_notebook
+from proctor.grading import intake, rebuilding
+from proctor.grading.records import read_record
+from proctor.grading.submitted import read_time, submitted_at
+from proctor.settings import Grading, Watch
+from proctor.text import plain
+
+LOG = logging.getLogger(__name__)
+
+
+class WatchedAssignment:
+    """Raises CourseError where the assignment is not released or a setting is wrong."""
+
+    def __init__(self, config: Config, course: Course, assignment: str):
+        self.name = assignment
+        self.config = config
+        self.course = course
+        self.classroom = Classroom(config, course, assignment)
+        self.settings = Watch(config=config).of(assignment)
+        self.marking = MarkingSettings.of(course.root, Grading(config=config).of(assignment))
+        self.zone = zone_of(config)
+        until = self.settings.until
+        self.end = None if until in ("", "duedate") else time_of(until, self.zone)
+        self.ledger = Ledger(ledger_file(course, assignment), mend=True)
+        self.pages = Pages(config, course, assignment)
+        self._taken: dict[str, tuple[str, str]] = {}  # by student: its name in the exchange, key
+        self.decided = False  # whether pages held in an earlier run were looked at again
+        self._store: Store | None = None
+        self._signs: dict[str, Sign] = {}
+        self._looked: dict[str, Sign] = {}
+        self._made_of: dict[str, str] = {}
+
+    # Attempts
+
+    def has_taken(self, arrival: Arrival) -> bool:
+        """Whether an attempt was collected before: by us, by nbgrader's command, or as an older one
+        than what a person has put into submitted/ since."""
+        student = self.ledger.of(arrival.student)
+        known = self._taken.get(arrival.student)
+        if arrival.name in (student.taken, known and known[0]):
+            return True
+        folder = self.classroom.folder(arrival.student)
+        if not folder.is_dir():
+            return False
+        if all(
+            of_attempt(folder, name) == of_attempt(arrival.path, name)
+            for name in (TIMESTAMP, SECRET)
+        ):
+            self.remember_taken(arrival, forget=False)
+            return True
+        if student.marked is not None:
+            return False
+        try:
+            there = submitted_at(folder)
+        except intake.Rejected:
+            return False
+        return there is not None and there > arrival.time
+
+    def remember_taken(self, arrival: Arrival, forget: bool = True) -> None:
+        key = look_at(self.classroom.folder(arrival.student), self.name)[0]
+        self._taken[arrival.student] = arrival.name, key
+        if forget:
+            self.forget(arrival.student)
+
+    def new_attempts(
+        self, busy: Collection[str], fresh: Collection[str], now: float
+    ) -> tuple[list[Attempt], bool]:
+        """The attempts in submitted/ that are not marked yet, and whether there are others that
+        must be looked at once more: they may be half written. `fresh` ones are whole."""
+        found: list[Attempt] = []
+        unsure: list[Attempt] = []
+        unsettled = False
+        signs = {}
+        coursedir = self.classroom.coursedir
+        for student, folder in handed_in(coursedir, self.name):
+            sign = sign_of(folder, self.name)
+            if student in busy or self._signs.get(student) == sign:
+                continue
+            if student not in fresh and self._looked.get(student) != sign:
+                self._looked[student] = sign
+                unsettled = True
+                continue
+            key, sha256 = look_at(folder, self.name)
+            signs[student] = sign
+            if key != self.ledger.of(student).key:
+                attempt = Attempt(student, self.name, key, sha256, now)
+                (found if student in fresh else unsure).append(attempt)
+        found += self._not_stored(unsure)
+        self._signs |= signs
+        return found, unsettled
+
+    def _not_stored(self, attempts: list[Attempt]) -> list[Attempt]:
+        """Those that were not marked and stored: before the ledger could say so, or by a person's
+        command."""
+        graded = self.classroom.graded_before([each.student for each in attempts])
+        waiting = []
+        for attempt in attempts:
+            record = read_record(self.course, attempt.student, self.name)
+            autograded = self.pages.graded_file(attempt.student).parent
+            if (
+                attempt.student in graded
+                and record is not None
+                and key_of(attempt.sha256, autograded) == attempt.key
+            ):
+                self.write_marked(attempt, record)
+            else:
+                waiting.append(attempt)
+        return waiting
+
+    def forget(self, student: str) -> None:
+        """Look at the student's folder anew, whatever was seen there before."""
+        self._signs.pop(student, None)
+
+    def is_still(self, attempt: Attempt) -> bool:
+        """Whether the attempt is what lies in submitted/ now."""
+        return look_at(self.classroom.folder(attempt.student), self.name)[0] == attempt.key
+
+    # Marks
+
+    def demand_ready(self) -> None:
+        """Raises CourseError where nothing could be stored."""
+        demand_same_cells(self.classroom.coursedir, self.course.release(self.name))
+
+    def store(self, attempt: Attempt, outcome: Outcome) -> bool:
+        """Store marks, and write them down; whether the attempt was not set aside."""
+        self._store = self._store or Store(self.classroom)
+        if not self.classroom.take(outcome, self._store, Tally()):
+            return False
+        self.write_marked(attempt, vars(outcome.marks))
+        return True
+
+    def write_marked(self, attempt: Attempt, marks: dict[str, Any]) -> None:
+        facts = ("status", "error", "score", "max_score", "seconds", "sha256")
+        name, key = self._taken.get(attempt.student, (None, None))
+        self.ledger.write(
+            MARKED,
+            attempt.student,
+            key=attempt.key,
+            attempt=name if key == attempt.key else None,
+            handed_in=of_attempt(self.classroom.folder(attempt.student), TIMESTAMP),
+            **{name: marks[name] for name in facts},
+        )
+
+    # Pages
+
+    def withheld(
+        self, name: str, handed_in: str | None, now: datetime
+    ) -> tuple[str, datetime | None] | None:
+        """Why an attempt that was handed in then gets no page now, and until when, as far as that
+        can be told before it is marked."""
+        if self.settings.shows == "nothing":
+            return "Your instructor shows later what it got.", None
+        if self._is_late(name, handed_in):
+            return "It came after the pages had ended, so your instructor returns it.", None
+        before = allowance(self.settings, self.ledger.of(name).counted, now)
+        if not before.is_spent:
+            return None
+        if before.opens is None:
+            return (
+                f"All {self.settings.pages} pages for this assignment were shown, so your "
+                "instructor returns it.",
+                None,
+            )
+        return (
+            f"Its page comes at {at(before.opens, now)}, as {self.settings.pages_per_day} pages "
+            "were shown in the 24 hours before. If you hand in again, it will be that of your "
+            "newest attempt.",
+            before.opens,
+        )
+
+    def receipt(self, name: str, now: datetime) -> None:
+        """Tell who gets no page now that the work is there. It is told before the work is marked:
+        the time when this comes says nothing of it. Raises CourseError."""
+        folder = self.classroom.folder(name)
+        if withheld := self.withheld(name, of_attempt(folder, TIMESTAMP), now):
+            notice = f"Your work was received; it is graded and counts. {withheld[0]}"
+            self.pages.make(name, folder, "nothing", [notice])
+            self.pages.give_out(name)
+
+    def page_is_due(self, student: Student, now: datetime) -> bool:
+        if student.waits_for_page:
+            return True
+        page = student.page
+        if page is None or page["what"] != HELD:
+            return False
+        return not self.decided or (
+            page["until"] is not None and now >= datetime.fromisoformat(page["until"])
+        )
+
+    def page_waits(self, student: Student) -> bool:
+        """Whether the newest attempt's page is yet to come, at a known time or at the next look."""
+        page = student.page
+        return student.waits_for_page or (
+            page is not None and page["what"] == HELD and page["until"] is not None
+        )
+
+    def decide(self, name: str, now: datetime) -> None:
+        """Show the page of the attempt that was marked last, or hold it, and write down why.
+
+        Raises CourseError where that cannot be done now.
+        """
+        student = self.ledger.of(name)
+        marked = student.marked or {}
+        free = self._costs_nothing(name, student)
+        handed_in = marked["handed_in"]
+        held = self.withheld(name, handed_in, now)
+        if free and self.settings.shows != "nothing" and not self._is_late(name, handed_in):
+            held = None
+        if held is not None:
+            until = held[1].isoformat() if held[1] else None
+            self._write_page(HELD, student, name, why=held[0], until=until)
+            return
+        counted = [*student.counted, *([] if free else [now])]
+        end = self._end_for(name)
+        notice = left(self.settings, counted, now, end)
+        self.pages.make(name, self.classroom.folder(name), self.settings.shows, [notice])
+        out = self.pages.give_out(name)
+        why = free or notice
+        if not out:
+            why = "It did not come by the exchange, so its page lies in attempts/pages/ alone."
+        made_of = self._made_of[name] = self.made_of(name)
+        self._write_page(SHOWN, student, name, why=why, counted=not free, made_of=made_of, out=out)
+
+    def _write_page(self, what: str, student: Student, name: str, **facts: Any) -> None:
+        marked = student.marked or {}
+        page = student.page or {}
+        same = [page.get("what"), page.get("key"), page.get("why")]
+        if same == [HELD, marked["key"], facts["why"]] and what == HELD:
+            return  # it is written down already
+        self.ledger.write(what, name, key=marked["key"], sha256=marked["sha256"], **facts)
+        LOG.info("%s: page of %s %s: %s", self.name, plain(name), what, facts["why"])
+
+    def _costs_nothing(self, name: str, student: Student) -> str | None:
+        """Why the page counts for no limit, if that is so: it says nothing new."""
+        marked = student.marked or {}
+        if marked["sha256"] is not None and marked["sha256"] in student.files:
+            return "The page of the same file was shown before."
+        if marked["status"] == "rejected" and self._is_refused_unrun(name, marked["error"]):
+            return "The file could not be read, so nothing of it was run."
+        return None
+
+    def _is_refused_unrun(self, name: str, error: str) -> bool:
+        """Whether the file alone is why it was rejected. What befalls who looks at its values can
+        be chosen by them, and is worth a page."""
+        try:
+            rebuilding.rebuild(
+                self.classroom.read(name), read_notebook(self.course.release(self.name))
+            )
+        except intake.Rejected as refused:
+            return str(refused) == error
+        return False
+
+    def _is_late(self, name: str, handed_in: str | None) -> bool:
+        """Whether it was handed in after pages have ended."""
+        end = self._end_for(name)
+        if end is None or not handed_in:
+            return False
+        try:
+            return read_time(handed_in).replace(tzinfo=UTC) > end
+        except ValueError:
+            return True
+
+    def _end_for(self, name: str) -> datetime | None:
+        if self.settings.until == "duedate":
+            due = self.pages.due(name)
+            return due.replace(tzinfo=UTC) if due is not None else None
+        return self.end
+
+    def made_of(self, student: str, stored: Stored | None = None) -> str:
+        if stored is None:
+            found = stored_submissions(self.classroom.coursedir, self.name, student)
+            stored = found.get(student, Stored())
+        return self.pages.made_of(student, stored, self.settings.shows)
+
+    def renew_pages(self, now: datetime) -> None:
+        """Give out anew the pages whose points or comments have changed since, by a regrade or a
+        person. That counts for no limit, and leaves alone what you have released yourself."""
+        stored = stored_submissions(self.classroom.coursedir, self.name)
+        for name, student in list(self.ledger.students.items()):
+            page = student.page
+            if page is None or page["what"] != SHOWN or page["key"] != student.key:
+                continue
+            try:
+                made_of = self.made_of(name, stored.get(name, Stored()))
+            except FileNotFoundError:
+                continue  # it is being graded anew, by a command of yours
+            if made_of == page["made_of"] or not self.pages.is_out(name):
+                continue
+            notice = left(self.settings, student.counted, now, self._end_for(name))
+            self.pages.make(name, self.classroom.folder(name), self.settings.shows, [notice])
+            self.pages.give_out(name)
+            why = "Its points or comments had changed."
+            facts = {"key": page["key"], "sha256": page["sha256"], "counted": False, "out": True}
+            self.ledger.write(SHOWN, name, why=why, made_of=made_of, **facts)
+
+
+def zone_of(config: Config) -> ZoneInfo:
+    """Where the course is, as Formgrader's setting says. Raises CourseError."""
+    name = config.get("NbGraderAPI", {}).get("timezone", "UTC")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise CourseError(f"c.NbGraderAPI.timezone is {name!r}, which is no time zone") from None
+
+
+def time_of(text: str, zone: ZoneInfo) -> datetime:
+    """The time that c.Watch.until names, in this zone if it says none. Raises CourseError."""
+    try:
+        time = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+    except ValueError:
+        raise CourseError(
+            f"c.Watch.until is {text!r}, which is no time: 2026-12-01 18:00, or duedate"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=zone)

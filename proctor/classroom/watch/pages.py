@@ -1,0 +1,159 @@
+"""The page that a student sees of an attempt, and giving it out by nbgrader's exchange.
+
+Pages lie in attempts/pages/, apart from feedback/, which holds what you return. One that shows the
+points alone tells nothing else of what graders found: equal points make equal pages, and no hash of
+the graded notebook stands in it, from which hidden findings could be guessed and tried.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import hashlib
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange import ExchangeError, ExchangeFactory
+from nbgrader.utils import notebook_hash
+from traitlets.config import Config
+
+from proctor.classroom.feedback_pages import as_text, code_of_pages
+from proctor.classroom.stored import Stored
+from proctor.classroom.watch.arrivals import disk_fault
+from proctor.classroom.watch.attempt import SECRET, TIMESTAMP, of_attempt
+from proctor.course import Course, CourseError, write_whole
+from proctor.pages.formgrader import FeedbackExporter
+
+LOG = logging.getLogger("nbgrader.quiet")
+LOG.addHandler(logging.NullHandler())
+LOG.propagate = False
+PAGES = "attempts/pages"
+
+
+class Pages:
+    """The pages of one assignment."""
+
+    def __init__(self, config: Config, course: Course, assignment: str):
+        self.course = course
+        self.assignment = assignment
+        self.config = Config(config)
+        self.config.CourseDirectory.feedback_directory = PAGES
+        self.coursedir = CourseDirectory(config=self.config)
+        self.coursedir.assignment_id = assignment
+
+    def graded(self, student: str) -> NotebookNode:
+        return nbformat.read(self.graded_file(student), as_version=4)
+
+    def graded_file(self, student: str) -> Path:
+        folder = self.coursedir.format_path(
+            self.coursedir.autograded_directory, student, self.assignment
+        )
+        return Path(folder) / f"{self.assignment}.ipynb"
+
+    def due(self, student: str) -> datetime | None:
+        """When the student's work is due, in UTC without saying so; None if never."""
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+            try:
+                return gradebook.find_submission(self.assignment, student).duedate
+            except (MissingEntry, TypeError):  # an extension of what is never due
+                pass
+            try:
+                return gradebook.find_assignment(self.assignment).duedate
+            except MissingEntry:
+                return None
+
+    def make(
+        self,
+        student: str,
+        attempt: Path,
+        shows: str,
+        notices: Sequence[str],
+        notebook: NotebookNode | None = None,
+    ) -> None:
+        """Write a page of what the gradebook holds of the student, for the attempt whose folder is
+        named: the time and the secret in there say to whom it goes back. With `shows` "nothing" it
+        has the notices alone. Raises CourseError where there is no room."""
+        if shows == "nothing":
+            notebook = nbformat.v4.new_notebook()
+        elif notebook is None:
+            notebook = self.graded(student)
+        resources = {
+            "unique_key": self.assignment,
+            "shows": shows,
+            "notices": list(notices),
+            "nbgrader": {
+                "student": student,
+                "assignment": self.assignment,
+                "notebook": self.assignment,
+                "db_url": self.coursedir.db_url,
+            },
+        }
+        page, _ = self._exporter(shows).from_notebook_node(notebook, resources)
+        try:
+            for name in (TIMESTAMP, SECRET):
+                text = of_attempt(attempt, name)
+                if text is not None:
+                    write_whole(self.page(student).with_name(name), text)
+            write_whole(self.page(student), page)
+            self.page(student).chmod(0o644)  # nbgrader copies that along
+        except OSError as error:
+            raise CourseError(f"{PAGES} cannot be written ({error.strerror})") from error
+
+    @functools.cache  # noqa: B019 - there is one of these for each assignment, which stays
+    def _exporter(self, shows: str) -> FeedbackExporter:
+        """Ours, whatever the course sets: another one would not keep anything back."""
+        converter = GenerateFeedback(coursedir=self.coursedir, config=self.config)
+        exporter = FeedbackExporter(parent=converter, config=converter.config)
+        for preprocessor in converter.preprocessors if shows != "nothing" else ():
+            exporter.register_preprocessor(preprocessor)
+        return exporter
+
+    def page(self, student: str) -> Path:
+        folder = self.coursedir.format_path(PAGES, student, self.assignment)
+        return Path(folder) / f"{self.assignment}.html"
+
+    def give_out(self, student: str) -> bool:
+        """Release the page by nbgrader; whether the attempt came by the exchange, so that there is
+        a place for it. Raises CourseError where the exchange cannot be used."""
+        if not self.page(student).with_name(SECRET).exists():
+            return False
+        self.coursedir.student_id = glob.escape(student)  # nbgrader takes it for a pattern
+        release = ExchangeFactory(config=self.config).ReleaseFeedback(
+            coursedir=self.coursedir, config=self.config
+        )
+        release.log = LOG
+        try:
+            release.start()
+        except (ExchangeError, OSError) as error:
+            fault = disk_fault(error) or str(error)
+            raise CourseError(f"pages cannot be given out by the exchange ({fault})") from error
+        return True
+
+    def is_out(self, student: str) -> bool:
+        """Whether the page that was given out last still is what the student finds: you may have
+        released another one since."""
+        page = self.page(student)
+        secret = of_attempt(page.parent, SECRET)
+        if secret is None or not page.exists():
+            return False
+        factory = ExchangeFactory(config=self.config)
+        root = Path(factory.ReleaseFeedback(coursedir=self.coursedir, config=self.config).root)
+        name = notebook_hash(secret=secret, notebook_id=self.assignment)
+        out = root / self.coursedir.course_id / "feedback" / f"{name}.html"
+        try:
+            return out.read_bytes() == page.read_bytes()
+        except OSError:
+            return False
+
+    def made_of(self, student: str, stored: Stored, shows: str) -> str:
+        """A hash of all that the page is made of. It stays in the ledger."""
+        found = hashlib.sha256(self.graded_file(student).read_bytes())
+        found.update(as_text([vars(stored), shows]).encode() + code_of_pages())
+        return found.hexdigest()
