@@ -159,9 +159,16 @@ def class_in_gradebook(converter: GenerateFeedback, assignment: str) -> InGradeb
     return known[assignment]
 
 
-def read_gradebook(coursedir: CourseDirectory, assignment: str) -> InGradebook:
-    """Raises CourseError where the gradebook cannot be read."""
-    students = stored_submissions(coursedir, assignment)
+def show_as_it_is(converter: GenerateFeedback, assignment: str, in_class: InGradebook) -> None:
+    """Let the next pages show this, not what was read before."""
+    vars(converter)["_proctor_in_gradebook"] = {assignment: in_class}
+
+
+def read_gradebook(
+    coursedir: CourseDirectory, assignment: str, student: str | None = None
+) -> InGradebook:
+    """What it holds of the class, or of one student. Raises CourseError where it cannot be read."""
+    students = stored_submissions(coursedir, assignment, student)
     with temp_attrs(coursedir, assignment_id=assignment):
         points = cells_in_gradebook(coursedir)
     with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:

@@ -23,8 +23,8 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default.collect import ExchangeCollect
 from traitlets.config import Config
 
+from proctor.classroom.faults import DISK_FAULTS
 from proctor.classroom.watch.attempt import SECRET
-from proctor.classroom.whole_class import DISK_FAULTS
 from proctor.course import CourseError
 from proctor.grading.submitted import read_time
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from traitlets.config import Config
 
+from proctor.classroom.feedback_pages import InGradebook
 from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import demand_same_cells
-from proctor.classroom.stored import Stored, stored_submissions
 from proctor.classroom.watch.allowance import allowance, at, left
 from proctor.classroom.watch.arrivals import Arrival
 from proctor.classroom.watch.attempt import (
@@ -29,7 +29,7 @@ from proctor.classroom.watch.ledger import HELD, MARKED, SHOWN, Ledger, Student,
 from proctor.classroom.watch.pages import Pages
 from proctor.classroom.whole_class import Classroom, Store, Tally
 from proctor.classroom.workers import MarkingSettings, Outcome
-from proctor.course import Course, CourseError, read_notebook
+from proctor.course import Course, CourseError, read_release
 from proctor.grading import intake, rebuilding
 from proctor.grading.records import read_record
 from proctor.grading.submitted import read_time, submitted_at
@@ -59,7 +59,6 @@ class WatchedAssignment:
         self._store: Store | None = None
         self._signs: dict[str, Sign] = {}
         self._looked: dict[str, Sign] = {}
-        self._made_of: dict[str, str] = {}
 
     # Attempts
 
@@ -244,12 +243,13 @@ class WatchedAssignment:
         counted = [*student.counted, *([] if free else [now])]
         end = self._end_for(name)
         notice = left(self.settings, counted, now, end)
-        self.pages.make(name, self.classroom.folder(name), self.settings.shows, [notice])
+        in_gradebook = self.pages.in_gradebook(name)
+        made_of = self.pages.made_of(name, in_gradebook, self.settings.shows)
+        self._make(name, notice, in_gradebook)
         out = self.pages.give_out(name)
         why = free or notice
         if not out:
             why = "It did not come by the exchange, so its page lies in attempts/pages/ alone."
-        made_of = self._made_of[name] = self.made_of(name)
         self._write_page(SHOWN, student, name, why=why, counted=not free, made_of=made_of, out=out)
 
     def _write_page(self, what: str, student: Student, name: str, **facts: Any) -> None:
@@ -275,7 +275,7 @@ class WatchedAssignment:
         be chosen by them, and is worth a page."""
         try:
             rebuilding.rebuild(
-                self.classroom.read(name), read_notebook(self.course.release(self.name))
+                self.classroom.read(name), read_release(self.course.release(self.name))
             )
         except intake.Rejected as refused:
             return str(refused) == error
@@ -297,28 +297,26 @@ class WatchedAssignment:
             return due.replace(tzinfo=UTC) if due is not None else None
         return self.end
 
-    def made_of(self, student: str, stored: Stored | None = None) -> str:
-        if stored is None:
-            found = stored_submissions(self.classroom.coursedir, self.name, student)
-            stored = found.get(student, Stored())
-        return self.pages.made_of(student, stored, self.settings.shows)
+    def _make(self, name: str, notice: str, in_gradebook: InGradebook) -> None:
+        folder = self.classroom.folder(name)
+        self.pages.make(name, folder, self.settings.shows, [notice], in_gradebook)
 
     def renew_pages(self, now: datetime) -> None:
         """Give out anew the pages whose points or comments have changed since, by a regrade or a
         person. That counts for no limit, and leaves alone what you have released yourself."""
-        stored = stored_submissions(self.classroom.coursedir, self.name)
+        in_class = self.pages.in_gradebook()
         for name, student in list(self.ledger.students.items()):
             page = student.page
             if page is None or page["what"] != SHOWN or page["key"] != student.key:
                 continue
             try:
-                made_of = self.made_of(name, stored.get(name, Stored()))
+                made_of = self.pages.made_of(name, in_class, self.settings.shows)
             except FileNotFoundError:
                 continue  # it is being graded anew, by a command of yours
             if made_of == page["made_of"] or not self.pages.is_out(name):
                 continue
             notice = left(self.settings, student.counted, now, self._end_for(name))
-            self.pages.make(name, self.classroom.folder(name), self.settings.shows, [notice])
+            self._make(name, notice, in_class)
             self.pages.give_out(name)
             why = "Its points or comments had changed."
             facts = {"key": page["key"], "sha256": page["sha256"], "counted": False, "out": True}

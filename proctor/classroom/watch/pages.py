@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
@@ -24,12 +23,18 @@ from nbgrader.exchange import ExchangeError, ExchangeFactory
 from nbgrader.utils import notebook_hash
 from traitlets.config import Config
 
-from proctor.classroom.feedback_pages import as_text, code_of_pages
+from proctor.classroom.feedback_pages import (
+    InGradebook,
+    as_text,
+    code_of_pages,
+    read_gradebook,
+    show_as_it_is,
+)
 from proctor.classroom.stored import Stored
 from proctor.classroom.watch.arrivals import disk_fault
 from proctor.classroom.watch.attempt import SECRET, TIMESTAMP, of_attempt
 from proctor.course import Course, CourseError, write_whole
-from proctor.pages.formgrader import FeedbackExporter
+from proctor.pages.formgrader import FeedbackExporter, OfOnePage
 
 LOG = logging.getLogger("nbgrader.quiet")
 LOG.addHandler(logging.NullHandler())
@@ -48,8 +53,9 @@ class Pages:
         self.coursedir = CourseDirectory(config=self.config)
         self.coursedir.assignment_id = assignment
 
-    def graded(self, student: str) -> NotebookNode:
-        return nbformat.read(self.graded_file(student), as_version=4)
+    def in_gradebook(self, student: str | None = None) -> InGradebook:
+        """What the gradebook holds of the class, or of one student. Raises CourseError."""
+        return read_gradebook(self.coursedir, self.assignment, student)
 
     def graded_file(self, student: str) -> Path:
         folder = self.coursedir.format_path(
@@ -75,15 +81,16 @@ class Pages:
         attempt: Path,
         shows: str,
         notices: Sequence[str],
-        notebook: NotebookNode | None = None,
+        in_gradebook: InGradebook | None = None,
     ) -> None:
         """Write a page of what the gradebook holds of the student, for the attempt whose folder is
         named: the time and the secret in there say to whom it goes back. With `shows` "nothing" it
         has the notices alone. Raises CourseError where there is no room."""
-        if shows == "nothing":
-            notebook = nbformat.v4.new_notebook()
-        elif notebook is None:
-            notebook = self.graded(student)
+        exporter = self._exporter(shows)
+        notebook = nbformat.v4.new_notebook()
+        if in_gradebook is not None:
+            notebook = nbformat.read(self.graded_file(student), as_version=4)
+            show_as_it_is(exporter.parent, self.assignment, in_gradebook)
         resources = {
             "unique_key": self.assignment,
             "shows": shows,
@@ -95,7 +102,7 @@ class Pages:
                 "db_url": self.coursedir.db_url,
             },
         }
-        page, _ = self._exporter(shows).from_notebook_node(notebook, resources)
+        page, _ = exporter.from_notebook_node(OfOnePage(notebook), resources)
         try:
             for name in (TIMESTAMP, SECRET):
                 text = of_attempt(attempt, name)
@@ -152,8 +159,9 @@ class Pages:
         except OSError:
             return False
 
-    def made_of(self, student: str, stored: Stored, shows: str) -> str:
+    def made_of(self, student: str, in_gradebook: InGradebook, shows: str) -> str:
         """A hash of all that the page is made of. It stays in the ledger."""
+        of_student = vars(in_gradebook.students.get(student, Stored()))
         found = hashlib.sha256(self.graded_file(student).read_bytes())
-        found.update(as_text([vars(stored), shows]).encode() + code_of_pages())
+        found.update(as_text([of_student, in_gradebook.points, shows]).encode() + code_of_pages())
         return found.hexdigest()
