@@ -145,7 +145,7 @@ class WatchedClass(SmallClass):
             name = secrets[student][1]
             if name not in out:
                 found.append(f"{student} has no page of the newest attempt")
-            elif f"{score:g} of 5 points" not in (
+            elif f"{score:g} of 2 points" not in (
                 (self.exchange / "small/feedback" / name).read_text()
             ):
                 found.append(f"{student}'s page does not show {score}")

@@ -162,6 +162,7 @@ def class_in_gradebook(converter: GenerateFeedback, assignment: str) -> InGradeb
 def show_as_it_is(converter: GenerateFeedback, assignment: str, in_class: InGradebook) -> None:
     """Let the next pages show this, not what was read before."""
     vars(converter)["_proctor_in_gradebook"] = {assignment: in_class}
+    vars(converter).pop("_proctor_handed_in", None)
 
 
 def read_gradebook(

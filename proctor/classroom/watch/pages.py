@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 import nbformat
+from nbconvert.exporters.exporter import ResourcesDict
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
@@ -24,22 +25,37 @@ from nbgrader.utils import notebook_hash
 from traitlets.config import Config
 
 from proctor.classroom.feedback_pages import (
+    NOTICES,
     InGradebook,
     as_text,
     code_of_pages,
     read_gradebook,
     show_as_it_is,
+    time_told,
 )
+from proctor.classroom.preprocessors import GetGradesGiven
 from proctor.classroom.stored import Stored
 from proctor.classroom.watch.arrivals import disk_fault
 from proctor.classroom.watch.attempt import SECRET, TIMESTAMP, of_attempt
 from proctor.course import Course, CourseError, write_whole
+from proctor.grading import intake
+from proctor.grading.submitted import submitted_at
+from proctor.pages.attempt import attempt_page
 from proctor.pages.formgrader import FeedbackExporter, OfOnePage
+from proctor.pages.returned import returned
 
 LOG = logging.getLogger("nbgrader.quiet")
 LOG.addHandler(logging.NullHandler())
 LOG.propagate = False
 PAGES = "attempts/pages"
+
+
+def notices_of(converter: GenerateFeedback, _assignment: str, _student: str) -> str | None:
+    """What stands on top of a whole page that is shown of an attempt."""
+    return " ".join(vars(converter).get("_proctor_notices", ())) or None
+
+
+NOTICES.append(notices_of)
 
 
 class Pages:
@@ -86,23 +102,7 @@ class Pages:
         """Write a page of what the gradebook holds of the student, for the attempt whose folder is
         named: the time and the secret in there say to whom it goes back. With `shows` "nothing" it
         has the notices alone. Raises CourseError where there is no room."""
-        exporter = self._exporter(shows)
-        notebook = nbformat.v4.new_notebook()
-        if in_gradebook is not None:
-            notebook = nbformat.read(self.graded_file(student), as_version=4)
-            show_as_it_is(exporter.parent, self.assignment, in_gradebook)
-        resources = {
-            "unique_key": self.assignment,
-            "shows": shows,
-            "notices": list(notices),
-            "nbgrader": {
-                "student": student,
-                "assignment": self.assignment,
-                "notebook": self.assignment,
-                "db_url": self.coursedir.db_url,
-            },
-        }
-        page, _ = exporter.from_notebook_node(OfOnePage(notebook), resources)
+        page = self._page(student, attempt, shows, notices, in_gradebook)
         try:
             for name in (TIMESTAMP, SECRET):
                 text = of_attempt(attempt, name)
@@ -113,12 +113,49 @@ class Pages:
         except OSError as error:
             raise CourseError(f"{PAGES} cannot be written ({error.strerror})") from error
 
-    @functools.cache  # noqa: B019 - there is one of these for each assignment, which stays
-    def _exporter(self, shows: str) -> FeedbackExporter:
-        """Ours, whatever the course sets: another one would not keep anything back."""
-        converter = GenerateFeedback(coursedir=self.coursedir, config=self.config)
-        exporter = FeedbackExporter(parent=converter, config=converter.config)
-        for preprocessor in converter.preprocessors if shows != "nothing" else ():
+    def _page(
+        self,
+        student: str,
+        attempt: Path,
+        shows: str,
+        notices: Sequence[str],
+        in_gradebook: InGradebook | None,
+    ) -> str:
+        if shows == "nothing" or in_gradebook is None:
+            return attempt_page(self.assignment, student, self._time_told(attempt), notices)
+        show_as_it_is(self.converter, self.assignment, in_gradebook)
+        vars(self.converter)["_proctor_notices"] = notices
+        names = {"student": student, "assignment": self.assignment, "notebook": self.assignment}
+        resources = ResourcesDict(unique_key=self.assignment, nbgrader=names)
+        notebook = OfOnePage(nbformat.read(self.graded_file(student), as_version=4))
+        if shows == "checks":
+            return self.exporter.from_notebook_node(notebook, resources)[0]
+        GetGradesGiven(parent=self.exporter).preprocess(notebook, resources)
+        return attempt_page(
+            self.assignment,
+            student,
+            self._time_told(attempt),
+            notices,
+            returned(notebook, resources),
+            resources["nbgrader"]["late_penalty"],
+        )
+
+    def _time_told(self, attempt: Path) -> str | None:
+        """When it was handed in, as people read it."""
+        try:
+            at = submitted_at(attempt)
+        except intake.Rejected:
+            return None
+        return time_told(self.converter, at) if at is not None else None
+
+    @functools.cached_property
+    def converter(self) -> GenerateFeedback:
+        return GenerateFeedback(coursedir=self.coursedir, config=self.config)
+
+    @functools.cached_property
+    def exporter(self) -> FeedbackExporter:
+        exporter = FeedbackExporter(parent=self.converter, config=self.converter.config)
+        for preprocessor in self.converter.preprocessors:
             exporter.register_preprocessor(preprocessor)
         return exporter
 
