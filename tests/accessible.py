@@ -20,9 +20,13 @@ WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 RULES = (*WCAG, "best-practice")
 # Colour scheme and width in pixels. A screen 1280 wide at 200 % zoom is one of 640.
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 640), ("light", 390))
-# What is wider than the window though it should wrap, outermost first.
+# What is wider than the window, outermost first, but for what can be scrolled by itself.
 TOO_WIDE = """() => [...document.querySelectorAll("body *")]
-    .filter(one => one.getBoundingClientRect().right > innerWidth + 1)
+    .filter(one => {
+        const place = one.getBoundingClientRect();
+        const sticksOut = getComputedStyle(one).overflowX === "visible" ? one.scrollWidth : 0;
+        return Math.max(place.right, place.left + sticksOut) > innerWidth + 1;
+    })
     .filter(one => !one.closest("[tabindex='0']"))
     .map(one => one.outerHTML.slice(0, 200))"""
 

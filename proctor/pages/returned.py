@@ -9,6 +9,7 @@ the reports in its outputs are shown.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +18,13 @@ from nbformat import NotebookNode
 
 from proctor.grading.marks import CellMarks
 from proctor.grading.wording import in_plain_words
+from proctor.pages.exercises import headings_of, title_of, titles_of
 from proctor.text import plain, points
 
+LEAST = 1e-3  # points; what differs by less is the same
 NO_RESPONSE = "No response."  # what nbgrader comments an answer with that is as it was released
 HINT = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 QUOTED = re.compile(r'"([^"]+)"')
-HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*")
 EMPTY_HEAD = re.compile(r"<th(?: [^>]*)?>\s*</th>")
 HEADING_TAG = re.compile(r"(</?h)([1-6])(?=[\s>])")
 
@@ -137,7 +139,7 @@ def returned(notebook: NotebookNode, resources: Mapping[str, Any]) -> Returned:
     given = resources["nbgrader"]
     parts = list(parts_of(notebook))
     for part in parts:
-        find_hints(part, notebook)
+        find_hints(part)
     return Returned(
         parts=parts,
         notes=[cell for cell in notebook.cells if of_ours(cell).get("notes")],
@@ -157,22 +159,22 @@ def parts_of(notebook: NotebookNode) -> Iterator[Part]:
 
     An exercise begins with its answer; the graded cells up to the next answer belong to it.
     """
-    titles = titles_of(notebook)
+    titles = titles_in(notebook)
     exercise: Part | None = None
     text = Part(None, "")
     for cell in notebook.cells:
         labels = cell.metadata.get("nbgrader", {})
         if of_ours(cell).get("notes"):
             continue
-        answers = labels.get("solution") or labels.get("task")
-        if answers or (labels.get("grade") and exercise is None):
+        if is_answer(cell) or (labels.get("grade") and exercise is None):
             if exercise is not None:
                 yield exercise
             if text.between:
                 yield named_after_its_heading(text)
-            exercise, text = Part(labels["grade_id"], titles[labels["grade_id"]]), Part(None, "")
+            name = labels["grade_id"]
+            exercise, text = Part(name, titles.get(name, name)), Part(None, "")
             exercise.comment = comment_of(labels)
-        if exercise is not None and (answers or labels.get("grade")):
+        if exercise is not None and (is_answer(cell) or labels.get("grade")):
             exercise.between += text.between
             text = Part(None, "")
             add(exercise, cell)
@@ -209,7 +211,8 @@ def add(exercise: Part, cell: NotebookNode) -> None:
 
 
 def named_after_its_heading(text: Part) -> Part:
-    found = [title for cell in text.between for title in headings_of(cell)]
+    texts = [cell.source for cell in text.between if is_released_text(cell)]
+    found = [title for text in texts for level, title in headings_of(text) if level > 1]
     text.title = found[0] if found else ""
     return text
 
@@ -228,35 +231,27 @@ def is_own(cell: NotebookNode) -> bool:
     return bool(of_ours(cell).get("own"))
 
 
-def titles_of(notebook: NotebookNode) -> dict[str, str]:
-    """Exercises as students know them: the heading above each, which is not the notebook's title;
-    with the name where several stand under one heading."""
-    found: dict[str, str] = {}
-    heading = None
-    for cell in notebook.cells:
-        labels = cell.metadata.get("nbgrader", {})
-        if labels.get("solution") or labels.get("grade") or labels.get("task"):
-            found[labels["grade_id"]] = heading or labels["grade_id"]
-        elif not is_own(cell):
-            heading = [heading, *headings_of(cell)][-1]
-    answers = [cell.metadata.nbgrader.grade_id for cell in notebook.cells if is_answer(cell)]
-    shared = [found[name] for name in answers]
-    return {
-        name: title if title == name or shared.count(title) < 2 else f"{title}: {name}"
-        for name, title in found.items()
-    }
+def is_released_text(cell: NotebookNode) -> bool:
+    return cell.cell_type == "markdown" and not is_own(cell)
+
+
+def titles_in(notebook: NotebookNode) -> dict[str, str]:
+    """What students know each exercise by, by the grade id of its answer."""
+    released = [released_part(cell) for cell in notebook.cells if not is_own(cell)]
+    headings = titles_of(NotebookNode(cells=released))
+    names = [cell.metadata.nbgrader.grade_id for cell in released if is_answer(cell)]
+    shared = Counter(headings.get(name) for name in names)
+    return {name: title_of(name, headings.get(name), shared) for name in names}
+
+
+def released_part(cell: NotebookNode) -> NotebookNode:
+    """A cell without what a student wrote: there may be headings in it."""
+    return NotebookNode(cell, source="") if is_answer(cell) else cell
 
 
 def is_answer(cell: NotebookNode) -> bool:
-    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
-
-
-def headings_of(cell: NotebookNode) -> list[str]:
-    """The headings in a cell of text, but for the notebook's title."""
-    if cell.cell_type != "markdown" or is_own(cell):
-        return []
-    found = (HEADING.fullmatch(line) for line in cell.source.splitlines())
-    return [plain(each[2].replace("`", "")) for each in found if each and len(each[1]) > 1]
+    labels = cell.metadata.get("nbgrader", {})
+    return bool(labels.get("solution") or labels.get("task"))
 
 
 # What cost points
@@ -294,7 +289,7 @@ def own_losses(part: Part) -> Iterator[Lost]:
     """What an exercise lost points by, but for checks that wait for another one."""
     if part.unanswered:
         lost = part.points - part.score
-        if lost > 0 and not part.waiting:
+        if lost > LEAST and not part.waiting:
             yield Lost("Not answered", lost, part, f"#{part.name}")
         return
     for cell in part.cells:
@@ -306,10 +301,9 @@ def own_losses(part: Part) -> Iterator[Lost]:
                 yield Lost(check.title, check.points, part, f"#{check.id}", check, diagnosis)
                 diagnosis = None
         lost = labels.get("points", 0.0) - labels.get("score", 0.0)
-        if lost > 0 and not counted and not labels.get("needs_manual_grade"):
+        if lost > LEAST and not counted and not labels.get("needs_manual_grade"):
             given = f"{labels['score']:.3g} of {points(labels['points'])}"
-            by_hand = labels.get("solution") or labels.get("task")
-            title = f"{given} for your answer" if by_hand else f"{given} for these checks"
+            title = f"{given} for {'your answer' if is_answer(cell) else 'these checks'}"
             yield Lost(title, lost, part, f"#{labels['grade_id']}")
 
 
@@ -318,7 +312,7 @@ def checks_that_count(part: Part, cell: NotebookNode) -> list[tuple[CheckShown, 
     labels, kept = cell.metadata.nbgrader, of_ours(cell).get("checks", [])
     shown = part.checks.get(labels["grade_id"], [])
     passed = sum(check["points"] for check in kept if check["state"] == "passed")
-    if not labels.get("grade") or abs(passed - labels["score"]) > 1e-3:
+    if not labels.get("grade") or abs(passed - labels["score"]) > LEAST:
         return []
     return [(one, check) for one, check in zip(shown, kept, strict=True) if one.state != "passed"]
 
@@ -335,14 +329,14 @@ def root_of(check: CheckShown, failed: Mapping[str, CheckShown]) -> CheckShown:
 # Hints of the notebook
 
 
-def find_hints(part: Part, notebook: NotebookNode) -> None:
+def find_hints(part: Part) -> None:
     """Give each message in an exercise the notebook's own hint on it, once in an exercise.
 
     What was raised is known by its meaning alone, which is one of a few sentences of ours: nothing
     of the exception's text is needed to find the hint.
     """
-    texts = [cell for cell in part.between if cell.cell_type == "markdown" and not is_own(cell)]
-    hints = [hint for cell in texts for hint in HINT.findall(cell.source)]
+    texts = [cell.source for cell in part.between if is_released_text(cell)]
+    hints = [hint for text in texts for hint in HINT.findall(text)]
     told = set()
     for cell in part.cells:
         kept = of_ours(cell).get("checks", [])
