@@ -288,6 +288,48 @@ def test_one_slip_is_paid_once(slip):
         assert "Measured by your own" in checks[told_at].hint
 
 
+FITTED = """
+def slope(f, x_old, x_new):
+    import numpy
+    heights = [float(f(x_old)), float(f(x_new))]
+    return numpy.polyfit([float(x_old), float(x_new)], heights, 1)[0]
+"""
+
+
+def marks_with_a_fitted_slope(share):
+    """Where both heights are 0 such a slope is exactly 0, at other heights it is not."""
+    flat_fraction = f"def flat_fraction(f, xs, step):\n    return {share}"
+    return marks_of("accuracy", {"slope": FITTED, "flat_fraction": flat_fraction})
+
+
+def test_a_slope_that_rounds_costs_nothing_where_it_is_used_rightly():
+    marks = marks_with_a_fitted_slope("sum(slope(f, x, x + step) == 0 for x in xs) / len(xs)")
+    assert losses(marks) == {"slope_values": ["test_slope_however_small"]}
+    checks = {check.name: check for cell in marks.cells for check in cell.checks}
+    assert "Measured by your own" in checks["test_flat_fraction_of_stairs"].hint
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        "0.0",
+        "1.0",
+        "sum(slope(f, x, x + step) == 0 for x in xs)",
+        "sum(slope(f, x, x + step) <= 0 for x in xs) / len(xs)",
+        "sum(abs(slope(f, x, x + step)) < 1e-3 for x in xs) / len(xs)",
+        "sum(slope(f, x, x - step) == 0 for x in xs) / len(xs)",
+        "sum(f(x + step) == 0 for x in xs) / len(xs)",
+        "sum(f(x) == 0 for x in xs) / len(xs)",
+        "0.5",
+    ],
+)
+def test_a_slope_that_rounds_excuses_no_wrong_use(share):
+    assert losses(marks_with_a_fitted_slope(share)).keys() == {
+        "slope_values",
+        "flat_fraction_values",
+    }
+
+
 def test_looking_elsewhere_first_does_not_replace_the_hint():
     sources = {
         "mnist_loss": "def mnist_loss(p, t):\n    return (p - t).mean()",

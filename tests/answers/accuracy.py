@@ -1026,7 +1026,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return (f(x_new) + f(x_old)) / 2
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="Which operation tells how much higher one place is than another?",
     ),
     wrong(
@@ -1062,7 +1062,7 @@ WRONG_SLOPE = [
             xs, ys = [float(x_old), float(x_new)], [float(f(x_old)), float(f(x_new))]
             return np.polyfit(xs, ys, 1)[0]
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="Fitting a line rounds: is your slope exactly 0 where both heights are the same?",
     ),
     wrong(

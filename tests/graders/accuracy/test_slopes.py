@@ -1,7 +1,8 @@
 """slope(f, x_old, x_new) and flat_fraction(f, xs, step), on functions of one number.
 
 flat_fraction is marked against the student's own slope where that one is wrong: as long as it
-tells flat places of a staircase from others, a right use of it earns the points.
+tells flat places from others, a right use of it earns the points. It is then asked about functions
+that are flat at a height of 0: there a slope that rounds, such as that of a fitted line, is 0, too.
 """
 
 from dataclasses import dataclass
@@ -40,15 +41,19 @@ def stairs(generator, width):
     return f"lambda x: {whole_number(generator, 2, 9)} - x // {width}"
 
 
-def answer(generator, edge):
+def blocks(generator, width):
+    """0 on every second of the stairs, some other height on those between them."""
+    return f"lambda x: {whole_number(generator, 2, 9)} * (x // {width} % 2)"
+
+
+def answer(edge, low):
     """Whether one example counts as a 3: this f can only be given one number at a time."""
-    low = number(generator, 0, 1)
     return f"lambda x: {low + 1} if x > {edge} else {low}"
 
 
-def bend(generator):
+def bend(generator, floor):
     """Flat on one side of 0 and rising on the other."""
-    return f"lambda x: {whole_number(generator, 1, 4)} * (abs(x) - x) - 2"
+    return f"lambda x: {whole_number(generator, 1, 4)} * (abs(x) - x) - {floor}"
 
 
 def value(text, x):
@@ -161,7 +166,8 @@ class Case:
 
     @property
     def is_flat(self):
-        return [value(self.text, x + self.step) == value(self.text, x) for x in self.points]
+        points = self.points.tolist()
+        return [value(self.text, x + self.step) == value(self.text, x) for x in points]
 
 
 def shuffled(generator, points, dtype=torch.float64):
@@ -173,7 +179,7 @@ def shuffled(generator, points, dtype=torch.float64):
 
 def on_stairs(generator, count, width, step):
     """So many points on stairs, from which a step ends clearly within a stair: half of them on the
-    same one, at least one on another."""
+    same one, which is every second of the stairs, at least one on another."""
     length = abs(step) / width  # less than a stair
     points = []
     for place in range(count):
@@ -182,11 +188,17 @@ def on_stairs(generator, count, width, step):
         share = room * (0.1 + 0.8 * torch.rand((), generator=generator).item())
         place_on_stair = 1 - share if crosses else share
         place_on_stair = 1 - place_on_stair if step < 0 else place_on_stair
-        points.append(width * (whole_number(generator, -20, 20) + place_on_stair))
+        stair = whole_number(generator, -20, 20)
+        points.append(width * (stair - (0 if crosses else stair % 2) + place_on_stair))
     return points
 
 
 class RightSlope:
+    stairs = staticmethod(stairs)
+
+    def flat_at(self, height):
+        return height
+
     def share(self, case):
         flat = case.is_flat
         return sum(flat) / len(flat)
@@ -196,9 +208,14 @@ class OwnSlope:
     """The student's own, which has to tell flat places from others."""
 
     names = "`slope`"
+    stairs = staticmethod(blocks)
 
     def __init__(self, student: Student):
         self.student = student
+
+    def flat_at(self, height):
+        """Where a function is flat at 0, a slope that rounds is 0 as well."""
+        return 0
 
     def share(self, case):
         """By the student's own slope; it should not call all points of a case the same where they
@@ -239,12 +256,12 @@ def test_flat_fraction_of_stairs(student, generator, paid_once):
 
     def check(slope):
         for count, step in ((7, 0.1), (whole_number(generator, 20, 60), 0.02), (5, -0.15)):
-            text = stairs(generator, 0.5)
             points = shuffled(generator, on_stairs(generator, count, 0.5, step))
-            case = Case(text, points, step)
+            case = Case(slope.stairs(generator, 0.5), points, step)
             assert_flat_share(student, case, slope.share(case))
         for points in (torch.tensor([number(generator, 1, 3)]), torch.tensor([1.0, 2, 4, 2])):
-            case = Case(constant(generator), points.double(), number(generator, 0.1, 1))
+            text = f"lambda x: 0 * x - {slope.flat_at(number(generator, 1, 5))}"
+            case = Case(text, points.double(), number(generator, 0.1, 1))
             assert_flat_share(student, case, slope.share(case))
         case = Case(line(generator), torch.tensor([0.5, 0.75]).double(), 0.25)
         assert_flat_share(student, case, slope.share(case))
@@ -272,11 +289,13 @@ def test_flat_fraction_counts_exact_zeros_alone(student, generator, paid_once):
             case = Case(text, shuffled(generator, somewhere), step)
             assert_flat_share(student, case, slope.share(case))
         points = shuffled(generator, [-4.0, -3.0, -1.0, 0.5, 2.0, 3.5])
-        for text in (bend(generator), bend(generator).replace("(abs", "-(abs")):
+        floor = slope.flat_at(2)
+        for text in (bend(generator, floor), bend(generator, floor).replace("(abs", "-(abs")):
             case = Case(text, points, 0.25)
             assert_flat_share(student, case, slope.share(case))
+        height = slope.flat_at(0.375)  # at 0.5 and at 1.5
         for text, points, step in (
-            ("lambda x: 0.5 * x * x - x", [-1.0, 0.0, 0.5, 3.0, 0.25], 1.0),
+            (f"lambda x: 0.5 * x * x - x + {0.375 - height}", [-1.0, 0.0, 0.5, 3.0, 0.25], 1.0),
             ("lambda x: x * x * x", [-1.0, 0.0, 2.0], 0.125),
         ):
             case = Case(text, shuffled(generator, points), step)
@@ -302,7 +321,7 @@ def test_flat_fraction_of_single_answers(student, generator, paid_once):
             near = edge - step / 2
             apart = [near - 0.9, near - step, near, near + step, near + 0.01]
             points = shuffled(generator, (apart * (count // 4))[:count])
-            case = Case(answer(generator, edge), points, step)
+            case = Case(answer(edge, slope.flat_at(number(generator, 0, 1))), points, step)
             assert_flat_share(student, case, slope.share(case))
 
     paid_once(check, RightSlope(), OwnSlope(student))
