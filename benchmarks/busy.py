@@ -18,6 +18,7 @@ from against_stock import ROOT
 
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course
+from proctor.grading.modules import Submission
 from proctor.sandbox.machine import cores
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import TimeLimits
@@ -48,7 +49,7 @@ def main() -> int:
             # A file of its own each, so that each has other inputs. The reference holds the
             # numbers of this one student.
             jobs = [
-                Job("student-01", assignment, lambda n=n, data=data: data + b" " * n)
+                Job("student-01", assignment, lambda n=n, data=data: Submission(data + b" " * n))
                 for n in range(options.notebooks)
             ]
             settings = MarkingSettings(ROOT, figures=True, limits=TimeLimits())

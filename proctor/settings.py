@@ -93,6 +93,9 @@ class Grading(Configurable):
     file_mebibytes = Integer(
         64, help="Largest file, and most in each of the folders, that a submission writes."
     ).tag(config=True)
+    submission_mebibytes = Integer(
+        16, min=1, max=64, help="Largest notebook that is read. The outputs in it do not count."
+    ).tag(config=True)
     figures = Bool(
         True,
         help="Whether the figures of a submission are drawn, for a person to look at, and cells of "
@@ -107,6 +110,10 @@ class Grading(Configurable):
     def of(self, assignment: str) -> Grading:
         """The settings for one assignment. Raises CourseError for one that there is not."""
         return changed_for(self, assignment)
+
+    @property
+    def submission_bytes(self) -> int:
+        return self.submission_mebibytes * MEGABYTE
 
     def time_limits(self) -> TimeLimits:
         return TimeLimits(

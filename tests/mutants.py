@@ -24,6 +24,7 @@ from tqdm import tqdm
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, read_notebook
 from proctor.grading.labelled import as_submission, reference_answers, with_answers
+from proctor.grading.modules import Submission
 from proctor.sandbox.sessions import Sandbox
 from proctor.settings import TimeLimits
 
@@ -251,8 +252,9 @@ def survivors(mutants: list[Mutant], workers: int) -> list[tuple[Mutant, str]]:
     return sorted(found, key=lambda pair: pair[0].key)
 
 
-def submission(references: dict, mutant: Mutant) -> bytes:
-    return as_submission(with_answers(references[mutant.assignment], {mutant.cell: mutant.source}))
+def submission(references: dict, mutant: Mutant) -> Submission:
+    answers = {mutant.cell: mutant.source}
+    return Submission(as_submission(with_answers(references[mutant.assignment], answers)))
 
 
 def reasons() -> dict[tuple[str, str, str], str]:

@@ -24,6 +24,7 @@ import psutil
 from hostile.faults import ANSWERS, ASSIGNMENT, Classroom
 
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
+from proctor.grading.modules import Submission
 from proctor.sandbox.sessions import Sandbox
 from proctor.settings import TimeLimits
 
@@ -136,7 +137,7 @@ def class_of(classroom: Classroom, count: int, seed: int) -> tuple[list[Job], di
         else:
             answer, expected[student] = next(honest)
             data = classroom.submission(f"{answer}\n# {number}", "Twice as much.").encode()
-        jobs.append(Job(student, ASSIGNMENT, lambda data=data: data))
+        jobs.append(Job(student, ASSIGNMENT, lambda data=data: Submission(data)))
     random.Random(seed).shuffle(jobs)
     return jobs, expected
 

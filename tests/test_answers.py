@@ -15,6 +15,7 @@ from proctor.grading import intake
 from proctor.grading.diagnosis import known_mistakes
 from proctor.grading.labelled import as_submission, load_answers, load_probes, with_answers
 from proctor.grading.marking import mark
+from proctor.grading.modules import Submission
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import TimeLimits
 
@@ -54,6 +55,10 @@ def submission_of(assignment, sources):
     return as_submission(with_answers(notebook, sources))
 
 
+def handed_in_whole(assignment, answer):
+    return Submission(submission_of(assignment, handed_in(answer)))
+
+
 @functools.cache
 def marks_of_all_answers(assignment):
     """The marks of every labelled answer, by cell and name: marked side by side, as a class is.
@@ -61,9 +66,7 @@ def marks_of_all_answers(assignment):
     Wrong answers are handed in with other variable names and another layout.
     """
     jobs = {
-        Job(STUDENT, assignment, functools.partial(submission_of, assignment, handed_in(answer))): (
-            answer
-        )
+        Job(STUDENT, assignment, functools.partial(handed_in_whole, assignment, answer)): answer
         for answer in ANSWERS[assignment]
     }
     settings = MarkingSettings(ROOT, False, TimeLimits())

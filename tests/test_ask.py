@@ -31,6 +31,7 @@ from proctor.grading.labelled import (
     reference_answers,
     with_answers,
 )
+from proctor.grading.modules import Submission
 from proctor.grading.questions import alike, draw, load_questions, settled, shown, told
 from proctor.grading.records import answered_questions
 from proctor.pages.questions import gift, sheets_page
@@ -112,7 +113,8 @@ def asking(sandbox):
 def submission(assignment, **sources):
     reference = read_notebook(COURSE.reference(assignment))
     answers = {**reference_answers(reference), **sources}
-    return as_submission(with_answers(read_notebook(COURSE.release(assignment)), answers))
+    notebook = with_answers(read_notebook(COURSE.release(assignment)), answers)
+    return Submission(as_submission(notebook))
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
@@ -205,7 +207,7 @@ def test_a_function_that_gives_no_answer_costs_its_own_questions(source, asking)
 
 
 def test_a_blank_notebook_is_not_asked(asking):
-    blank = as_submission(read_notebook(COURSE.release("accuracy")))
+    blank = Submission(as_submission(read_notebook(COURSE.release("accuracy"))))
     sheet = asking("accuracy").sheet("s", blank, 3, 1)
     assert sheet.reason == "no exercise of this notebook can be asked about"
 

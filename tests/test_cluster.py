@@ -1,7 +1,6 @@
 """Marking on a Dask cluster: a real scheduler, and real worker processes, some of which die."""
 
 import contextlib
-import functools
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from proctor.classroom.cluster import Cluster
 from proctor.classroom.workers import Job, MarkingSettings
 from proctor.course import CourseError
 from proctor.grading.marking import mark
+from proctor.grading.modules import Submission
 from proctor.settings import TimeLimits
 
 DASK = Path(sys.executable).with_name("dask")
@@ -81,7 +81,7 @@ def pool(scheduler, course):
 
 
 def job(course, student, source):
-    return Job(student, "tiny", functools.partial(course.submission, double=source))
+    return Job(student, "tiny", lambda: Submission(course.submission(double=source)))
 
 
 def test_a_lost_worker_costs_a_second_try_and_one_that_dies_twice_is_set_aside(course, pool):

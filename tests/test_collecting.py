@@ -153,6 +153,46 @@ def test_moodle_archives_of_both_forms(collecting):
     assert "no notebook" in reason
 
 
+def test_modules_go_with_the_notebook_that_they_lie_beside(collecting):
+    own_zip = zip_of({"hw/tiny.ipynb": notebook("zip"), "hw/parts/more.py": b"zip", "x.py": b""})
+    folder = "Student One_7001_assignsubmission_file_"
+    collecting.zip(
+        {
+            "onestudent_101_9001_tiny.ipynb": notebook("one"),
+            "onestudent_101_9002_helpers-1.py": b"old",
+            "onestudent_101_9003_helpers-2.py": b"one",
+            "twostudent_102_9004_helpers.py": b"nobody's",
+            "onestudent_101_9005_x_assignsubmission.py": b"odd",
+            "threestudent_103_9006_work.zip": own_zip,
+            f"{folder}/tiny.ipynb": notebook("moodle"),
+            f"{folder}/helpers.py": b"moodle",
+            f"{folder}/C_7004_assignsubmission_file_/mine.py": b"named by a student",
+            f"{folder}/two words.py": b"",
+            "Student Four_7004_assignsubmission_file_tiny.ipynb": notebook("flat"),
+            "Student Four_7004_assignsubmission_file_helpers.py": b"flat",
+            "helpers.py": b"whose?",
+        }
+    )
+    collecting.collect()
+    collected = {
+        "/".join(path.relative_to(collecting.root / "submitted").parts): path.read_text()
+        for path in collecting.root.glob("submitted/**/*.py")
+    }
+    assert collected == {
+        "101/tiny/helpers.py": "one",
+        "101/tiny/x_assignsubmission.py": "odd",
+        "103/tiny/parts/more.py": "zip",
+        "7001/tiny/helpers.py": "moodle",
+        "7001/tiny/C_7004_assignsubmission_file_/mine.py": "named by a student",
+        "7004/tiny/helpers.py": "flat",
+    }
+    reasons = {name.rpartition("/")[2]: reason for name, reason in collecting.reasons().items()}
+    assert reasons["onestudent_101_9002_helpers-1.py"] == "another helpers.py is newer"
+    assert reasons["two words.py"].startswith("no import can name it")
+    for name in ("twostudent_102_9004_helpers.py", "helpers.py", "x.py"):
+        assert reasons[name] == "it lies beside no notebook that is collected"
+
+
 def test_newest_submission_wins_and_the_older_ones_are_named(collecting):
     collecting.zip(
         {

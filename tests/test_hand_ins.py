@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from proctor.grading.intake import Rejected
-from proctor.grading.submitted import find_submitted, notes_on, submitted_at
+from proctor.grading.submitted import notes_on, read_submitted, submitted_at
 
 NOTEBOOK = b'{"nbformat": 4, "cells": []}'
 
@@ -40,7 +40,7 @@ def hand_in(folder, **files):
 )
 def test_one_notebook_under_another_name_is_read_and_told(tmp_path, name):
     folder = hand_in(tmp_path, **{name: NOTEBOOK, "timestamp.txt": b"2026-11-26 12:00:00 UTC"})
-    assert find_submitted(folder, "tiny").data == NOTEBOOK
+    assert read_submitted(folder, "tiny").notebook == NOTEBOOK
     assert notes_on(folder, "tiny")[-1] == f"the notebook was named {name!r}, not tiny.ipynb."
 
 
@@ -48,9 +48,10 @@ def test_one_notebook_under_another_name_is_read_and_told(tmp_path, name):
 def test_one_notebook_in_a_zip_file_is_read_and_told(tmp_path, inside):
     data = packed(inside, "notes.txt", "__MACOSX/._tiny.ipynb", ".ipynb_checkpoints/tiny.ipynb")
     folder = hand_in(tmp_path, **{"hw.zip": data})
-    found = find_submitted(folder, "tiny")
-    assert found.data == NOTEBOOK
-    assert found.note == f"the notebook was named 'hw.zip/{inside}', not tiny.ipynb."
+    found = read_submitted(folder, "tiny")
+    assert found.notebook == NOTEBOOK
+    [note] = found.notes
+    assert note == f"the notebook was named 'hw.zip/{inside}', not tiny.ipynb."
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_one_notebook_in_a_zip_file_is_read_and_told(tmp_path, inside):
 )
 def test_what_cannot_be_told_gets_a_reason(tmp_path, files, reason):
     with pytest.raises(Rejected, match="Submit the notebook") as caught:
-        find_submitted(hand_in(tmp_path, **files), "tiny")
+        read_submitted(hand_in(tmp_path, **files), "tiny")
     assert reason in str(caught.value)
 
 
@@ -76,7 +77,7 @@ def test_a_large_notebook_in_a_small_zip_file_is_not_unpacked(tmp_path):
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("tiny.ipynb", b" " * (20 << 20))
     with pytest.raises(Rejected, match=r"hw\.zip"):
-        find_submitted(hand_in(tmp_path, **{"hw.zip": data.getvalue()}), "tiny")
+        read_submitted(hand_in(tmp_path, **{"hw.zip": data.getvalue()}), "tiny")
 
 
 def test_no_link_within_a_folder_is_followed(tmp_path):
@@ -84,7 +85,7 @@ def test_no_link_within_a_folder_is_followed(tmp_path):
     folder = hand_in(tmp_path)
     (folder / "mine").symlink_to(tmp_path)
     with pytest.raises(Rejected):
-        find_submitted(folder, "tiny")
+        read_submitted(folder, "tiny")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from conftest import LIMITS, busy_neighbours, cell
 
 from proctor.classroom import workers as workers_module
 from proctor.classroom.workers import Job, MarkingSettings, PatienceWithWorker, Workers, is_crash
+from proctor.grading.modules import Submission
 from proctor.sandbox.machine import cores
 from proctor.sandbox.patience import Starved
 from proctor.wire.errors import Late
@@ -48,7 +49,9 @@ def marked(tiny_course, sandbox, monkeypatch):
         limits = dataclasses.replace(LIMITS, submission=8.0, questions=4.0, waiting=waiting)
         settings = MarkingSettings(tiny_course.root, False, limits)
         files = {str(n): tiny_course.submission(answer=f"answer = {n}") for n in answers}
-        jobs = [Job(name, "tiny", lambda data=data: data) for name, data in files.items()]
+        jobs = [
+            Job(name, "tiny", lambda data=data: Submission(data)) for name, data in files.items()
+        ]
         with Workers(1, sandbox, settings) as workers:
             outcomes = list(workers.mark(jobs))
         return {int(outcome.job.student): outcome for outcome in outcomes}
@@ -127,7 +130,7 @@ def test_a_class_gets_the_same_marks_on_a_busy_machine(tiny_course, sandbox):
     )
     settings = MarkingSettings(tiny_course.root, False, LIMITS)
     jobs = [
-        Job(name, "tiny", lambda source=source: tiny_course.submission(f=source))
+        Job(name, "tiny", lambda source=source: Submission(tiny_course.submission(f=source)))
         for name, source in CLASS.items()
     ]
 

@@ -50,7 +50,7 @@ def marking_ahead(converter: Autograde, course: Course) -> Iterator[MarkedAhead]
     cores. One submission alone is left to nbgrader's own process."""
     grading = Grading(config=converter.config).of(converter.coursedir.assignment_id)
     settings = MarkingSettings.of(course.root, grading)
-    jobs = list(jobs_of(converter))
+    jobs = list(jobs_of(converter, grading.submission_bytes))
     if len(jobs) < 2:
         yield MarkedAhead()
         return
@@ -65,13 +65,13 @@ def marking_ahead(converter: Autograde, course: Course) -> Iterator[MarkedAhead]
         yield MarkedAhead([job.student or "" for job in jobs], outcomes)
 
 
-def jobs_of(converter: Autograde) -> Iterator[Job]:
-    """The submissions that nbgrader will grade, in its order."""
+def jobs_of(converter: Autograde, most: int) -> Iterator[Job]:
+    """The submissions that nbgrader will grade, in its order; of at most so many bytes."""
     pattern = converter._format_source("(?P<assignment>.*)", "(?P<student>.*)", escape=True)
     for folder in sorted(converter.assignments):
         found = re.match(pattern, folder)
         if found and will_be_graded(converter, found["assignment"], found["student"]):
-            read = functools.partial(read_submitted, Path(folder), found["assignment"])
+            read = functools.partial(read_submitted, Path(folder), found["assignment"], most)
             yield Job(found["student"], found["assignment"], read)
 
 

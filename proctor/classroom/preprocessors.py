@@ -12,7 +12,6 @@ Preprocessors come too late for what nbgrader does with a submission before any 
 from __future__ import annotations
 
 import functools
-import hashlib
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,18 +90,19 @@ class SubmissionExporter(NotebookExporter):
         release = read_notebook(
             course_in(converter.coursedir).release(resources["nbgrader"]["assignment"])
         )
-        notebook, notes = read_or_replace(path, release)
+        most = Grading(config=converter.config).of(path.stem).submission_bytes
+        notebook, notes = read_or_replace(path, release, most)
         for note in notes:
             self.log.warning("%s: %s", path.parent, note)
         return self.from_notebook_node(notebook, resources=resources, **settings)
 
 
-def read_or_replace(path: Path, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
+def read_or_replace(path: Path, release: NotebookNode, most: int) -> tuple[NotebookNode, list[str]]:
     """The rebuilt submission; if it cannot be read, the release with the reason on top."""
-    notes = notes_on(path.parent, path.stem)
+    notes = notes_on(path.parent, path.stem, most)
     try:
-        data = read_submitted(path.parent, path.stem)
-        taken = rebuilding.rebuild(data, release)
+        submission = read_submitted(path.parent, path.stem, most)
+        taken = rebuilding.rebuild(submission.notebook, release)
     except intake.Rejected as error:
         notebook = rebuilding.rebuild(b'{"nbformat": 4, "cells": []}', release).notebook
         notebook.cells.insert(0, notes_cell("This submission could not be graded", [str(error)]))
@@ -138,12 +138,13 @@ class MarkInSandbox(NbGraderPreprocessor):
                 converter.coursedir.submitted_directory, student, assignment
             )
         )
+        most = Grading(config=self.config).of(assignment).submission_bytes
         marks = self.ready.pop((student, assignment), None)
         if marks is None:
             marks = self.ahead.marks(student)
-            if marks is None or not is_of(marks, folder):
+            if marks is None or not is_of(marks, folder, most):
                 marks = mark_submission(folder, assignment, student, course, self.config)
-            marks.incidents.extend(notes_on(folder, assignment))
+            marks.incidents.extend(notes_on(folder, assignment, most))
         for incident in marks.incidents:
             self.log.warning("%s, %s: %s", student, assignment, ascii(incident))
         notes = [cell for cell in nb.cells if cell.metadata.get("proctor", {}).get("notes")]
@@ -155,10 +156,10 @@ class MarkInSandbox(NbGraderPreprocessor):
         return nb, resources
 
 
-def is_of(marks: Marks, folder: Path) -> bool:
+def is_of(marks: Marks, folder: Path, most: int) -> bool:
     """Whether the marks are of what lies there now: it may have been handed in again since."""
     try:
-        return hashlib.sha256(read_submitted(folder, marks.assignment)).hexdigest() == marks.sha256
+        return read_submitted(folder, marks.assignment, most).sha256 == marks.sha256
     except intake.Rejected as error:
         return str(error) == marks.error
 
@@ -183,7 +184,8 @@ def mark_submission(
     """
     grading = Grading(config=config).of(assignment)
     settings = MarkingSettings.of(course.root, grading)
-    job = Job(student, assignment, functools.partial(read_submitted, folder, assignment))
+    read = functools.partial(read_submitted, folder, assignment, grading.submission_bytes)
+    job = Job(student, assignment, read)
     with Workers(1, shared_sandbox(grading.session_limits()), settings) as workers:
         [outcome] = workers.mark([job])
     if outcome.marks is None:

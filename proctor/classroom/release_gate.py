@@ -31,6 +31,7 @@ from proctor.grading.labelled import (
     with_answers,
 )
 from proctor.grading.marks import Marks, has_graded_cells
+from proctor.grading.modules import Submission
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
 
@@ -182,7 +183,7 @@ def faults_of_marks(
 ) -> list[str]:
     """What is wrong with the marks of the reference, the blank notebook and labelled answers."""
     trials = {
-        Job(STUDENT, assignment, functools.partial(as_submission, trial.notebook)): trial
+        Job(STUDENT, assignment, functools.partial(handed_in, trial)): trial
         for trial in all_trials(course, assignment)
     }
     grading = Grading(config=config).of(assignment)
@@ -216,6 +217,10 @@ def all_trials(course: Course, assignment: str) -> Iterator[Trial]:
     for answer in load_answers(course, assignment):
         notebook = with_answers(reference, {answer.cell: answer.source})
         yield Trial(f"the {name_of(answer)}", notebook, functools.partial(faults_of_answer, answer))
+
+
+def handed_in(trial: Trial) -> Submission:
+    return Submission(as_submission(trial.notebook))
 
 
 def name_of(answer: LabelledAnswer) -> str:

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import gc
 import glob
-import hashlib
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
 from proctor.course import Course, CourseError, meant
 from proctor.grading import intake
 from proctor.grading.marks import Marks
+from proctor.grading.modules import Submission
 from proctor.grading.records import read_record, write_record
 from proctor.grading.submitted import notes_on, read_submitted
 from proctor.sandbox.sessions import shared_sandbox
@@ -98,6 +98,7 @@ class Classroom:
         self.assignment = assignment
         self.coursedir = CourseDirectory(config=config)
         self.coursedir.assignment_id = assignment
+        self.most_bytes = Grading(config=config).of(assignment).submission_bytes
 
     def students(self) -> list[str]:
         """Everybody who handed something in, whatever it is."""
@@ -126,14 +127,14 @@ class Classroom:
         if stored is None or not holds_marks_of(record, stored):
             return False
         try:
-            sha256 = hashlib.sha256(self.read(student)).hexdigest()
+            sha256 = self.read(student).sha256
         except intake.Rejected as error:
             return record["error"] == str(error)
         return record["sha256"] == sha256
 
-    def read(self, student: str) -> bytes:
-        """The submitted notebook. Raises intake.Rejected."""
-        return read_submitted(self.folder(student), self.assignment)
+    def read(self, student: str) -> Submission:
+        """What was handed in. Raises intake.Rejected."""
+        return read_submitted(self.folder(student), self.assignment, self.most_bytes)
 
     def grade(
         self,
@@ -227,7 +228,8 @@ class Classroom:
         student, marks = outcome.job.student or "", outcome.marks
         error = outcome.error
         if marks is not None and store is not None:
-            marks.incidents.extend(notes_on(self.folder(student), self.assignment))
+            folder = self.folder(student)
+            marks.incidents.extend(notes_on(folder, self.assignment, self.most_bytes))
             error = store.marks(student, marks)
         if error is not None or marks is None:
             tally.set_aside += 1

@@ -58,6 +58,7 @@ def mark_as_json(
             base64.b64decode(message["submission"]),
             message["assignment"],
             course,
+            modules={name: base64.b64decode(text) for name, text in message["modules"].items()},
             student=message["student"],
             sandbox=sandbox,
             figures=settings.figures,

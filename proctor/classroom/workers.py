@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import hashlib
 import multiprocessing
 import queue
 import signal
@@ -30,6 +29,7 @@ from proctor.classroom.worker_process import MAX_MESSAGE_BYTES, work
 from proctor.course import Course, CourseError
 from proctor.grading import intake
 from proctor.grading.marks import Marks, marks_from_json, rejected_unread
+from proctor.grading.modules import Submission
 from proctor.grading.seeds import seed_of
 from proctor.sandbox.machine import wait_until_quiet
 from proctor.sandbox.patience import Starved
@@ -54,7 +54,7 @@ class Job:
 
     student: str | None
     assignment: str
-    read: Callable[[], bytes]  # raises intake.Rejected
+    read: Callable[[], Submission]  # raises intake.Rejected
 
 
 @dataclass(frozen=True)
@@ -224,8 +224,7 @@ class Workers:
         course = Course(self.settings.root)
         marks = rejected_unread(job.assignment, course, job.student, f"looking at its values {how}")
         with contextlib.suppress(intake.Rejected):
-            sha256 = hashlib.sha256(job.read()).hexdigest()
-            marks = dataclasses.replace(marks, sha256=sha256)
+            marks = dataclasses.replace(marks, sha256=job.read().sha256)
         return Outcome(job, marks)
 
     def _start(self) -> Worker:
@@ -365,15 +364,19 @@ class Worker:
 
 
 def request(
-    job: Job, submission: bytes, course: Course, seed: int | None, attempt: int
+    job: Job, submission: Submission, course: Course, seed: int | None, attempt: int
 ) -> dict[str, Any]:
     """What a worker is told of a job."""
     if seed is None:
-        seed = seed_of(course, hashlib.sha256(submission).hexdigest(), attempt)
+        seed = seed_of(course, submission.sha256, attempt)
     return {
         "student": job.student,
         "assignment": job.assignment,
-        "submission": base64.b64encode(submission).decode("ascii"),
+        "submission": base64.b64encode(submission.notebook).decode("ascii"),
+        "modules": {
+            name: base64.b64encode(data).decode("ascii")
+            for name, data in submission.modules.items()
+        },
         "seed": seed,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import json
@@ -15,6 +16,8 @@ from proctor.course import Course, CourseError
 from proctor.text import plain
 
 if TYPE_CHECKING:
+    from traitlets.config import Config
+
     from proctor.classroom.workers import Job, Outcome
     from proctor.grading.marks import Marks
     from proctor.settings import Grading
@@ -68,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         if not there:
             code = COULD_NOT_WORK
         if there or options.json or options.gradescope:
-            jobs[job_of(notebook, options, course)] = notebook
+            jobs[job_of(notebook, options, course, config)] = notebook
         else:
             what = "is no file" if Path(notebook).exists() else "does not exist"
             print(f"proctor: {plain(notebook)} {what}", file=sys.stderr)
@@ -106,10 +109,12 @@ def mark_jobs(
     return code
 
 
-def job_of(notebook: str, options: argparse.Namespace, course: Course) -> Job:
+def job_of(notebook: str, options: argparse.Namespace, course: Course, config: Config) -> Job:
     """What is to be marked in this file, which may be hard to read."""
     from proctor.classroom.workers import Job
     from proctor.grading import intake
+    from proctor.grading.submitted import read_with_modules
+    from proctor.settings import Grading
 
     path, assignment = Path(notebook), options.assignment
     if assignment is None:
@@ -118,17 +123,22 @@ def job_of(notebook: str, options: argparse.Namespace, course: Course) -> Job:
             assignment = intake.identify_assignment(path, submission, course.root)
         except intake.Rejected:
             assignment = intake.assignment_named(path, course.root)
-    return Job(options.student, assignment, functools.partial(intake.read_submission, path))
+    most = Grading(config=config).of(assignment).submission_bytes
+    return Job(options.student, assignment, functools.partial(read_with_modules, path, most))
 
 
 def told(outcome: Outcome, notebook: str, options: argparse.Namespace) -> int:
     """Print or write what came of a notebook; returns the exit code that it asks for."""
+    from proctor.grading.intake import Rejected
+
     marks = outcome.marks
     if marks is None:
         print(
             f"proctor: {plain(notebook)} set aside: {plain(outcome.error or '')}", file=sys.stderr
         )
         return COULD_NOT_WORK
+    with contextlib.suppress(Rejected):  # as the marks say
+        marks.incidents.extend(outcome.job.read().notes)
     if options.gradescope:
         write_results(options.gradescope, marks)
     if options.json:

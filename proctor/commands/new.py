@@ -9,11 +9,6 @@ from proctor.course import CourseError
 
 SUMMARY = "make a course, or with --assignment the skeleton of an assignment in one"
 EXAMPLES = """
-proctor new my-course
-proctor new --assignment hinge
-"""
-
-EXAMPLES = """
 proctor new my_course
 proctor new --assignment hinge
 """

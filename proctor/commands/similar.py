@@ -115,7 +115,7 @@ def document_in(
     from proctor.pages.likeness import document_of
 
     try:
-        notebook = rebuild(read_submitted(folder, assignment), release).notebook
+        notebook = rebuild(read_submitted(folder, assignment).notebook, release).notebook
     except Rejected as error:
         unread.append(f"{student}: {error}")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,10 @@ from proctor.text import plain
 if TYPE_CHECKING:
     from proctor.classroom.release_gate import Trial
     from proctor.grading.marks import Marks
+    from proctor.grading.modules import Submission
     from proctor.settings import Grading
 
 SUMMARY = "try one labelled answer, or a notebook, on the graders as they are now"
-EXAMPLES = """
-proctor try mnist_loss right
-"""
-
 EXAMPLES = """
 proctor try hinge "by relu"
 proctor try hinge reference --seed 3
@@ -54,7 +51,9 @@ def run(options: argparse.Namespace) -> int:
     grading = Grading(config=config).of(options.assignment)
     faults = []
     with release_gate.released_in_scratch(course_of(config), options.assignment) as scratch:
-        for name, submission, faults_of in asked_for(scratch, options.assignment, options.answer):
+        for name, submission, faults_of in asked_for(
+            scratch, options.assignment, options.answer, grading
+        ):
             marks = marks_of(submission, options, scratch, grading)
             print(table_of(name, marks))
             print(details_of(marks), end="")
@@ -64,15 +63,18 @@ def run(options: argparse.Namespace) -> int:
     return REFUSED if faults else 0
 
 
-def asked_for(course: Course, assignment: str, asked: str) -> Iterator[tuple]:
-    """What is to be tried: its name, the file, and what the gate would find wrong in its marks."""
-    from proctor.classroom.release_gate import all_trials
-    from proctor.grading import intake
-    from proctor.grading.labelled import as_submission, load_answers
+def asked_for(
+    course: Course, assignment: str, asked: str, grading: Grading
+) -> Iterator[tuple[str, Submission, Callable[[Marks], list[str]]]]:
+    """What is to be tried: its name, what is handed in, and what the gate would find wrong with
+    its marks."""
+    from proctor.classroom.release_gate import all_trials, handed_in
+    from proctor.grading.labelled import load_answers
+    from proctor.grading.submitted import read_with_modules
 
     path = Path(asked)
     if path.suffix == ".ipynb":
-        yield asked, intake.read_submission(path), lambda marks: []
+        yield asked, read_with_modules(path, grading.submission_bytes), lambda marks: []
         return
     wanted = {"reference": "the reference", "blank": "the blank notebook"}.get(asked)
     found: dict[str, Trial] = {}
@@ -83,20 +85,21 @@ def asked_for(course: Course, assignment: str, asked: str) -> Iterator[tuple]:
         names = ", ".join(f"“{answer.name}”" for answer in load_answers(course, assignment))
         raise CourseError(f"no answer is called {asked!r}; there are reference, blank, {names}")
     for trial in found.values():
-        yield trial.name, as_submission(trial.notebook), trial.faults
+        yield trial.name, handed_in(trial), trial.faults
 
 
 def marks_of(
-    submission: bytes, options: argparse.Namespace, course: Course, grading: Grading
+    submission: Submission, options: argparse.Namespace, course: Course, grading: Grading
 ) -> Marks:
     from proctor.classroom.release_gate import STUDENT
     from proctor.grading.marking import mark
     from proctor.sandbox.sessions import shared_sandbox
 
     return mark(
-        submission,
+        submission.notebook,
         options.assignment,
         course,
+        modules=submission.modules,
         student=STUDENT,
         sandbox=shared_sandbox(grading.session_limits()),
         figures=False,

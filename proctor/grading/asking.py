@@ -13,7 +13,7 @@ import hashlib
 import json
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from proctor.grading.diagnosis import defines_names, watch
 from proctor.grading.graders import bounded_memory
 from proctor.grading.labelled import LabelledAnswer, answers_file, load_answers
 from proctor.grading.marking import examine
+from proctor.grading.modules import Submission, with_modules
 from proctor.grading.questions import (
     Answer,
     Asks,
@@ -40,6 +41,7 @@ from proctor.grading.questions import (
 )
 from proctor.grading.records import asked_file
 from proctor.grading.student import Student
+from proctor.sandbox.beside import furnished
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.sessions import Sandbox
@@ -110,20 +112,26 @@ class Asking:
         for examination, _ in self._references.values():
             examination.close()
 
-    def sheet(self, student: str, submission: bytes, count: int, seed: int | None = None) -> Sheet:
+    def sheet(
+        self, student: str, submission: Submission, count: int, seed: int | None = None
+    ) -> Sheet:
         """What a student is asked about the submission. Raises intake.Rejected."""
-        sha256 = hashlib.sha256(submission).hexdigest()
+        sha256 = submission.sha256
         seed = secrets.randbits(48) if seed is None else seed
-        taken = rebuilding.rebuild(submission, self.release)
-        with self._examined(taken.notebook) as examination, bounded_memory():
+        taken = rebuilding.rebuild(submission.notebook, self.release)
+        with self._examined(taken.notebook, submission.modules) as examination, bounded_memory():
             chosen = list(self._choose(examination, taken.unanswered, seed, count))
         reason = None if chosen else "no exercise of this notebook can be asked about"
         return Sheet(student, seed, sha256, tuple(chosen), reason)
 
     @contextlib.contextmanager
-    def _examined(self, notebook: NotebookNode) -> Iterator[Examination]:
+    def _examined(
+        self, notebook: NotebookNode, modules: Mapping[str, bytes]
+    ) -> Iterator[Examination]:
+        beside = self.course.files_beside(self.course.release(self.assignment))
+        sandbox, _, _ = with_modules(furnished(self.sandbox, beside), modules, beside)
         with examine(
-            notebook, self.release, self.sandbox, limits=self.limits, figures=False
+            notebook, self.release, sandbox, limits=self.limits, figures=False
         ) as examination:
             examination.run_cells()
             yield examination

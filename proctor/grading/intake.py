@@ -6,6 +6,7 @@ file belongs to, and which cells of a release carry points, is told here as well
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -20,15 +21,20 @@ from nbformat import NotebookNode
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading.pictures import MAX_PICTURES, kept_pictures
 
-MAX_FILE_BYTES = 16 << 20
+MAX_FILE_BYTES = 16 << 20  # unless c.Grading.submission_mebibytes says otherwise; without outputs
+MAX_RAW_BYTES = 64 << 20  # with them
 # Small parts of JSON take up to 25 times their bytes in memory. What makes an honest notebook large
 # is few and large ones, its pictures.
 MAX_CONTAINERS = 500_000
 MAX_QUOTES = 2_000_000
+MAX_COMMAS = 5_000_000  # in a file that is large
 MAX_CELLS = 500
 MAX_SOURCE_CHARACTERS = 200_000
 CUT = "\n\n(... the rest was cut ...)"
 
+CLEAR_OUTPUTS = (
+    "Clear its outputs (Edit > Clear Outputs of All Cells), save it and submit it again."
+)
 SAVE_AGAIN = "Open it in JupyterLab, save it (File > Save Notebook) and submit it again."
 
 
@@ -78,30 +84,51 @@ class SubmittedCell:
 # Reading the file
 
 
-def read_submission(path: Path) -> bytes:
-    """The bytes of a submitted notebook, if it is a regular file of a sensible size."""
+def read_submission(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
+    """The bytes of a submitted notebook, if it is a regular file of a sensible size: at most so
+    many without its outputs, which a larger one is read without."""
     try:
-        data = read_regular_file(path, MAX_FILE_BYTES)
+        data = read_regular_file(path, MAX_RAW_BYTES)
+        if len(data) > most:
+            data = without_outputs(data, most, _name(path))
     except TooLarge as error:
-        raise Rejected(
-            f"{error} Clear its outputs (Edit > Clear Outputs of All Cells), save it and submit it "
-            "again."
-        ) from None
+        raise Rejected(f"{error} {CLEAR_OUTPUTS}") from None
     if not data:
         raise Rejected(f"{_name(path)} is empty (0 bytes). {SAVE_AGAIN}")
     return data
 
 
-def read_regular_file(path: Path, limit: int) -> bytes:
+NO_CELLS = AttributeError, TypeError  # where other JSON stands in their place
+
+
+def without_outputs(data: bytes, most: int, name: str) -> bytes:
+    """A large notebook without what its cells gave, which is never used. Raises TooLarge where it
+    is too large all the same, or no notebook."""
+    size = len(data)
+    with contextlib.suppress(Rejected, ValueError, LookupError, RecursionError, *NO_CELLS):
+        demand_few_parts(data)
+        if data.count(b",") <= MAX_COMMAS:
+            document = json.loads(data)
+            for cell in document["cells"]:
+                cell.pop("outputs", None)
+            data = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            if len(data) <= most:
+                return data
+    raise TooLarge(f"{name} has {size:,} bytes, at most {most:,} are read, outputs not counted.")
+
+
+def read_regular_file(path: Path, limit: int, folder: int | None = None) -> bytes:
     """All bytes of a file that a student handed in: no link, no pipe, no device, at most `limit`.
+    `folder` is an open one that holds it.
 
     Raises Rejected otherwise.
     """
     try:
-        _demand_regular_file(path, os.lstat(path).st_mode)
+        _demand_regular_file(path, _look(path, folder).st_mode)
         # The file may have been exchanged since, so links are refused and its kind is asked again.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 (Path.open knows no flags)
+        opened = os.open(path, flags, dir_fd=folder)
+        with open(opened, "rb") as file:  # noqa: PTH123 (Path.open knows no flags)
             status = os.fstat(file.fileno())
             _demand_regular_file(path, status.st_mode)
             # One byte more than allowed tells a file that has grown since.
@@ -115,6 +142,10 @@ def read_regular_file(path: Path, limit: int) -> bytes:
     if size > limit:
         raise TooLarge(f"{_name(path)} has {size:,} bytes, at most {limit:,} are read.")
     return data
+
+
+def _look(path: Path, folder: int | None) -> os.stat_result:
+    return os.stat(path, dir_fd=folder, follow_symlinks=False)
 
 
 def _demand_regular_file(path: Path, mode: int) -> None:
@@ -139,10 +170,7 @@ def _kind_of_file(mode: int) -> str:
 def demand_few_parts(data: bytes) -> None:
     containers = data.count(b"[") + data.count(b"{")
     if containers > MAX_CONTAINERS or data.count(b'"') > MAX_QUOTES:
-        raise Rejected(
-            "the notebook's JSON has too many small parts. Clear its outputs (Edit > Clear Outputs "
-            "of All Cells), save it and submit it again."
-        )
+        raise Rejected(f"the notebook's JSON has too many small parts. {CLEAR_OUTPUTS}")
 
 
 def parse(data: bytes) -> tuple[list[SubmittedCell], list[str]]:

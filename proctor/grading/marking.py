@@ -26,8 +26,10 @@ from proctor.grading.marks import (
     rejected,
 )
 from proctor.grading.missing import missing_packages, with_missing
+from proctor.grading.modules import Submission, with_modules
 from proctor.grading.seeds import seed_of
 from proctor.grading.standing import is_run, standings_of
+from proctor.grading.submitted import read_with_modules
 from proctor.sandbox.beside import furnished
 from proctor.sandbox.examination import CellRun, Examination
 from proctor.sandbox.patience import Starved
@@ -50,10 +52,12 @@ def mark(
     figures: bool = True,
     limits: TimeLimits | None = None,
     seed: int | None = None,
+    modules: Mapping[str, bytes] | None = None,
 ) -> Marks:
     """Mark one submitted notebook.
 
-    `submission` is the file's content as it came. The seed of the random inputs is taken from it
+    `submission` is the file's content as it came, `modules` are the student's own beside it. The
+    seed of the random inputs is taken from it
     and a secret of the course unless given, so that the same file gets the same marks again.
     Whatever the submission does ends in its Marks. Raises what it cannot cause: CourseError when
     the course is at fault, SandboxUnavailable when nothing can be run, and Starved when the machine
@@ -61,7 +65,7 @@ def mark(
     """
     started = time.monotonic()
     release = read_release(course.release(assignment))
-    sha256 = hashlib.sha256(submission).hexdigest()
+    sha256 = Submission(submission, modules or {}).sha256
     reject = functools.partial(
         rejected, assignment, release, student, sha256=sha256, started=started
     )
@@ -72,17 +76,18 @@ def mark(
     seed = seed_of(course, sha256) if seed is None else seed
     beside = course.files_beside(course.release(assignment))
     sandbox = furnished(sandbox or shared_sandbox(), beside)
+    with_own, own, left_out = with_modules(sandbox, modules or {}, beside)
     if has_graded_cells(release):
         load_graders(course.graders(assignment))  # while the sandbox starts
-    incidents = list(taken.repairs)
+    incidents = [*taken.repairs, *left_out]
     for attempt in range(ATTEMPTS):
         with examine(
-            taken.notebook, release, sandbox, limits=limits, figures=figures
+            taken.notebook, release, with_own, limits=limits, figures=figures
         ) as examination:
             candidate = Candidate(examination, assignment, student, other_seed(seed, attempt))
             try:
                 with contextlib.closing(candidate):
-                    cells = mark_candidate(taken, release, course, candidate)
+                    cells = mark_candidate(taken, release, course, candidate, sandbox)
             except (CourseError, SandboxUnavailable, Starved):
                 raise
             except Exception as error:  # noqa: BLE001 - what its values did here is its own result
@@ -105,6 +110,7 @@ def mark(
         cells=cells,
         seed=candidate.seed,
         sha256=sha256,
+        modules=own,
         protection=sandbox.protection,
         limits=dataclasses.asdict(examination.limits) | dataclasses.asdict(sandbox.limits),
         notebook=taken.notebook,
@@ -112,9 +118,14 @@ def mark(
 
 
 def mark_candidate(
-    taken: rebuilding.Intake, release: NotebookNode, course: Course, candidate: Candidate
+    taken: rebuilding.Intake,
+    release: NotebookNode,
+    course: Course,
+    candidate: Candidate,
+    sandbox: AnySandbox,
 ) -> list[CellMarks]:
-    """Run the notebook, ask what its answers do, and mark every graded cell."""
+    """Run the notebook, ask what its answers do, and mark every graded cell. In `sandbox`, where no
+    module of the student's is, the course's own answers are run."""
     examination, assignment = candidate.examination, candidate.assignment
     show_runs(taken.notebook, examination.run_cells())
     known = intake.graded_cells(release)
@@ -130,7 +141,7 @@ def mark_candidate(
         sources = sources_of(taken.notebook)
         where = candidate.examination_of_answer
         try:
-            diagnoses = diagnose(failed, sources, course, assignment, where, examination.sandbox)
+            diagnoses = diagnose(failed, sources, course, assignment, where, sandbox)
         except (CourseError, SandboxUnavailable, Starved):
             raise
         except Exception as error:  # noqa: BLE001 - no value may cost the marks that were given
@@ -317,14 +328,19 @@ def open_candidate(
         notebook = release = read_notebook(place)
         sha256 = "0" * 64
         unanswered: frozenset[str] = frozenset()
+        modules: Mapping[str, bytes] = {}
     else:
         place = course.release(assignment)
         release = read_notebook(place)
-        data = intake.read_submission(Path(submission))
-        taken = rebuilding.rebuild(data, release)
-        notebook, sha256, unanswered = taken.notebook, taken.sha256, taken.unanswered
-    bare = shared_sandbox(grading.session_limits(), unsafe=unsafe)
-    sandbox = furnished(bare, course.files_beside(place))
+        given = read_with_modules(Path(submission), grading.submission_bytes)
+        taken = rebuilding.rebuild(given.notebook, release)
+        notebook, unanswered = taken.notebook, taken.unanswered
+        sha256, modules = given.sha256, given.modules
+    bare, beside = (
+        shared_sandbox(grading.session_limits(), unsafe=unsafe),
+        course.files_beside(place),
+    )
+    sandbox, _, _ = with_modules(furnished(bare, beside), modules, beside)
     limits = grading.time_limits()
     examination = examine(notebook, release, sandbox, limits=limits, figures=False)
     examination.run_cells()

@@ -75,6 +75,7 @@ class Marks:
     cells: list[CellMarks]
     seed: int | None = None
     sha256: str | None = None
+    modules: list[str] = field(default_factory=list)  # the student's own, beside the notebook
     protection: str | None = None
     limits: dict[str, float] | None = None
     notebook: NotebookNode | None = None

@@ -92,6 +92,13 @@ def title_of(item: pytest.Item) -> str:
     return line if line.endswith("..") else line.removesuffix(".")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """What students handed in is never imported here, whatever it is called: in a course, plain
+    `pytest` would take their test_*.py and conftest.py for tests."""
+    is_students = collection_path.name in OF_STUDENTS
+    return True if is_students and (collection_path.parent / CONFIGURATION).exists() else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     graders = [item for item in items if grades_of(item)]
@@ -134,6 +141,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
+CONFIGURATION = "nbgrader_config.py"
+# nbgrader's folders with files of students
+OF_STUDENTS = ("submitted", "autograded", "feedback", "downloaded")
 FAILURE = pytest.StashKey[BaseException | None]()
 NOTE = pytest.StashKey[str | None]()  # what a student is told of a check that passed
 MAX_DETAIL_CHARACTERS = 10_000

@@ -8,7 +8,6 @@ line each.
 from __future__ import annotations
 
 import copy
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +28,6 @@ class Intake:
 
     notebook: NotebookNode
     repairs: list[str]
-    sha256: str
     unanswered: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -44,7 +42,6 @@ def rebuild(submission: bytes, release: NotebookNode) -> Intake:
     return Intake(
         notebook=notebook,
         repairs=repairs,
-        sha256=hashlib.sha256(submission).hexdigest(),
         unanswered=frozenset(rebuilding.unanswered),
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import dateutil.parser
 from nbgrader.utils import is_ignored, parse_utc
 
 from proctor.grading import intake
+from proctor.grading.modules import Submission, modules_among, modules_beside
 
 MAX_SIDE_FILES = 100
 MAX_SIDE_BYTES = 20 << 20
@@ -25,21 +26,19 @@ IS_HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")
 OFFSET = re.compile(r"[+-]\d{2}:?\d{2}$")
 
 
-@dataclass(frozen=True)
-class Submitted:
-    """The notebook to grade: its content, and a line about its name where that was another."""
-
-    data: bytes
-    note: str | None = None
-
-
-def read_submitted(folder: Path, assignment: str) -> bytes:
-    """The notebook to grade. Raises intake.Rejected."""
-    return find_submitted(folder, assignment).data
+def read_with_modules(
+    path: Path, most: int = intake.MAX_FILE_BYTES, notes: tuple[str, ...] = ()
+) -> Submission:
+    """A notebook's file, of at most so many bytes, and the modules beside it. Raises
+    intake.Rejected."""
+    notebook = intake.read_submission(path, most)
+    modules, left_out = modules_beside(path.parent)
+    return Submission(notebook, modules, (*left_out, *notes))
 
 
-def find_submitted(folder: Path, assignment: str) -> Submitted:
-    """The notebook of the right name, else the only one that is plainly meant.
+def read_submitted(folder: Path, assignment: str, most: int = intake.MAX_FILE_BYTES) -> Submission:
+    """The notebook of the right name, else the only one that is plainly meant, of at most so many
+    bytes; with the modules beside it.
 
     Browsers and systems add endings (`.ipynb.txt`, `.ipynb.json`, `.IPYNB`); some hand in a folder
     or a zip file of one notebook. Raises intake.Rejected.
@@ -48,7 +47,7 @@ def find_submitted(folder: Path, assignment: str) -> Submitted:
         raise intake.Rejected("the folder that was handed in is a symbolic link, not a folder.")
     path = folder / f"{assignment}.ipynb"
     if os.path.lexists(path):
-        return Submitted(intake.read_submission(path))
+        return read_with_modules(path, most)
     within = [path for path in files_in(folder) if path.parent != folder]
     beside = sorted(path for path in folder.glob("*") if not path.name.startswith("."))
     for candidates in (
@@ -58,13 +57,13 @@ def find_submitted(folder: Path, assignment: str) -> Submitted:
     ):
         if len(candidates) == 1:
             name = candidates[0].relative_to(folder).as_posix()
-            return Submitted(intake.read_submission(candidates[0]), told(name, assignment))
+            return read_with_modules(candidates[0], most, (told(name, assignment),))
         if candidates:
             break
     archives = [path for path in beside if path.suffix.lower() == ".zip"]
     if len(archives) == 1 and not candidates:
-        name, data = from_archive(archives[0])
-        return Submitted(data, told(f"{archives[0].name}/{name}", assignment))
+        name, data, modules = from_archive(archives[0], most)
+        return Submission(data, modules, (told(f"{archives[0].name}/{name}", assignment),))
     shown = candidates or [path for path in (*beside, *within) if path.name != "timestamp.txt"]
     names = ", ".join(ascii(path.relative_to(folder).as_posix()) for path in shown[:5]) or "nothing"
     raise intake.Rejected(
@@ -77,8 +76,8 @@ def told(name: str, assignment: str) -> str:
     return f"the notebook was named {name!a}, not {assignment}.ipynb."
 
 
-def from_archive(path: Path) -> tuple[str, bytes]:
-    """The one notebook in a zip file. Raises intake.Rejected."""
+def from_archive(path: Path, most: int) -> tuple[str, bytes, dict[str, bytes]]:
+    """The one notebook in a zip file, and the modules beside it. Raises intake.Rejected."""
     try:
         with zipfile.ZipFile(io.BytesIO(intake.read_regular_file(path, MAX_SIDE_BYTES))) as archive:
             members = archive.infolist()[:MAX_SIDE_FILES]
@@ -88,10 +87,18 @@ def from_archive(path: Path) -> tuple[str, bytes]:
                 if IS_NOTEBOOK.search(member.filename) and not IS_HIDDEN.search(member.filename)
             ]
             if len(found) == 1:
-                with archive.open(found[0]) as file:
-                    data = file.read(intake.MAX_FILE_BYTES + 1)
-                if len(data) <= intake.MAX_FILE_BYTES:
-                    return found[0].filename, data
+                data = member_of(archive, found[0], most)
+                beside = found[0].filename[: found[0].filename.rfind("/") + 1]
+                sizes = {
+                    each.filename.removeprefix(beside): each
+                    for each in members
+                    if each.filename.startswith(beside)
+                }
+                modules = {
+                    name: member_of(archive, sizes[name], sizes[name].file_size)
+                    for name in modules_among((n, each.file_size) for n, each in sizes.items())
+                }
+                return found[0].filename, data, modules
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
         found = []
     except zlib.error:
@@ -100,6 +107,15 @@ def from_archive(path: Path) -> tuple[str, bytes]:
         f"{path.name!a} holds {len(found) or 'no'} notebooks that can be read, one is needed. "
         "Submit the notebook itself, under its own name."
     )
+
+
+def member_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    """What is in a file of an archive. Raises ValueError where it is more than that."""
+    with archive.open(member) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError("too large")
+    return data
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -141,14 +157,11 @@ def read_time(text: str) -> datetime:
         raise ValueError(str(error)) from error
 
 
-def notes_on(folder: Path, assignment: str) -> list[str]:
+def notes_on(folder: Path, assignment: str, most: int = intake.MAX_FILE_BYTES) -> list[str]:
     """What is worth telling of a submission's folder, one line each."""
     notes = refused_side_files(folder)
-    try:
-        note = find_submitted(folder, assignment).note
-        notes += [note] if note else []
-    except intake.Rejected:
-        pass  # the marks say so
+    with contextlib.suppress(intake.Rejected):  # the marks say so
+        notes += read_submitted(folder, assignment, most).notes
     try:
         submitted_at(folder)
     except intake.Rejected as error:

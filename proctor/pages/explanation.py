@@ -106,6 +106,8 @@ def provenance(record: dict[str, Any]) -> list[str]:
         f"protection: {record['protection']}",
         f"versions: {versions}",
     ]
+    if record.get("modules"):
+        lines.append(f"modules handed in with it: {', '.join(map(plain, record['modules']))}")
     if record["seed"] is not None:
         lines.append(
             f"the same marks again: proctor check --assignment {record['assignment']} "

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from nbgrader.plugins import FileNameCollectorPlugin
 
 from proctor.course import Course, CourseError
 from proctor.grading import intake
+from proctor.platforms.beside import name_beside, newest_first
 from proctor.platforms.full_names import groups_among
 from proctor.platforms.names import (
     CANVAS_IDENTIFIERS,
@@ -65,12 +66,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Collected:
-    """What becomes of one file. `path` is below the folder of unpacked files."""
+    """What becomes of one file. `path` is below the folder of unpacked files; `name` is what a
+    module is called beside the notebook."""
 
     path: str
     outcome: str
     student: str = ""
     reason: str = ""
+    name: str | None = None
 
 
 class PlatformCollector(FileNameCollectorPlugin):
@@ -78,17 +81,19 @@ class PlatformCollector(FileNameCollectorPlugin):
 
     def __init__(self, **settings: Any):
         super().__init__(**settings)
-        self.students: dict[Path, str] | None = None  # by path, of what is to be collected
+        self.found: dict[Path, Collected] | None = None  # what is to be collected
 
     def collect(self, submitted_file: str) -> dict[str, str] | None:
         """What nbgrader needs to know about one file, or None if it is not to be collected."""
-        if self.students is None:
-            self.students = self.survey()
-        student = self.students.get(Path(submitted_file))
-        assignment = self.parent.coursedir.assignment_id
-        return {"student_id": student, "file_id": assignment} if student else None
+        if self.found is None:
+            self.found = self.survey()
+        found = self.found.get(Path(submitted_file))
+        if found is None:
+            return None
+        name = found.name or self.parent.coursedir.assignment_id
+        return {"student_id": found.student, "file_id": name}
 
-    def survey(self) -> dict[Path, str]:
+    def survey(self) -> dict[Path, Collected]:
         """Look at all files at once, tell what becomes of each, and refuse what would fail later.
 
         The newest of a student cannot be told from one file, and nbgrader would stop halfway where
@@ -106,9 +111,9 @@ class PlatformCollector(FileNameCollectorPlugin):
                 self.log.warning("%s: %s: %s", each.outcome, plain(each.path), each.reason)
         left_out = getattr(app.extractor_plugin_inst, "left_out", [])
         outcomes += [Collected(name, NOT_COLLECTED, reason=why) for name, why in left_out]
-        self.demand_room([each.student for each in collected])
+        self.demand_room(list(dict.fromkeys(each.student for each in collected)))
         self.write_list(outcomes, extracted.parent / "collected.csv")
-        return {extracted / each.path: each.student for each in collected}
+        return {extracted / each.path: each for each in collected}
 
     def demand_room(self, students: Sequence[str]) -> None:
         """Stop before anything is copied, where something would be replaced unasked."""
@@ -154,8 +159,11 @@ class Survey:
 
     def outcomes(self) -> list[Collected]:
         """What becomes of each file."""
-        outcomes, by_student = [], defaultdict(list)
+        outcomes, modules, by_student = [], [], defaultdict(list)
         for path in sorted(path for path in self.extracted.rglob("*") if path.is_file()):
+            if path.suffix == ".py":
+                modules.append(path)
+                continue
             try:
                 found = self.found_in(path)
                 by_student[found.student].append(found)
@@ -164,7 +172,34 @@ class Survey:
                 outcomes.append(Collected(name, NOT_COLLECTED, reason=str(error)))
         for student, files in by_student.items():
             outcomes += choose(student, files, self.extracted)
+        chosen = {each.path for each in outcomes if each.outcome == COLLECTED}
+        collected = {
+            found.person: found
+            for files in by_student.values()
+            for found in files
+            if found.path.relative_to(self.extracted).as_posix() in chosen
+        }
+        outcomes += self.of_modules(modules, collected)
         return sorted(outcomes, key=lambda outcome: outcome.path)
+
+    def of_modules(
+        self, paths: Sequence[Path], collected: Mapping[tuple[str, str], Found]
+    ) -> Iterator[Collected]:
+        """What becomes of each module. `collected` are the notebooks that are, by person."""
+        notebooks = {person: found.path for person, found in collected.items()}
+        taken = set()
+        for path in newest_first(paths, self.extracted):
+            shown = path.relative_to(self.extracted).as_posix()
+            try:
+                person, name = name_beside(path, notebooks, self.extracted)
+                student = collected[person].student
+                if (student, name) in taken:
+                    yield Collected(shown, OLDER, student, f"another {name} is newer")
+                    continue
+                taken.add((student, name))
+                yield Collected(shown, COLLECTED, student, name=name)
+            except NotMatched as error:
+                yield Collected(shown, NOT_COLLECTED, reason=str(error))
 
     def found_in(self, path: Path) -> Found:
         """Whose file it is. Raises NotMatched with the reason where that cannot be told."""

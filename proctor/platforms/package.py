@@ -40,7 +40,8 @@ program that runs notebooks will do, too, and no graphics card is needed.
 Write your answers where the notebook says `YOUR CODE HERE` or `YOUR ANSWER HERE`; leave the other
 cells as they are. Before you hand in, choose *Restart Kernel and Run All Cells* and save.
 
-Hand in `{assignment}.ipynb`, and nothing else: no zip file, no other format.
+Hand in `{assignment}.ipynb`, and Python files of your own if it imports some; nothing else: no zip
+file, no other format.
 """
 
 

@@ -1,7 +1,8 @@
 """`nbgrader zip_collect`, first step: archives that others made are unpacked with care.
 
-Only notebooks are taken out, below the folder for them, within limits. Each file that is left out
-is told with its reason; one archive, or one file in it, never keeps the others from being unpacked.
+Notebooks and Python modules are taken out, below the folder for them, within limits. Each file that
+is left out is told with its reason; one archive, or one file in it, never keeps the others from
+being unpacked.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class CarefulExtractor(ExtractorPlugin):
 
     max_files = Int(10_000, help="Most files in one archive.").tag(config=True)
     max_mebibytes = Int(2_000, help="Most mebibytes that one archive unpacks to.").tag(config=True)
-    max_file_mebibytes = Int(20, help="Most mebibytes of one file in an archive.").tag(config=True)
+    max_file_mebibytes = Int(64, help="Most mebibytes of one file in an archive.").tag(config=True)
     max_ratio = Int(
         200, help="How many times its compressed size a file in an archive may have."
     ).tag(config=True)
@@ -111,7 +112,8 @@ class CarefulExtractor(ExtractorPlugin):
 
 @dataclass(frozen=True)
 class Unpacking:
-    """Unpacks notebooks; `leave_out(name, reason)` is called for each file that is refused."""
+    """Unpacks notebooks and modules; `leave_out(name, reason)` is called for each file that is
+    refused."""
 
     limits: ArchiveLimits
     leave_out: Callable[[str, str], None]
@@ -154,7 +156,7 @@ class Unpacking:
         demand_harmless(entry, self.limits)
         if path.exists():
             raise Refused("there are two files of that name; the first of them was unpacked")
-        if is_notebook(name):
+        if not is_archive(name):
             write(path, read(archive, entry), packed_at)
             return
         if self.limits.depth == 1:
@@ -233,16 +235,23 @@ def is_notebook(name: str) -> bool:
     return name.lower().endswith(".ipynb")
 
 
+def is_module(name: str) -> bool:
+    return name.endswith(".py")
+
+
 def is_wanted(name: str) -> bool:
-    """Whether it is a notebook or an archive, and not what an operating system leaves behind."""
+    """Whether it is a notebook, a module or an archive, and not what an operating system leaves
+    behind."""
     parts = re.split(r"[/\\]", name)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return (is_notebook(name) or is_archive(name)) and not hidden
+    return (is_notebook(name) or is_module(name) or is_archive(name)) and not hidden
 
 
 def demand_wanted(name: str) -> None:
     if not is_wanted(name):
-        raise Refused("it is no notebook (.ipynb) and no zip archive that a person made")
+        raise Refused(
+            "it is no notebook (.ipynb), no module (.py) and no zip archive that a person made"
+        )
 
 
 def name_of(entry: zipfile.ZipInfo) -> str:

@@ -236,6 +236,41 @@ def files_of_the_course(folder, data):
     (folder / "timestamp.txt").write_text("1900-01-01 00:00:00 UTC")
 
 
+IMPORTS = """
+for name in ("helpers", "secrets", "graders.test_mnist_loss", "pipe", "sparse", "proctor.authoring"):
+    try:
+        module = __import__(name)
+        print(name, open(module.__file__).read())
+    except BaseException as error:
+        print(name, error)
+"""
+SPY = """
+import glob, os
+for place in glob.glob("/**/*", recursive=True)[:20_000]:
+    if "canary" in place or place.endswith((".db", "labelled.json")):
+        print(open(place).read())
+"""
+
+
+def modules_beside(folder, data):
+    """Everything that a run may import, and what should not be read at all."""
+    for name in (
+        *("torch", "proctor", "pytest", "nbgrader", "nbformat", "json", "sitecustomize"),
+        *("usercustomize", "test_mnist_loss", "sqlite3", "linecache", "traceback", "helpers"),
+    ):
+        (folder / f"{name}.py").write_text(f"print('{MARK}')\n{SPY}\nraise SystemExit('{MARK}')")
+    (folder / "proctor").mkdir()
+    for name in ("__init__", "cli", "authoring"):
+        (folder / "proctor" / f"{name}.py").write_text(f"raise SystemExit('{MARK}')")
+    (folder / "secrets.py").symlink_to("../../../tests/answers/mnist_loss.py")
+    (folder / "graders").symlink_to("../../../tests/graders/mnist_loss")
+    os.mkfifo(folder / "pipe.py")
+    with (folder / "sparse.py").open("wb") as file:
+        file.truncate(1 << 40)
+    for number in range(300):
+        (folder / f"m{number}.py").write_text("x = '" + "x" * 10_000 + "'")
+
+
 def raw(text):
     return lambda notebook: text if isinstance(text, bytes) else text.encode()
 
@@ -339,6 +374,9 @@ ATTACKS = [
            WRONG_BASE, place=named_oddly),
     Attack("F15 names that match others", "several notebooks, named as patterns", {}, {},
            may_lose=EVERYTHING, place=several, reason=r"cannot be told"),
+    Attack("own: modules beside it", "modules named like the grader's, links, a pipe, a terabyte",
+           {"mnist_loss": WRONG + IMPORTS}, WRONG_BASE, place=modules_beside,
+           reason=r"symbolic link"),
     Attack("own: files of the course", "configuration, graders and modules in the folder",
            WRONG_BASE, WRONG_BASE, place=files_of_the_course),
     Attack("H01 live markup", "scripts, handlers, frames and links in text, outputs and errors",
