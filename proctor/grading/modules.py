@@ -55,14 +55,21 @@ def modules_beside(folder: Path) -> tuple[dict[str, bytes], list[str]]:
     """
     found: dict[str, bytes] = {}
     left_out: list[str] = []
+    too_many = 0
     for name, base, opened in python_files(folder):
         try:
-            demand_room(name, found)
+            demand_name(name)
             room = MAX_MODULE_BYTES - sum(map(len, found.values()))
-            found[name] = intake.read_regular_file(Path(base), room, opened)
+            data = intake.read_regular_file(Path(base), room, opened)
         except intake.Rejected as error:
             left_out.append(str(error))
-    return found, shortened(left_out)
+            continue
+        if len(found) < MAX_MODULES:
+            found[name] = data
+        else:
+            too_many += 1
+    told = [f"{too_many} modules beside the notebook were left out: {MAX_MODULES} are read."]
+    return found, shortened(left_out) + (told if too_many else [])
 
 
 def python_files(folder: Path) -> Iterator[tuple[str, str, int]]:
@@ -95,14 +102,12 @@ def modules_among(files: Iterable[tuple[str, int]]) -> list[str]:
     return chosen
 
 
-def demand_room(name: str, found: Mapping[str, bytes]) -> None:
+def demand_name(name: str) -> None:
     """Raises intake.Rejected."""
     if not NAME.fullmatch(name):
         raise intake.Rejected(
             f"{name!a} cannot be imported: letters, digits, _ and - can name a module."
         )
-    if len(found) >= MAX_MODULES:
-        raise intake.Rejected(f"{name!a} is one module too many: {MAX_MODULES} are read.")
 
 
 def shortened(lines: list[str], most: int = 5) -> list[str]:

@@ -246,9 +246,10 @@ for name in ("helpers", "secrets", "graders.test_mnist_loss", "pipe", "sparse", 
 """
 SPY = """
 import glob, os
-for place in glob.glob("/**/*", recursive=True)[:20_000]:
-    if "canary" in place or place.endswith((".db", "labelled.json")):
-        print(open(place).read())
+for place in ("..", "../..", "/home", "/root", "/tmp", "/var", "/engine"):
+    for name in glob.glob(f"{place}/**/*.*", recursive=True)[:200]:
+        if name.endswith((".db", ".json", ".txt", "mnist_loss.py")):
+            print(name, open(name).read())
 """
 
 
