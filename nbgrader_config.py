@@ -13,3 +13,5 @@ c = get_config()
 use_proctor(c, course=Path(__file__).parent)
 
 c.CourseDirectory.course_id = "loss-functions"
+c.Grading.packages = ["torch", "matplotlib", "scikit-learn"]
+c.Grading.preload = ["torch._dynamo", "sklearn.datasets"]

@@ -7,6 +7,7 @@ tests to run, which flatters it). Quote the ratios: seconds depend on the machin
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
@@ -21,6 +22,7 @@ import psutil
 from proctor.course import Course
 from proctor.grading.marking import mark
 from proctor.sandbox.sessions import Sandbox
+from proctor.settings import Grading, SessionLimits, load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "mnist_loss"
@@ -116,12 +118,18 @@ def report_rate(name: str, course: Path, command: list, stock_rate: float | None
     return rate
 
 
+def session_limits() -> SessionLimits:
+    """What the course's settings give."""
+    with contextlib.chdir(ROOT):
+        return Grading(config=load_config()).session_limits()
+
+
 def time_one_submission(repeats: int) -> None:
     """Wall time of marking one submission on one core, and what the sandbox holds in memory."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     course = Course(ROOT)
     submission = course.reference(ASSIGNMENT).read_bytes()
-    sandbox = Sandbox()
+    sandbox = Sandbox(session_limits())
     print("one right submission, marked on one core")
     started = time.monotonic()
     mark(submission, ASSIGNMENT, course, sandbox=sandbox)

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from against_stock import ROOT
+from against_stock import ROOT, session_limits
 
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course
@@ -55,7 +55,7 @@ def main() -> int:
             settings = MarkingSettings(ROOT, figures=True, limits=TimeLimits())
             began = time.monotonic()
             marked: Counter[str] = Counter()
-            with Workers(options.jobs, shared_sandbox(), settings) as workers:
+            with Workers(options.jobs, shared_sandbox(session_limits()), settings) as workers:
                 for outcome in workers.mark(jobs):
                     marks = outcome.marks
                     full = marks is not None and marks.score == marks.max_score

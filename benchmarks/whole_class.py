@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from against_stock import ASSIGNMENT, PROCTOR, ROOT, make_course, run
+from against_stock import ASSIGNMENT, PROCTOR, ROOT, make_course, run, session_limits
 
 from proctor.classroom.whole_class import Classroom, Store
 from proctor.course import Course
@@ -34,7 +34,7 @@ Seconds = dict[str, float]
 
 def steps_of_one(repeats: int) -> None:
     """Milliseconds of each step of marking one right submission, median of some."""
-    course, sandbox = Course(ROOT), Sandbox()
+    course, sandbox = Course(ROOT), Sandbox(session_limits())
     submission = course.reference(ASSIGNMENT).read_bytes()
     mark(submission, ASSIGNMENT, course, sandbox=sandbox)
     found: dict[bool, Seconds] = {}
@@ -130,7 +130,7 @@ def one_changed(folder: Path, repeats: int) -> None:
 
 def warm_start() -> float:
     began = time.perf_counter()
-    with contextlib.closing(Sandbox()) as sandbox:
+    with contextlib.closing(Sandbox(session_limits())) as sandbox:
         sandbox.session().kill()
     return time.perf_counter() - began
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode
+from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Config, Configurable
 
 from proctor.course import Course, CourseError
@@ -36,7 +36,8 @@ class TimeLimits:
 class SessionLimits:
     """What one session may use; the time of an answer is kept by whoever asks it something.
 
-    Memory of one process counts on top of what the warm interpreter holds already.
+    Memory of one process counts on top of what the warm interpreter holds already, which has
+    imported the modules in `preloaded`.
     """
 
     data_bytes: int = 1536 * MEGABYTE
@@ -51,6 +52,8 @@ class SessionLimits:
     # Each of the private folders.
     temporary_bytes: int = 64 * MEGABYTE
     temporary_files: int = 4096
+    # Else each session's first optimizer, or backward of a vector, imports it: a second.
+    preloaded: tuple[str, ...] = ("torch._dynamo",)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,17 @@ class Grading(Configurable):
     submission_mebibytes = Integer(
         16, min=1, max=64, help="Largest notebook that is read. The outputs in it do not count."
     ).tag(config=True)
+    packages = List(
+        Unicode(),
+        help="Packages that the notebooks need, as pip names them: ['pandas', 'scipy>=1.14']. "
+        "Nothing is graded or released where one is missing, and students are told of them.",
+    ).tag(config=True)
+    preload = List(
+        Unicode(),
+        list(SessionLimits.preloaded),
+        help="Modules that are imported once and shared by all submissions: what notebooks import "
+        "first, and is slow to.",
+    ).tag(config=True)
     figures = Bool(
         True,
         help="Whether the figures of a submission are drawn, for a person to look at, and cells of "
@@ -135,6 +149,7 @@ class Grading(Configurable):
             processes=self.processes,
             file_bytes=self.file_mebibytes * MEGABYTE,
             temporary_bytes=self.file_mebibytes * MEGABYTE,
+            preloaded=tuple(self.preload),
         )
 
 

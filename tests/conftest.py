@@ -19,16 +19,20 @@ from nbgrader.api import Gradebook
 from proctor.course import Course
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.sessions import shared_sandbox
-from proctor.settings import TimeLimits
+from proctor.settings import SessionLimits, TimeLimits
 
 # Short enough for tests that wait for them, long enough for a busy machine.
 LIMITS = TimeLimits(cell=0.8, call=0.8, repeated_call=0.3, submission=30.0, questions=10.0)
 
 
+# What this course's nbgrader_config.py says.
+SESSION_LIMITS = SessionLimits(preloaded=("torch._dynamo", "sklearn.datasets"))
+
+
 @pytest.fixture(scope="session")
 def sandbox():
     """The sandbox of this process; graders under plain pytest use the same one."""
-    return shared_sandbox()
+    return shared_sandbox(SESSION_LIMITS)
 
 
 @pytest.fixture

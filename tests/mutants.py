@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from conftest import SESSION_LIMITS
 from tqdm import tqdm
 
 from proctor.classroom.workers import Job, MarkingSettings, Workers
@@ -242,7 +243,10 @@ def survivors(mutants: list[Mutant], workers: int) -> list[tuple[Mutant, str]]:
     # What hangs, hangs for ever: no need to wait long for each.
     settings = MarkingSettings(ROOT, False, TimeLimits(cell=2.0, call=1.0, repeated_call=0.3))
     found = []
-    with contextlib.closing(Sandbox()) as sandbox, Workers(workers, sandbox, settings) as pool:
+    with (
+        contextlib.closing(Sandbox(SESSION_LIMITS)) as sandbox,
+        Workers(workers, sandbox, settings) as pool,
+    ):
         for outcome in tqdm(pool.mark(jobs), total=len(jobs), unit="mutant"):
             mutant = jobs[outcome.job]
             if outcome.marks is None:

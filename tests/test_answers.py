@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import SESSION_LIMITS
 
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, read_notebook
@@ -44,7 +45,7 @@ def marks_of(assignment, sources, seed=None):
         assignment,
         COURSE,
         student=STUDENT,
-        sandbox=shared_sandbox(),
+        sandbox=shared_sandbox(SESSION_LIMITS),
         figures=False,
         seed=seed,
     )
@@ -70,7 +71,7 @@ def marks_of_all_answers(assignment):
         for answer in ANSWERS[assignment]
     }
     settings = MarkingSettings(ROOT, False, TimeLimits())
-    with Workers(os.cpu_count(), shared_sandbox(), settings) as pool:
+    with Workers(os.cpu_count(), shared_sandbox(SESSION_LIMITS), settings) as pool:
         outcomes = {jobs[outcome.job]: outcome for outcome in pool.mark(jobs)}
     assert [outcome.error for outcome in outcomes.values() if outcome.error] == []
     return {(answer.cell, answer.name): outcome.marks for answer, outcome in outcomes.items()}
@@ -167,7 +168,7 @@ NOT_TOLD_BY_PROBES = {("own_numbers", "the numbers of another student")}
 @each_assignment
 def test_each_known_mistake_differs_from_the_reference_in_a_probe(assignment):
     """Or it would be said of innocent answers, which lose by something that no probe tries."""
-    known = known_mistakes(COURSE, assignment, shared_sandbox())
+    known = known_mistakes(COURSE, assignment, shared_sandbox(SESSION_LIMITS))
     probed = load_probes(COURSE, assignment)
     wrong = {(answer.cell, answer.name) for answer in ANSWERS[assignment] if not answer.is_right}
     named = {(mistake.cell, mistake.name) for mistake in known} | NOT_TOLD_BY_PROBES

@@ -29,6 +29,15 @@ def test_where_there_is_no_course_nothing_is_said_of_formgrader(course):
     assert "Formgrader" not in doctor.notes(course.parent)
 
 
+def test_a_package_that_the_course_lists_and_this_machine_has_not_is_told(course):
+    assert doctor.missing_in(course) == []
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("c.Grading.packages = ['torch']\n")
+        config.write("c.Grading.assignments = {'tables': {'packages': ['no-such-package']}}\n")
+    assert doctor.missing_in(course) == ["no-such-package is not installed"]
+    assert doctor.missing_in(course.parent) == []
+
+
 def test_a_terminal_that_does_not_find_proctor_is_told_how(course, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert "~/.profile" in doctor.notes(course)["PATH"]

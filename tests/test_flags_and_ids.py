@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from conftest import SESSION_LIMITS
 
 from proctor.course import Course, read_notebook
 from proctor.grading.labelled import as_submission, with_answers
@@ -42,7 +43,7 @@ def marks_of(sources, student="student-01"):
         "cross_entropy",
         COURSE,
         student=student,
-        sandbox=shared_sandbox(),
+        sandbox=shared_sandbox(SESSION_LIMITS),
         figures=False,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
+from conftest import SESSION_LIMITS
 
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.sessions import shared_sandbox
@@ -339,7 +340,7 @@ def said(run):
 @pytest.mark.parametrize("habit", NOTEBOOKS)
 def test_an_honest_habit_works(habit):
     cells = [textwrap.dedent(cell).strip() for cell in NOTEBOOKS[habit]]
-    with Examination(shared_sandbox(), cells, limits=LIMITS) as examination:
+    with Examination(shared_sandbox(SESSION_LIMITS), cells, limits=LIMITS) as examination:
         runs = examination.run_cells()
     told = [
         (run.status, said(run), [o for o in run.outputs if o["output_type"] == "error"])
@@ -360,6 +361,6 @@ def test_torch_has_looked_at_the_processor_before():
         torch.randperm(9); torch.nn.LSTM(3, 4)
     """
     cells = [textwrap.dedent(source)]
-    with Examination(shared_sandbox(), cells, limits=LIMITS) as examination:
+    with Examination(shared_sandbox(SESSION_LIMITS), cells, limits=LIMITS) as examination:
         (run,) = examination.run_cells()
     assert (run.status, said(run)) == ("ok", "")

@@ -68,10 +68,25 @@ def test_package_has_the_notebook_its_data_requirements_and_a_readme(course):
         "tiny/tiny.ipynb",
     ]
     assert files["tiny/data/points.csv"] == b"1,2\n"
+    assert "torch==2.13.0. In this folder" in files["tiny/README.md"].decode()
     assert files["tiny/requirements.txt"] == b"jupyterlab\nnumpy==2.4.6\ntorch==2.13.0\n"
     readme = files["tiny/README.md"].decode()
     assert readme.startswith("# Doubling\n")
     assert "Hand in `tiny.ipynb`" in readme
+
+
+def test_what_the_course_lists_is_in_the_requirements_and_its_own_modules_are_not(course):
+    for folder in ("source", "release"):
+        path = course.root / folder / "tiny" / "tiny.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[1].source += "\nimport helpers, parts.more"
+        nbformat.write(notebook, path)
+        (path.parent / "parts").mkdir()
+        for name in ("helpers.py", "parts/more.py"):
+            (path.parent / name).write_text("")
+    files = contents(package(course.course, "tiny", ["pandas>=2", "Torch", "six"]))
+    listed = files["tiny/requirements.txt"].decode().split()
+    assert listed == ["jupyterlab", "numpy==2.4.6", "pandas>=2", "six==1.17.0", "torch==2.13.0"]
 
 
 def test_same_release_gives_the_same_bytes(course):

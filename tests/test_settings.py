@@ -1,16 +1,24 @@
 """Settings of a course, and of single assignments."""
 
 import contextlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import cell
+from conftest import SESSION_LIMITS, cell
 from traitlets.config import Config
 
+from proctor.classroom.workers import MarkingSettings
 from proctor.course import CourseError
+from proctor.grading.connection import Connection
 from proctor.grading.marking import open_candidate
+from proctor.grading.missing import installed_version
 from proctor.grading.plugin import title_of
-from proctor.settings import MEGABYTE, Grading
+from proctor.grading.student import Student
+from proctor.sandbox.examination import Examination
+from proctor.sandbox.sessions import Sandbox
+from proctor.sandbox.unavailable import SandboxUnavailable
+from proctor.settings import MEGABYTE, Grading, SessionLimits, load_config
 
 
 def grading(**settings):
@@ -43,6 +51,52 @@ def test_the_address_space_grows_with_the_memory():
 def test_a_setting_that_there_is_not_is_named(settings, what):
     with pytest.raises(CourseError, match=rf"assignments\['training'\].*{what}"):
         grading(**settings).of("training")
+
+
+def test_this_courses_modules_are_imported_before_sessions_are_forked(sandbox):
+    here = Path(__file__).parent.parent
+    with contextlib.chdir(here):
+        assert Grading(config=load_config()).session_limits() == SESSION_LIMITS == sandbox.limits
+    with Examination(sandbox, ["import sys", "found = 'sklearn.datasets' in sys.modules"]) as one:
+        one.run_cells()
+        assert Student(Connection(one)).found is True
+
+
+def test_a_module_that_cannot_be_imported_is_told_as_the_courses(monkeypatch):
+    unknown = Sandbox(SessionLimits(preloaded=("no_such_package.at_all",)), unsafe=True)
+    with pytest.raises(
+        SandboxUnavailable, match=r"preload: no_such_package\.at_all cannot"
+    ) as told:
+        unknown.session()
+    assert "take it out of c.Grading.preload" in told.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("packages", "told"),
+    [
+        (["torch", "Scikit_Learn>=1.5", "scikit-learn; python_version < '3'"], None),
+        (["no-such-package", "torch"], "no-such-package is not installed"),
+        (["torch<1"], r"torch<1 is asked for, and \d"),
+        (["two words"], "'two words' names no package"),
+    ],
+)
+def test_packages_that_the_course_lists_are_here(packages, told, tmp_path):
+    listed = grading(packages=packages).of("training")
+    if told is None:
+        assert MarkingSettings.of(tmp_path, listed).packages == tuple(packages)
+        return
+    with pytest.raises(CourseError, match=told):
+        MarkingSettings.of(tmp_path, listed)
+
+
+def test_a_package_in_the_users_own_folder_is_not_there(tmp_path, monkeypatch):
+    """The sandbox does not show it."""
+    (tmp_path / "mine-1.0.dist-info").mkdir()
+    (tmp_path / "mine-1.0.dist-info" / "METADATA").write_text("Name: mine\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installed_version("mine") == "1.0"
+    monkeypatch.setattr("site.getusersitepackages", lambda: str(tmp_path))
+    assert installed_version("mine") is None
 
 
 def test_plain_pytest_keeps_the_limits_of_the_course(tiny_course, monkeypatch):

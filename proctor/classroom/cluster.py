@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import io
+import platform
 import shutil
 import tempfile
 import threading
@@ -31,6 +32,7 @@ from proctor.classroom.workers import (
 from proctor.course import Course, CourseError
 from proctor.grading import intake
 from proctor.grading.marks import rejected_unread
+from proctor.grading.missing import demand_packages
 from proctor.sandbox.sessions import shared_sandbox
 
 try:
@@ -170,6 +172,10 @@ def mark_there(
             "course_error": "a machine of the cluster has another version of proctor: install the "
             "same one on all, and start its workers again"
         }
+    try:
+        demand_packages(settings.packages)
+    except CourseError as error:
+        return {"course_error": f"on {platform.node()}: {error}"}
     with ONE_AT_A_TIME:
         sandbox = shared_sandbox(settings.session_limits)
         return mark_as_json(message, Course(unpacked_course(packed)), settings, sandbox)

@@ -33,6 +33,7 @@ from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake, rebuilding
 from proctor.grading.asserts import demand_asserts
 from proctor.grading.marks import Marks, has_graded_cells
+from proctor.grading.missing import demand_packages
 from proctor.grading.records import write_record
 from proctor.grading.submitted import notes_on, read_submitted
 from proctor.pages.feedback import (
@@ -276,6 +277,7 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
         if has_graded_cells(read_notebook(course.release(assignment))):
             course.graders(assignment)
         grading = Grading(config=converter.config).of(assignment)
+        demand_packages(grading.packages)
         sandbox = shared_sandbox(grading.session_limits())
         sandbox.start()  # while the gradebook is opened, which takes seconds as well
         demand_same_cells(converter.coursedir, course.release(assignment))

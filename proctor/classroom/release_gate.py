@@ -31,6 +31,7 @@ from proctor.grading.labelled import (
     with_answers,
 )
 from proctor.grading.marks import Marks, has_graded_cells
+from proctor.grading.missing import demand_packages
 from proctor.grading.modules import Submission
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
@@ -61,6 +62,7 @@ def release(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[str]:
     """Release an assignment if nothing is wrong with it; returns what is, one line each."""
+    demand_packages(Grading(config=config).of(assignment).packages)
     found = faults_of_source(course, assignment)
     if found:
         return found

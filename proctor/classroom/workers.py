@@ -29,6 +29,7 @@ from proctor.classroom.worker_process import MAX_MESSAGE_BYTES, work
 from proctor.course import Course, CourseError
 from proctor.grading import intake
 from proctor.grading.marks import Marks, marks_from_json, rejected_unread
+from proctor.grading.missing import demand_packages
 from proctor.grading.modules import Submission
 from proctor.grading.seeds import seed_of
 from proctor.sandbox.machine import wait_until_quiet
@@ -76,13 +77,20 @@ class MarkingSettings:
     figures: bool
     limits: TimeLimits
     session_limits: SessionLimits = field(default_factory=SessionLimits)
+    packages: tuple[str, ...] = ()
     seed: int | None = None  # of all random inputs; else each submission has its own
 
     @classmethod
     def of(cls, root: Path, grading: Grading, figures: bool = True) -> MarkingSettings:
-        """What the course's settings say; `figures=False` leaves them out whatever those say."""
+        """What the course's settings say; `figures=False` leaves them out whatever those say.
+        Raises CourseError where a package that they list is missing."""
+        demand_packages(grading.packages)
         return cls(
-            root, grading.figures and figures, grading.time_limits(), grading.session_limits()
+            root,
+            grading.figures and figures,
+            grading.time_limits(),
+            grading.session_limits(),
+            tuple(grading.packages),
         )
 
 

@@ -21,7 +21,7 @@ proctor doctor
 """
 EXIT_CODES = """
 0    the sandbox is sound
-2    it is not, or there is none
+2    it is not, or there is none; or the course here needs a package that is missing
 """
 
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from proctor.sandbox.probes import probe
 
     found = probe()
-    here = notes(Path.cwd())
+    here, missing = notes(Path.cwd()), missing_in(Path.cwd())
     if options.json:
         unavailable = found.unavailable and asdict_of(found.unavailable)
         print(
@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
                     "unavailable": unavailable,
                     "protection": found.protection,
                     "notes": here,
+                    "missing_packages": missing,
                 }
             )
         )
@@ -53,7 +54,21 @@ def run(options: argparse.Namespace) -> int:
         print(found)
         for name, text in here.items():
             print(f"note {name:<22} {text}")
-    return 0 if found.sound else COULD_NOT_WORK
+        for text in missing:
+            print(f"BAD  {'c.Grading.packages':<22} {text}")
+    return 0 if found.sound and not missing else COULD_NOT_WORK
+
+
+def missing_in(folder: Path) -> list[str]:
+    """What is missing of the packages that the course in this folder lists, for any assignment."""
+    if not (folder / "nbgrader_config.py").exists():
+        return []
+    from proctor.grading.missing import missing_here
+    from proctor.settings import Grading, load_config
+
+    grading = Grading(config=load_config())
+    all_of_them = [grading, *map(grading.of, grading.assignments)]
+    return missing_here(sorted({name for each in all_of_them for name in each.packages}))
 
 
 def asdict_of(error: SandboxUnavailable) -> dict[str, str]:

@@ -21,10 +21,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write what students without nbgrader need, as one file."""
     from proctor.platforms.package import package as zip_file_of
-    from proctor.settings import course_of, load_config
+    from proctor.settings import Grading, course_of, load_config
 
-    course = course_of(load_config())
-    data = zip_file_of(course, options.assignment)
+    config = load_config()
+    course = course_of(config)
+    packages = Grading(config=config).of(options.assignment).packages
+    data = zip_file_of(course, options.assignment, packages)
     path = options.to or course.root / "packages" / f"{options.assignment}.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)

@@ -45,10 +45,12 @@ def run(options: argparse.Namespace) -> int:
     """Show what each check says of it; ends with 1 where a labelled answer does not get what it
     must."""
     from proctor.classroom import release_gate
+    from proctor.grading.missing import demand_packages
     from proctor.settings import Grading, course_of, load_config
 
     config = load_config()
     grading = Grading(config=config).of(options.assignment)
+    demand_packages(grading.packages)
     faults = []
     with release_gate.released_in_scratch(course_of(config), options.assignment) as scratch:
         for name, submission, faults_of in asked_for(

@@ -25,7 +25,7 @@ from proctor.grading.marks import (
     has_graded_cells,
     rejected,
 )
-from proctor.grading.missing import missing_packages, with_missing
+from proctor.grading.missing import demand_packages, missing_packages, with_missing
 from proctor.grading.modules import Submission, with_modules
 from proctor.grading.seeds import seed_of
 from proctor.grading.standing import is_run, standings_of
@@ -323,6 +323,7 @@ def open_candidate(
     from proctor.settings import Grading, load_config
 
     course, grading = Course(root), Grading(config=load_config()).of(assignment)
+    demand_packages(grading.packages)
     if submission is None:
         place = course.reference(assignment)
         notebook = release = read_notebook(place)

@@ -9,6 +9,7 @@ a socket pair, and a file to tell there what the session has used), `interrupt` 
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import select
@@ -296,11 +297,10 @@ def read_report(descriptor: int) -> str:
         return file.read().decode(errors="replace")
 
 
-def preload() -> None:
-    """Import and build, once, whatever a session would need again and again."""
-    import sklearn.datasets
+def preload(modules: list[str]) -> None:
+    """Import and build, once, whatever a session would need again and again: what the engine does,
+    and what the course's settings name."""
     import torch
-    import torch._dynamo  # else each session's first optimizer, or backward of a vector, does it
 
     from proctor.inside import examinee, torch_private
 
@@ -308,7 +308,12 @@ def preload() -> None:
     # A fork of a process that has used several threads hangs.
     torch.set_num_threads(1)
     torch.rand(1)  # torch reads /proc/cpuinfo once, which a session does not have
-    sklearn.datasets.load_digits()
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the course must hear of it
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            sys.exit(f"c.Grading.preload: {name} cannot be imported ({what[:300]})")
     remember_start_of_machine()
     examinee.prepare()
 
@@ -334,12 +339,15 @@ def main() -> None:
     os.umask(0o022)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     gc.disable()  # a collection every few imports would take a third of their time
-    preload()
+    preload(options["preloaded"])
     from proctor.wire import errors, frames
 
     threads = len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
     if threads != 1:
-        raise RuntimeError(f"the warm process has {threads} threads: its forks would not be safe")
+        sys.exit(
+            f"the warm process has {threads} threads, so its forks would not be safe: does one of "
+            "c.Grading.preload start some?"
+        )
     gc.collect()
     gc.freeze()
     gc.enable()

@@ -12,14 +12,17 @@ import io
 import re
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from proctor.course import Course, CourseError, read_notebook
+from proctor.grading.missing import requirement
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # that a zip file can name
 REGION = re.compile(r"### BEGIN (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
@@ -28,7 +31,7 @@ OWN_FILES = ("README.md", "requirements.txt")
 README = """\
 # {title}
 
-You need Python {python}. In this folder:
+You need Python {python} and the packages in `requirements.txt`: {packages}. In this folder:
 
     python3 -m venv .venv
     .venv/bin/pip install -r requirements.txt
@@ -45,8 +48,9 @@ file, no other format.
 """
 
 
-def package(course: Course, assignment: str) -> bytes:
-    """The zip file. Raises CourseError if the release is missing, stale or asks for too much."""
+def package(course: Course, assignment: str, packages: Sequence[str] = ()) -> bytes:
+    """The zip file; `packages` are those that the course lists. Raises CourseError if the release
+    is missing, stale or asks for too much."""
     path = course.release(assignment)
     released = read_notebook(path)
     demand_fresh(read_notebook(course.reference(assignment)), released, assignment)
@@ -57,11 +61,15 @@ def package(course: Course, assignment: str) -> bytes:
                 f"release/{assignment}/{name} is in the way: the package has a {name} of its own. "
                 f"Give it another name in source/{assignment}/ and release anew"
             )
-    requirements = "\n".join(requirements_of(released, versions(course.root)))
-    files["requirements.txt"] = f"{requirements}\n".encode()
+    imported = imported_modules(released) - {
+        Path(name).parts[0].removesuffix(".py") for name in files
+    }
+    requirements = requirements_of(imported, versions(course.root), packages)
+    files["requirements.txt"] = "".join(f"{line}\n" for line in requirements).encode()
     files["README.md"] = README.format(
         title=title_of(released) or assignment,
         python=f"{pythons()[0]} to {pythons()[-1]}",
+        packages=", ".join(requirements),
         assignment=assignment,
     ).encode()
     return zipped({f"{assignment}/{name}": data for name, data in files.items()})
@@ -118,14 +126,15 @@ def released_files(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def requirements_of(notebook: NotebookNode, pins: dict[str, str]) -> list[str]:
-    """JupyterLab, and what the notebook imports in the versions that grading has, too.
+def requirements_of(imported: set[str], pins: dict[str, str], packages: Sequence[str]) -> list[str]:
+    """JupyterLab, the packages of what the notebook imports, and those that the course lists, in
+    the versions that grading has.
 
     Raises CourseError for an import that a student cannot have.
     """
     providers = importlib.metadata.packages_distributions()
     needed = set()
-    for module in sorted(imported_modules(notebook)):
+    for module in sorted(imported):
         if module == "proctor" or module not in providers:
             raise CourseError(
                 f"the released notebook imports {module}, which "
@@ -133,7 +142,12 @@ def requirements_of(notebook: NotebookNode, pins: dict[str, str]) -> list[str]:
                 + ": take the import out of it"
             )
         needed.add(providers[module][0])
+    listed = {canonicalize_name(each.name): each for each in map(requirement, packages)}
+    needed -= {name for name in needed if canonicalize_name(name) in listed}
     pinned = [f"{name}=={pins[name]}" if name in pins else name for name in needed]
+    pinned += [
+        f"{name}=={pins[name]}" if name in pins else str(each) for name, each in listed.items()
+    ]
     return ["jupyterlab", *sorted(pinned)]
 
 

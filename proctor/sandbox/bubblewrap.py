@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,16 +67,16 @@ class Command:
         )
 
 
-def plain_command() -> Command:
+def plain_command(preloaded: Sequence[str]) -> Command:
     return Command(
         wrapper=[],
         interpreter=[str(interpreter()), str(PACKAGE / "inside" / "warm.py")],
         environment={**os.environ, **PYTHON_ENVIRONMENT},
-        options={"unsafe": True, "visible": []},
+        options={"unsafe": True, "visible": [], "preloaded": list(preloaded)},
     )
 
 
-def bubblewrap_command() -> Command:
+def bubblewrap_command(preloaded: Sequence[str]) -> Command:
     bubblewrap = find_bubblewrap()
     folders = visible_folders()
     refuse_to_show_the_course(folders)
@@ -95,6 +96,7 @@ def bubblewrap_command() -> Command:
         environment={**ENVIRONMENT, **PYTHON_ENVIRONMENT},
         options={
             "unsafe": False,
+            "preloaded": list(preloaded),
             "visible": [str(folder) for folder in folders],
             "ids": start.ids and [start.ids.first, start.ids.count],
         },

@@ -309,7 +309,8 @@ class Sandbox:
         """
         with self._lock:
             if self._warm is None or not self._warm.alive:
-                command = plain_command() if self.unsafe else bubblewrap_command()
+                modules = self.limits.preloaded
+                command = plain_command(modules) if self.unsafe else bubblewrap_command(modules)
                 self._warm = WarmProcess(command)
             return self._warm
 

@@ -39,6 +39,11 @@ REMEDIES = (
     ("mount: /proc", CONTAINER_REMEDY),
     ("nknown option", "This bubblewrap is too old: version 0.5 or later is needed."),
     (
+        "c.Grading.preload",
+        "Install it where proctor is installed, or take it out of c.Grading.preload in "
+        "nbgrader_config.py.",
+    ),
+    (
         "ModuleNotFoundError",
         "A package is missing where `python` runs: `make setup` makes a virtual environment "
         "with all of them.",
