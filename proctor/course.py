@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
+ONE_EACH = ". An assignment is one notebook here: make one of each, or put their cells into one"
 # So many names are listed where one was wrong.
 MOST_NAMES = 20
 
@@ -64,6 +65,13 @@ class Course:
             raise CourseError(f"{assignment!r} is no assignment's name")
         path = self.root / place
         if not path.exists():
+            others = sorted(self.root.glob(f"source/{assignment}/*.ipynb"))
+            if others and place.startswith("source/"):
+                named = ", ".join(other.name for other in others)
+                raise CourseError(
+                    f"source/{assignment} holds {named}, and the notebook of an assignment has its "
+                    f"name, {assignment}.ipynb: rename it{ONE_EACH if len(others) > 1 else ''}"
+                )
             known = self.assignments()
             if known and assignment not in known:
                 raise CourseError(

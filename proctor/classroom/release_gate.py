@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from proctor.classroom.workers import Job, MarkingSettings, Workers
-from proctor.course import Course, CourseError, read_notebook
+from proctor.course import ONE_EACH, Course, CourseError, read_notebook
 from proctor.grading import rubric
 from proctor.grading.labelled import (
     LabelledAnswer,
@@ -110,7 +110,7 @@ def faults_of_source(course: Course, assignment: str) -> list[str]:
     if len(notebooks) > 1:
         return [
             f"source/{assignment} holds {len(notebooks)} notebooks ({', '.join(notebooks)}): only "
-            f"{path.name} is graded. Make an assignment of each."
+            f"{path.name} is graded{ONE_EACH}"
         ]
     kernel = read_notebook(path).metadata.get("kernelspec", {})
     language = kernel.get("language", "python")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 
 from proctor.commands.options import REFUSED, add_jobs
 from proctor.text import plain
@@ -19,6 +20,18 @@ EXIT_CODES = """
 """
 
 
+@dataclass
+class Tried:
+    """How many answers were tried."""
+
+    done: int
+    total: int
+    unchanged: int = 0
+
+    def __str__(self) -> str:
+        return "answers"
+
+
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
     add_jobs(command)
@@ -26,18 +39,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Release an assignment, or say everything that is wrong with it."""
-    from tqdm import tqdm
-
     from proctor.classroom import release_gate
+    from proctor.commands.progress import Progress
     from proctor.settings import course_of, load_config
 
     config = load_config()
     course_of(config).reference(options.assignment)
-    with tqdm(unit="answer", disable=not sys.stderr.isatty()) as bar:
+    print(f"trying the answers of {options.assignment}: this takes a while", file=sys.stderr)
+    with Progress[Tried](unit="answer") as told:
 
         def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            told(Tried(done, total))
 
         found = release_gate.release(
             course_of(config), config, options.assignment, workers=options.jobs, progress=progress

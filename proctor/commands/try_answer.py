@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,10 +53,12 @@ def run(options: argparse.Namespace) -> int:
     grading = Grading(config=config).of(options.assignment)
     demand_packages(grading.packages)
     faults = []
+    print(f"making a release of {options.assignment} to try it: some seconds", file=sys.stderr)
     with release_gate.released_in_scratch(course_of(config), options.assignment) as scratch:
         for name, submission, faults_of in asked_for(
             scratch, options.assignment, options.answer, grading
         ):
+            print(f"trying {name}", file=sys.stderr, flush=True)
             marks = marks_of(submission, options, scratch, grading)
             print(table_of(name, marks))
             print(details_of(marks), end="")
