@@ -42,7 +42,8 @@ def handed_in(tmp_path_factory) -> SmallCourse:
     course.write("submitted/right/tiny/timestamp.txt", "2029-12-31 12:00:00 UTC")
     course.write("submitted/right/tiny/notes/mine.txt", "beside the notebook")
     course.submit("half", {"double": HALF})
-    course.submit("late", {"double": RIGHT})
+    course.submit("late", {"double": "from mine import double"})
+    course.write("submitted/late/tiny/mine.py", RIGHT)
     course.write("submitted/late/tiny/timestamp.txt", "2030-01-03 12:00:00 UTC")
     course.submit("untouched", {})
     course.write("submitted/broken/tiny/tiny.ipynb", "not a notebook")
@@ -155,9 +156,12 @@ def test_only_what_is_new_or_changed_is_graded_again(graded):
     course = copy_of(graded, "resumed")
     course.submit("half", {"double": RIGHT})
     course.submit("new", {"double": RIGHT})
+    assert course.scores("late")["double_values"] == (2, False)
+    course.write("submitted/late/tiny/mine.py", HALF)  # beside the same notebook
     done = proctor(course, "grade", "tiny", "-j", "2")
-    assert "6 submissions: 4 unchanged, 2 graded" in done.stdout
+    assert "6 submissions: 3 unchanged, 3 graded" in done.stdout
     assert course.scores("half")["double_values"] == (2, False)
+    assert course.scores("late")["double_values"][0] < 2
 
 
 def test_a_regrade_shows_who_loses_before_it_is_stored(graded):
