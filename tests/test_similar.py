@@ -135,6 +135,16 @@ def test_a_copy_is_found_and_nobody_else_is(copy, honest, unusual, notebooks, re
     assert found.groups == [["source", "taker"]]
 
 
+def test_modules_that_two_students_share_are_found(honest, notebooks, reference, unusual, known):
+    own = rebuild(submission(notebooks, reference, {}), notebooks[0]).notebook
+    modules = {f"{cell}.py": source.encode() for cell, source in unusual.items()}
+    documents = [
+        document_of(name, own, notebooks[0], modules=modules) for name in ("source", "taker")
+    ]
+    found = compare([*honest, *documents], given=notebooks, known=known)
+    assert found.groups == [["source", "taker"]]
+
+
 def test_a_paraphrase_is_found_by_its_rare_words(honest, notebooks, reference, known):
     documents = [
         *honest,

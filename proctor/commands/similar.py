@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     unread: list[str] = []
     documents = list(documents_of(Classroom(config, course, assignment), release, unread))
     for folder in options.also:
-        documents += documents_beside(folder, assignment, release, unread)
+        documents += documents_beside(folder, course, assignment, release, unread)
     if not documents:
         raise CourseError(f"nobody has handed in {assignment} that could be read")
     given = [release, read_notebook(course.reference(assignment))]
@@ -84,13 +84,14 @@ def documents_of(
 ) -> Iterator[Document]:
     """What each student of the class wrote; who cannot be read is told in `unread`."""
     for student in classroom.students():
+        folder = classroom.folder(student)
         yield from document_in(
-            classroom.folder(student), student, classroom.assignment, release, unread
+            folder, student, classroom.course, classroom.assignment, release, unread
         )
 
 
 def documents_beside(
-    folder: Path, assignment: str, release: NotebookNode, unread: list[str]
+    folder: Path, course: Course, assignment: str, release: NotebookNode, unread: list[str]
 ) -> Iterator[Document]:
     """The submissions of another class, which are not compared with each other."""
     handed_in = sorted(folder.glob(f"*/{assignment}"))
@@ -98,28 +99,35 @@ def documents_beside(
         raise CourseError(f"{folder} holds no STUDENT/{assignment}: name a folder like submitted/")
     for place in handed_in:
         student = f"{folder.parent.name}/{place.parent.name}"
-        yield from document_in(place, student, assignment, release, unread, is_of_class=False)
+        yield from document_in(
+            place, student, course, assignment, release, unread, is_of_class=False
+        )
 
 
 def document_in(
     folder: Path,
     student: str,
+    course: Course,
     assignment: str,
     release: NotebookNode,
     unread: list[str],
     is_of_class: bool = True,
 ) -> Iterator[Document]:
     from proctor.grading.intake import Rejected
+    from proctor.grading.modules import MAX_MODULE_BYTES, without_the_courses
     from proctor.grading.rebuilding import rebuild
     from proctor.grading.submitted import read_submitted
     from proctor.pages.likeness import document_of
 
     try:
-        notebook = rebuild(read_submitted(folder, assignment).notebook, release).notebook
+        submission = read_submitted(folder, assignment)
+        notebook = rebuild(submission.notebook, release).notebook
     except Rejected as error:
         unread.append(f"{student}: {error}")
         return
-    yield document_of(student, notebook, release, is_of_class)
+    beside = course.files_beside(course.release(assignment))
+    modules, _ = without_the_courses(submission.modules, beside, MAX_MODULE_BYTES)
+    yield document_of(student, notebook, release, is_of_class, modules)
 
 
 def known_answers(course: Course, assignment: str) -> Sequence[Document]:

@@ -15,7 +15,7 @@ import keyword
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,7 +50,7 @@ LANGUAGE = frozenset([*keyword.kwlist, *keyword.softkwlist, *dir(builtins)])
 
 @dataclass(frozen=True)
 class Part:
-    """Something a student wrote: in the cell of an exercise, or in a cell of their own."""
+    """Something a student wrote: in the cell of an exercise, in a cell or a module of their own."""
 
     exercise: str
     kind: str  # "code" or "prose"
@@ -113,9 +113,13 @@ class Likeness:
 
 
 def document_of(
-    student: str, notebook: NotebookNode, release: NotebookNode, is_of_class: bool = True
+    student: str,
+    notebook: NotebookNode,
+    release: NotebookNode,
+    is_of_class: bool = True,
+    modules: Mapping[str, bytes] | None = None,
 ) -> Document:
-    """What a rebuilt submission holds that its release does not."""
+    """What a rebuilt submission holds that its release does not, and the student's own modules."""
     released = {cell.get("id"): cell.source.strip() for cell in release.cells}
     texts = set(released.values())
     parts = []
@@ -129,6 +133,9 @@ def document_of(
         kind = "code" if cell.cell_type == "code" else "prose"
         exercise = labels.get("grade_id") or "own cells"
         parts.append(Part(exercise, kind, source[:MAX_CHARACTERS]))
+    for name, data in (modules or {}).items():
+        text = data.decode(errors="replace").strip()[:MAX_CHARACTERS]
+        parts += [Part(name, "code", text)] if text else []
     return Document(student, tuple(parts), typed_id(parts), is_of_class)
 
 
