@@ -53,7 +53,7 @@ def converter(tmp_path):
 @pytest.mark.parametrize("force", [False, True])
 def test_the_jobs_are_what_nbgrader_goes_on_to_grade(converter, force):
     converter.force = force
-    students = [job.student for job in jobs_of(converter)]
+    students = [job.student for job in jobs_of(converter, 1000)]
     assert students == sorted(students) and "new" in students
     wanted = [
         student
@@ -96,11 +96,11 @@ def test_marks_are_of_what_was_handed_in_last(tmp_path):
     (tmp_path / "tiny.ipynb").write_bytes(b"first")
     marks = Marks("tiny", "a", "graded", None, 0.0, 3.0, 0.1, [], [])
     marks = dataclasses.replace(marks, sha256=hashlib.sha256(b"first").hexdigest())
-    assert is_of(marks, tmp_path)
+    assert is_of(marks, tmp_path, 1000)
     (tmp_path / "tiny.ipynb").write_bytes(b"second")
-    assert not is_of(marks, tmp_path)
+    assert not is_of(marks, tmp_path, 1000)
     (tmp_path / "tiny.ipynb").unlink()
-    assert not is_of(marks, tmp_path)
+    assert not is_of(marks, tmp_path, 1000)
 
 
 def test_nothing_is_marked_further_ahead_than_needed():

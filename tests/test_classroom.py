@@ -103,7 +103,7 @@ def test_it_comes_out_as_with_nbgrader_autograde(handed_in, graded):
     assert rows_of(graded)["late"][1:3] == (2 * 86400.0, 3.0)
     files = files_of(graded)
     assert files == files_of(serial)
-    assert len(files) == len(STUDENTS) + 3
+    assert len(files) == len(STUDENTS) + 4
     for student in STUDENTS:
         assert graded.autograded(student) == serial.autograded(student)
 
