@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -87,7 +88,7 @@ class WatchedAssignment:
         return there is not None and there > arrival.time
 
     def remember_taken(self, arrival: Arrival, forget: bool = True) -> None:
-        key = look_at(self.classroom.folder(arrival.student), self.name)[0]
+        key = self._look_at(self.classroom.folder(arrival.student))[0]
         self._taken[arrival.student] = arrival.name, key
         if forget:
             self.forget(arrival.student)
@@ -110,7 +111,7 @@ class WatchedAssignment:
                 self._looked[student] = sign
                 unsettled = True
                 continue
-            key, sha256 = look_at(folder, self.name)
+            key, sha256 = self._look_at(folder)
             signs[student] = sign
             if key != self.ledger.of(student).key:
                 attempt = Attempt(student, self.name, key, sha256, now)
@@ -143,7 +144,7 @@ class WatchedAssignment:
 
     def is_still(self, attempt: Attempt) -> bool:
         """Whether the attempt is what lies in submitted/ now."""
-        return look_at(self.classroom.folder(attempt.student), self.name)[0] == attempt.key
+        return self._look_at(self.classroom.folder(attempt.student))[0] == attempt.key
 
     # Marks
 
@@ -275,11 +276,14 @@ class WatchedAssignment:
         be chosen by them, and is worth a page."""
         try:
             rebuilding.rebuild(
-                self.classroom.read(name), read_release(self.course.release(self.name))
+                self.classroom.read(name).notebook, read_release(self.course.release(self.name))
             )
         except intake.Rejected as refused:
             return str(refused) == error
         return False
+
+    def _look_at(self, folder: Path) -> tuple[str, str | None]:
+        return look_at(folder, self.name, self.classroom.most_bytes)
 
     def _is_late(self, name: str, handed_in: str | None) -> bool:
         """Whether it was handed in after pages have ended."""

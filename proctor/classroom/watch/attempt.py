@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proctor.grading import intake
+from proctor.grading.modules import MAX_MODULES
 from proctor.grading.submitted import read_submitted
 
 TIMESTAMP = "timestamp.txt"
@@ -37,10 +38,11 @@ def key_of(sha256: str | None, folder: Path) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
-def look_at(folder: Path, assignment: str) -> tuple[str, str | None]:
-    """The key of the attempt in a folder, and the hash of its notebook."""
+def look_at(folder: Path, assignment: str, most: int) -> tuple[str, str | None]:
+    """The key of the attempt in a folder, and the hash of its notebook, of at most so many bytes,
+    with the modules beside it."""
     try:
-        sha256 = hashlib.sha256(read_submitted(folder, assignment)).hexdigest()
+        sha256 = read_submitted(folder, assignment, most).sha256
     except intake.Rejected:
         sha256 = None
     return key_of(sha256, folder), sha256
@@ -48,7 +50,9 @@ def look_at(folder: Path, assignment: str) -> tuple[str, str | None]:
 
 def sign_of(folder: Path, assignment: str) -> Sign:
     """What is cheap to look at, and changes whenever the attempt does."""
-    return tuple(seen(path) for path in (folder, folder / f"{assignment}.ipynb", folder / SECRET))
+    modules = sorted(folder.glob("*.py"))[:MAX_MODULES]
+    notebook, secret = folder / f"{assignment}.ipynb", folder / SECRET
+    return tuple(seen(path) for path in (folder, notebook, secret, *modules))
 
 
 def seen(path: Path) -> tuple[int, int, int]:
