@@ -50,7 +50,7 @@ def test_report_in_full():
 def test_notes_are_words_whatever_is_in_them():
     cell = feedback.notes_cell("Notes", ["a *b* <script>x</script> [l](javascript:y)\x1b[0m\n# c"])
     page = markdown_to_html(cell.source)
-    assert "a *b* <script>x</script> [l](javascript:y) [0m # c" in html.unescape(page)
+    assert "A *b* <script>x</script> [l](javascript:y) [0m # c" in html.unescape(page)
     assert "<a" not in page
     assert "<h1" not in page
     assert "<script" not in page

@@ -221,6 +221,10 @@ def test_what_cost_points_comes_first_worst_first_and_causes_before_what_followe
     first = seen.select_one(".lost > li")
     assert "Hint of values." in first.get_text()
     assert "Known mistake: “a”. Do b." in first.get_text()
+    assert [words(one) for one in first.select(".others summary")] == [
+        "2 checks not tried because of it",
+        "1 check failed with it",
+    ]
     not_tried, failed_too = first("ul")
     assert [words(one) for one in not_tried("li")] == [
         "Title of digits (-0.5 points)",
@@ -278,7 +282,8 @@ def test_points_that_a_person_changed_are_told_as_theirs():
 
 def test_a_rejected_submission_says_why_and_nothing_of_checks():
     seen = read(page(marks(error="the file is not valid JSON")))
-    assert "the file is not valid JSON" in seen.select_one(".alert").get_text()
+    assert "The file is not valid JSON" in seen.select_one(".alert").get_text()
+    assert not seen.select(".exercise")
     assert not seen.select(".lost")
     assert "What cost points" not in seen.main.get_text()
 

@@ -411,8 +411,8 @@ def test_feedback_adds_up_and_stands_alone(course):
         for row in page.select("main table")[0].select("tbody tr")
     ]
     assert rows == [
-        ["double", "2 of 3 points", ""],
-        ["explain", "0 of 3 points", "not answered"],
+        ["double", "2 of 3 points"],
+        ["explain", "0 of 3 points, not answered"],
     ]
     assert not page.select("#comment-explain")  # "No response." is nbgrader's, not a person's
     assert not page.select("script, link, iframe, [src^=http], [src^='//']")

@@ -101,7 +101,7 @@ def refusal_report(reason: str) -> list[NotebookNode]:
 
 def notes_cell(title: str, notes: Iterable[str]) -> NotebookNode:
     """A cell that tells people what happened to the submission before it was graded."""
-    items = "".join(f"<li>{_one_line(note)}</li>" for note in notes)
+    items = "".join(f"<li>{_one_line(note[:1].upper() + note[1:])}</li>" for note in notes)
     source = f"<p><strong>{html.escape(title)}</strong></p><ul>{items}</ul>"
     return nbformat.v4.new_markdown_cell(
         source, id="proctor-notes", metadata={"proctor": {"notes": True}}

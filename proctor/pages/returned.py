@@ -133,6 +133,15 @@ class Returned:
     def exercises(self) -> list[Part]:
         return [part for part in self.parts if part.name and part.points]
 
+    @property
+    def shows_exercises(self) -> bool:
+        """There is nothing in them of what could not be read, unless a person looked into it."""
+        return not self.rejected or self.has_comments or self.score > 0
+
+    @property
+    def has_comments(self) -> bool:
+        return any(part.comment for part in self.exercises)
+
 
 def returned(notebook: NotebookNode, resources: Mapping[str, Any]) -> Returned:
     """What the page of this notebook says."""
