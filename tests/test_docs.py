@@ -1,5 +1,7 @@
 """The documentation: its links lead somewhere, its commands exist, and its example is released."""
 
+# ruff: noqa: F401, F811 (`browser` is a fixture of another file)
+
 from __future__ import annotations
 
 import argparse
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from accessible import WCAG, browser, opened, overflow, violations
 from conftest import cell
 from nbformat import v4
 from nbgrader.apps import NbGraderApp
@@ -48,6 +51,20 @@ def documentation(tmp_path) -> Path:
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     return tmp_path
+
+
+def test_axe_finds_nothing_on_the_site(browser, documentation):
+    """By the rules of WCAG: the theme is not ours, and breaks some of axe's best practices."""
+    assert build_site(documentation).returncode == 0
+    site = sorted((documentation / "build/site").glob("*.html"))
+    found = {}
+    for page in site:
+        with opened(browser, page, "light", 390) as shown:
+            found[page.stem] = violations(shown, WCAG) + overflow(shown)
+            if page.stem in ("index", "instructors"):
+                shown.set_viewport_size({"width": 1280, "height": 900})
+                found[page.stem] += violations(shown, WCAG) + overflow(shown)
+    assert found == {page.stem: [] for page in site}
 
 
 def test_the_site_is_built(documentation):

@@ -22,6 +22,7 @@ from traitlets.config import Config
 from proctor.classroom import feedback_pages, preprocessors
 from proctor.classroom.nbgrader_defaults import use_proctor
 from proctor.grading.marks import CellMarks, Check, Marks
+from proctor.pages.attempt import attempt_page
 from proctor.pages.feedback import notes_cell
 from proctor.pages.formgrader import FeedbackExporter
 from proctor.pages.returned import returned
@@ -342,6 +343,7 @@ def pages(tmp_path_factory):
         "waiting": page(marks(), head=HEAD),
         "rejected": page(marks(error="the file is not valid JSON")),
         "slow": page(marks(slow, unanswered=("explain",)), late=1.0),
+        "attempt": attempt_page("tiny", "student-01", HEAD["submitted_at"], HEAD["notices"]),
     }
     folder = tmp_path_factory.mktemp("pages")
     for name, text in made.items():
