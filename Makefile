@@ -77,6 +77,7 @@ bench: setup
 	$(BIN)/python benchmarks/busy.py
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/reading_by_hand.py
+	$(BIN)/python benchmarks/report_and_exports.py
 
 # Tries another torch, such as VERSION=2.15.0, in an environment beside this one, whatever the pin says. Its wheel is
 # large, so this is not a part of `make test`.

@@ -12,6 +12,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
-from sqlalchemy import insert
+from sqlalchemy import Engine, event, insert
 
 from proctor.course import Course, read_notebook
 from proctor.grading.intake import GradedCell, graded_cells
@@ -42,6 +43,22 @@ MISTAKES = {
     ),
     "sigmoid_values": ("Known mistake: “without the minus sign”. Put 2 and -2 into your formula."),
 }
+
+
+@contextmanager
+def questions() -> Iterator[list[str]]:
+    """What any gradebook is asked in this block."""
+    asked: list[str] = []
+
+    def note(*about: Any) -> None:
+        if about[2].startswith("SELECT"):
+            asked.append(about[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 @dataclass(frozen=True)

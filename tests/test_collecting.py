@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps.zipcollectapp import ZipCollectApp
 
 from proctor.platforms.collecting import copies_of
-from proctor.platforms.full_names import meant_by
+from proctor.platforms.full_names import KnownNames
 from proctor.platforms.names import NotMatched, claim_of
 
 REPOSITORY = Path(__file__).parent.parent
@@ -338,12 +338,12 @@ CLASS = {
     ],
 )
 def test_a_full_name_is_known_however_a_system_writes_it(shown, student):
-    assert meant_by(shown, CLASS) == ([student] if student else [])
+    assert KnownNames(CLASS).meant_by(shown) == ([student] if student else [])
 
 
 def test_a_name_that_fits_several_is_left_to_a_person():
     twice = {"a": "Anna Maria Four", "b": "Anna Rose Four"}
-    assert sorted(meant_by("Anna Four", twice)) == ["a", "b"]
+    assert sorted(KnownNames(twice).meant_by("Anna Four")) == ["a", "b"]
 
 
 def test_groups_of_moodle_make_no_new_students(collecting):

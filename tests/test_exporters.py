@@ -10,8 +10,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from made_class import ASSIGNMENT, MadeClass, questions
 from nbgrader.api import Gradebook
 from nbgrader.apps import ExportApp
+
+from proctor.platforms.names import ClassList, Listed, Person
 
 CANVAS = (
     "Student,ID,SIS User ID,SIS Login ID,Section,Notes,tiny (4711),Other Work (4712),"
@@ -308,3 +311,45 @@ def test_the_table_of_grades_keeps_a_comma_in_its_column(exporting):
     assert (first["last_name"], first["first_name"]) == ("'=Dent, X", "Stu")
     assert [first[name] for name in ("raw_score", "score", "max_score")] == ["4.5", "4.5", "5.0"]
     assert {len(row) for row in rows} == {len(header)}
+
+
+def test_a_large_class_is_exported_in_as_many_questions_as_a_small_one(
+    exporting, empty_gradebook, tmp_path
+):
+    """nbgrader's objects would ask several times for each student."""
+    counts = {}
+    for size in (20, 60):
+        large = MadeClass(tmp_path / f"of-{size}", empty_gradebook, size)
+        shutil.copy(large.root / "gradebook.db", exporting.root)
+        for exporter in ("GradesExportPlugin", "ExercisesExportPlugin"):
+            with questions() as asked:
+                rows = rows_of(exporting.export(exporter, f"--assignment={ASSIGNMENT}"))
+            assert len(rows) > size
+            counts[exporter, size] = len(asked)
+    for exporter in ("GradesExportPlugin", "ExercisesExportPlugin"):
+        assert counts[exporter, 60] <= counts[exporter, 20] < 30
+
+
+def test_whose_row_it_is_costs_no_look_at_the_whole_class():
+    """Once a list is made, each row of a table is found in a few looks."""
+    looks = 0
+
+    class Counted(str):
+        def __eq__(self, other):
+            nonlocal looks
+            looks += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    listed = [
+        Listed(Counted(f"s-{n}"), Counted(f"Stu No. {n} Ames"), Counted(f"{n}@x.example"), None)
+        for n in range(500)
+    ]
+    known = ClassList(listed)
+    looks = 0
+    for n in range(500):
+        assert (
+            known.find(Person(str(n), False, (f"{n}@x.example",), f"Ames, Stu No. {n}")) == f"s-{n}"
+        )
+    assert looks < 20 * 500

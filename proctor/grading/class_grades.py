@@ -5,6 +5,7 @@ nbgrader's own objects ask the database once for each submission, notebook, grad
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,8 +41,9 @@ class CellGrade:
 
 @dataclass
 class ClassSubmission:
-    """One student's submission. `grades` are by cell; `comments` are empty unless asked for;
-    `notebooks` are the gradebook's ids of its notebooks, by which Formgrader knows them."""
+    """One student's submission. `grades` are in the order of the names of their cells, `comments`
+    by cell, and empty unless asked for; `notebooks` are the gradebook's ids of its notebooks, by
+    which Formgrader knows them."""
 
     student_id: str
     first_name: str | None
@@ -49,17 +51,27 @@ class ClassSubmission:
     timestamp: datetime | None
     late_submission_penalty: float = 0.0
     notebooks: list[str] = field(default_factory=list)
-    grades: dict[str, CellGrade] = field(default_factory=dict)
+    grades: list[CellGrade] = field(default_factory=list)
     comments: dict[str, str] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
         """The points without the late penalty."""
-        return sum(grade.score for grade in self.grades.values())
+        return sum(grade.score for grade in self.grades)
 
     @property
     def needs_manual_grade(self) -> bool:
-        return any(grade.needs_manual_grade for grade in self.grades.values())
+        return self.waiting > 0
+
+    @property
+    def waiting(self) -> int:
+        """How many answers a person has yet to read."""
+        return sum(grade.needs_manual_grade for grade in self.grades)
+
+    @functools.cached_property
+    def by_cell(self) -> dict[str, CellGrade]:
+        """The grades by cell: of assignments of one notebook."""
+        return {grade.name: grade for grade in self.grades}
 
 
 def class_submissions(
@@ -94,13 +106,13 @@ def class_submissions(
             by_notebook[notebook] = one
     points = points_of_cells(gradebook, assignment)
     columns = (Grade.auto_score, Grade.manual_score, Grade.extra_credit, Grade.needs_manual_grade)
-    grades = of_assignment(select(Grade.notebook_id, BaseCell.name, *columns), Grade, assignment)
-    for notebook, name, automatic, manual, extra, waits in gradebook.db.execute(grades):
+    of_cell = (Grade.notebook_id, BaseCell.id, BaseCell.name)
+    grades = of_assignment(select(*of_cell, *columns), Grade, assignment)
+    for notebook, cell, name, automatic, manual, extra, waits in gradebook.db.execute(grades):
         if notebook in by_notebook:
-            by_notebook[notebook].grades[name] = CellGrade(
-                name, score_of(automatic, manual, extra), points.get(name, 0.0),
-                *(automatic, manual, bool(waits)),
-            )  # fmt: skip
+            score = score_of(automatic, manual, extra)
+            given = (score, points.get(cell, 0.0), automatic, manual, bool(waits))
+            by_notebook[notebook].grades.append(CellGrade(name, *given))
     if comments:
         texts = of_assignment(select(Comment.notebook_id, BaseCell.name, Comment.comment), Comment,
                               assignment)  # fmt: skip
@@ -128,10 +140,10 @@ def score_of(automatic: float | None, manual: float | None, extra: float | None)
 
 
 def points_of_cells(gradebook: Gradebook, assignment: str) -> dict[str, float]:
-    """The points of every graded cell and task of an assignment."""
+    """The points of every graded cell and task of an assignment, by the gradebook's id of it."""
     graded, task, cell = GradeCell.__table__, TaskCell.__table__, BaseCell.__table__
     rows = gradebook.db.execute(
-        select(cell.c.name, func.coalesce(graded.c.max_score, task.c.max_score))
+        select(cell.c.id, func.coalesce(graded.c.max_score, task.c.max_score))
         .select_from(cell)
         .outerjoin(graded, graded.c.id == cell.c.id)
         .outerjoin(task, task.c.id == cell.c.id)
@@ -139,9 +151,22 @@ def points_of_cells(gradebook: Gradebook, assignment: str) -> dict[str, float]:
         .join(Assignment.__table__, Assignment.id == Notebook.assignment_id)
         .where(Assignment.name == assignment)
     )
-    return {name: points for name, points in rows if points is not None}
+    return {cell_id: points for cell_id, points in rows if points is not None}
 
 
-def class_list(gradebook: Gradebook) -> list[str]:
-    """The ids of all students whom the gradebook knows."""
-    return list(gradebook.db.scalars(select(Student.id).order_by(Student.id)))
+@dataclass(frozen=True)
+class ListedStudent:
+    """A student whom the gradebook knows."""
+
+    id: str
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    lms_user_id: str | None
+
+
+def listed_students(gradebook: Gradebook) -> list[ListedStudent]:
+    """All students whom the gradebook knows, by id."""
+    columns = (Student.first_name, Student.last_name, Student.email, Student.lms_user_id)
+    rows = gradebook.db.execute(select(Student.id, *columns).order_by(Student.id))
+    return [ListedStudent(*row) for row in rows]

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from nbgrader.api import Gradebook, SubmittedAssignment
+from nbgrader.api import Gradebook
 from nbgrader.plugins import ExportPlugin
 from traitlets import Bool, Unicode
 
 from proctor.course import CourseError
+from proctor.grading.class_grades import ClassSubmission, class_submissions, listed_students
 from proctor.grading.records import read_record
-from proctor.platforms.given import feedback_of, grades_of, mark_of, number
+from proctor.platforms.given import feedback_of, mark_of, number
 from proctor.platforms.names import (
     CANVAS_IDENTIFIERS,
     MOODLE_IDENTIFIERS,
@@ -57,6 +58,7 @@ class MarksExportPlugin(ExportPlugin):
     """What the exporters have in common: which marks, where to, and errors in plain words."""
 
     default_file: ClassVar[str] = "marks.csv"
+    needs_comments: ClassVar[bool] = False
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file that --to names."""
@@ -83,11 +85,10 @@ class MarksExportPlugin(ExportPlugin):
                 )
         return wanted or known
 
-    def submissions(self, gradebook: Gradebook, assignment: str) -> dict[str, SubmittedAssignment]:
+    def submissions(self, gradebook: Gradebook, assignment: str) -> dict[str, ClassSubmission]:
         """The graded submissions by student: those that --student names, or all."""
         wanted = {str(student) for student in self.student}
-        found = {each.student_id: each for each in gradebook.assignment_submissions(assignment)}
-        return {name: found[name] for name in sorted(found) if not wanted or name in wanted}
+        return class_submissions(gradebook, assignment, wanted, comments=self.needs_comments)
 
 
 class GradesExportPlugin(MarksExportPlugin):
@@ -101,21 +102,21 @@ class GradesExportPlugin(MarksExportPlugin):
 
     def write(self, gradebook: Gradebook, path: Path) -> None:
         wanted = {str(student) for student in self.student}
-        listed = sorted(gradebook.students, key=lambda one: one.id)
+        listed = listed_students(gradebook)
         students = [one for one in listed if not wanted or one.id in wanted]
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(self.header)
         for name in self.assignments(gradebook):
             assignment = gradebook.find_assignment(name)
-            submissions = {each.student_id: each for each in assignment.submissions}
+            most, submissions = assignment.max_score, self.submissions(gradebook, name)
             for student in students:
                 found = submissions.get(student.id)
                 score = found.score if found else 0.0
-                penalty = (found.late_submission_penalty or 0.0) if found else 0.0
+                penalty = found.late_submission_penalty if found else 0.0
                 when = found.timestamp if found else None
                 who = (student.id, student.last_name, student.first_name, student.email)
-                points = (score, penalty, max(0.0, score - penalty), assignment.max_score)
+                points = (score, penalty, max(0.0, score - penalty), most)
                 row = [name, assignment.duedate, when, *who, *points]
                 writer.writerow(row_of(["" if value is None else value for value in row]))
         path.write_text(text.getvalue(), encoding="utf-8", newline="")
@@ -136,8 +137,8 @@ class ExercisesExportPlugin(MarksExportPlugin):
         writer.writerow(self.header)
         for assignment in self.assignments(gradebook):
             for student, submission in self.submissions(gradebook, assignment).items():
-                last, first = submission.student.last_name, submission.student.first_name
-                for grade in grades_of(submission):
+                last, first = submission.last_name, submission.first_name
+                for grade in submission.grades:
                     scores = (number(grade.score), number(grade.max_score))
                     by_hand = int(grade.manual_score is not None)
                     waits = int(grade.needs_manual_grade)
@@ -188,7 +189,7 @@ class TableExportPlugin(MarksExportPlugin):
         gradebook: Gradebook,
         assignment: str,
         rows: Sequence[Row],
-        put: Callable[[Row, SubmittedAssignment], str | None],
+        put: Callable[[Row, ClassSubmission], str | None],
     ) -> None:
         """Give each row to `put`, with its submission, and tell everything that got no mark.
 
@@ -279,7 +280,7 @@ class CanvasExportPlugin(TableExportPlugin):
         given = head[0][place] if head else ""
         factor = self.factor(given, points, f"{table.header[place]} in Canvas")
 
-        def put(row: Row, submission: SubmittedAssignment) -> str | None:
+        def put(row: Row, submission: ClassSubmission) -> str | None:
             if row.cells[place].strip() in NO_MARK_TO_GIVE:
                 return f"Canvas says {row.cells[place].strip()}, and that was left"
             row.cells[place] = number(mark_of(submission) * factor)
@@ -298,6 +299,7 @@ class MoodleExportPlugin(TableExportPlugin):
     """Fills marks and feedback into the grading worksheet of one assignment in Moodle."""
 
     default_file = "moodle.csv"
+    needs_comments = True
     foreign_words = ("Full name", "Online text")
 
     def write(self, gradebook: Gradebook, path: Path) -> None:
@@ -318,7 +320,7 @@ class MoodleExportPlugin(TableExportPlugin):
                 "comments* in the assignment's settings and download it again", table.path.name,
             )  # fmt: skip
 
-        def put(row: Row, submission: SubmittedAssignment) -> str | None:
+        def put(row: Row, submission: ClassSubmission) -> str | None:
             if "No" in table.words(row.cells, "Grade can be changed"):
                 return "Moodle says that the grade cannot be changed"
             given = "".join(table.words(row.cells, "Maximum Grade"))

@@ -20,16 +20,34 @@ def words_of(name: str) -> list[str]:
     return BETWEEN.sub(" ", DROPPED.sub("", plain)).split()
 
 
-def meant_by(name: str, listed: Mapping[str, str]) -> list[str]:
-    """The ids of those who may be meant, by the strictest reading that fits anybody: the same
-    words, in any order (family name first), or with middle names that one of the two leaves out."""
-    shown = words_of(name)
-    known = {student: words_of(full) for student, full in listed.items()}
-    for fits in (lambda words: words == shown, lambda words: sorted(words) == sorted(shown)):
-        found = [student for student, words in known.items() if words and fits(words)]
-        if found:
-            return found
-    return [student for student, words in known.items() if is_without_middle(words, shown)]
+class KnownNames:
+    """The full names of a class, by id, to be asked about many times."""
+
+    def __init__(self, listed: Mapping[str, str]):
+        self.words = {student: words_of(full) for student, full in listed.items()}
+        self.in_order: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self.in_any_order: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self.with_word: dict[str, list[str]] = defaultdict(list)
+        for student, words in self.words.items():
+            if words:
+                self.in_order[tuple(words)].append(student)
+                self.in_any_order[tuple(sorted(words))].append(student)
+            for word in set(words):
+                self.with_word[word].append(student)
+
+    def meant_by(self, name: str) -> list[str]:
+        """The ids of those who may be meant, by the strictest reading that fits anybody: the same
+        words, in any order (family name first), or with middle names that one of the two leaves
+        out."""
+        shown = words_of(name)
+        if not shown:
+            return []
+        found = self.in_order.get(tuple(shown)) or self.in_any_order.get(tuple(sorted(shown)))
+        # A name that lacks the first word of the other one differs by more than middle names.
+        candidates = self.with_word.get(shown[0], [])
+        return found or [
+            student for student in candidates if is_without_middle(self.words[student], shown)
+        ]
 
 
 def is_without_middle(one: list[str], other: list[str]) -> bool:

@@ -6,19 +6,13 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nbgrader.api import Grade, SubmittedAssignment
-
+from proctor.grading.class_grades import ClassSubmission
 from proctor.grading.marks import state_of
 from proctor.text import plain, points
 
 
-def grades_of(submission: SubmittedAssignment) -> list[Grade]:
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    return sorted(grades, key=lambda grade: grade.name)
-
-
-def mark_of(submission: SubmittedAssignment) -> float:
-    return max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
+def mark_of(submission: ClassSubmission) -> float:
+    return max(0.0, submission.score - submission.late_submission_penalty)
 
 
 def number(value: float) -> str:
@@ -26,15 +20,10 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def feedback_of(submission: SubmittedAssignment, record: Mapping[str, Any] | None) -> str:
+def feedback_of(submission: ClassSubmission, record: Mapping[str, Any] | None) -> str:
     """What a student may read about each exercise, as the HTML that Moodle keeps."""
-    comments = {
-        comment.name: comment.comment
-        for notebook in submission.notebooks
-        for comment in notebook.comments
-    }
+    comments, grades = submission.comments, submission.by_cell
     cells = {cell["grade_id"]: cell for cell in record["cells"]} if record else {}
-    grades = {grade.name: grade for grade in grades_of(submission)}
     names = [*(name for name in cells if name in grades), *(n for n in grades if n not in cells)]
     parts = []
     if record and record["status"] == "rejected":

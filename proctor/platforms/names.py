@@ -10,14 +10,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.api import Gradebook
 
 from proctor.course import NAME, CourseError
-from proctor.platforms.full_names import meant_by, without_group
+from proctor.grading.class_grades import listed_students
+from proctor.platforms.full_names import KnownNames, without_group
 
 # lastnamefirstname_LATE_12345_67890_mnist_loss-2.ipynb; a blinded one begins with anon_
 CANVAS_FILE = re.compile(
@@ -109,7 +111,7 @@ def students_of(gradebook: Gradebook) -> list[Listed]:
             student.email,
             student.lms_user_id,
         )
-        for student in gradebook.students
+        for student in listed_students(gradebook)
     ]
 
 
@@ -136,6 +138,15 @@ class ClassList:
 
     def __init__(self, students: Sequence[Listed]):
         self.students = students
+        self.names = KnownNames({student.id: student.name for student in students})
+        self.ids: dict[str, Listed] = {student.id: student for student in students}
+        self.by_number: dict[str, list[str]] = defaultdict(list)
+        self.by_identifier: dict[str, list[str]] = defaultdict(list)
+        for student in students:
+            if student.lms_user_id:
+                self.by_number[student.lms_user_id].append(student.id)
+            for word in identifiers(student):
+                self.by_identifier[word].append(student.id)
 
     def find(self, person: Person) -> str | None:
         """The id of the one student who is meant, or None where nobody fits.
@@ -143,25 +154,26 @@ class ClassList:
         By a lasting number, else by a login or e-mail address, else by the full name, else by the
         number as the id. Raises NotMatched where several fit.
         """
-        words = {word.strip().casefold() for word in person.words if word.strip()}
-        names = {student.id: student.name for student in self.students}
-        shown = [person.name, *without_group(person.name, person.groups)] if person.name else []
-        meant = next(filter(None, (meant_by(name, names) for name in shown)), [])
-        for fits in (
-            lambda student: person.number_lasts and student.lms_user_id == person.number,
-            lambda student: words & identifiers(student),
-            lambda student: student.id in meant,
-            lambda student: student.id == person.number and not student.lms_user_id,
-        ):
-            fitting = [student.id for student in self.students if fits(student)]
+        for fitting in self.readings(person):
             if len(fitting) > 1:
                 raise NotMatched(
                     f"several students fit: {', '.join(sorted(fitting))}. Give each an lms_user_id "
                     "or an e-mail address of their own (`nbgrader db student import`)"
                 )
             if fitting:
-                return fitting[0]
+                [student] = fitting
+                return student
         return None
+
+    def readings(self, person: Person) -> Iterator[Collection[str]]:
+        """The ids of all who fit, by each way to tell a person, the surest first."""
+        yield self.by_number.get(person.number, []) if person.number_lasts else []
+        words = {word.strip().casefold() for word in person.words if word.strip()}
+        yield {student for word in words for student in self.by_identifier.get(word, [])}
+        shown = [person.name, *without_group(person.name, person.groups)] if person.name else []
+        yield next(filter(None, map(self.names.meant_by, shown)), [])
+        own = self.ids.get(person.number)
+        yield [own.id] if own is not None and not own.lms_user_id else []
 
     def find_or_new(self, person: Person) -> str:
         """The same, where nobody fits with the number as the id of a new student.
@@ -182,7 +194,7 @@ class ClassList:
                 f"the platform hides who {number} is: download without anonymous grading, or give "
                 "the student this lms_user_id (`nbgrader db student import`)"
             )
-        if number in [student.id for student in self.students]:
+        if number in self.ids:
             raise NotMatched(
                 f"{number} is the id of a student with another lms_user_id: give whoever is meant "
                 "the right one (`nbgrader db student import`)"

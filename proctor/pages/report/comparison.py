@@ -175,9 +175,8 @@ def from_records(
     for student, record in records.items():
         stored = ClassSubmission(student, None, None, None)
         for cell in record["cells"]:
-            score, most = cell["score"], cell["max_score"]
-            stored.grades[cell["grade_id"]] = CellGrade(
-                cell["grade_id"], score or 0.0, most, score, None, score is None
-            )
+            score = cell["score"]
+            given = (score or 0.0, cell["max_score"], score, None, score is None)
+            stored.grades.append(CellGrade(cell["grade_id"], *given))
         submissions.append(Graded(student, record, stored))
     return ClassResults(Course(place), assignment, exercises, submissions, [], [])

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError
 from traitlets.config import Config
 
 from proctor.course import Course, CourseError, read_notebook
-from proctor.grading.class_grades import ClassSubmission, class_list, class_submissions
+from proctor.grading.class_grades import ClassSubmission, class_submissions, listed_students
 from proctor.pages.exercises import Exercise, exercises_of
 
 
@@ -36,14 +36,15 @@ class Graded:
 
     def share(self, exercise: Exercise) -> float | None:
         """The share of an exercise's points that it got; None while a person has yet to say."""
-        grades = [self.stored.grades[name] for name in exercise.cells if name in self.stored.grades]
+        given = self.stored.by_cell
+        grades = [given[name] for name in exercise.cells if name in given]
         settled = [grade for grade in grades if not grade.needs_manual_grade]
         most = sum(grade.max_score for grade in settled)
         return sum(grade.score for grade in settled) / most if most else None
 
     def score(self, names: Sequence[str]) -> float:
         """The points of these graded cells."""
-        grades = self.stored.grades
+        grades = self.stored.by_cell
         return sum(grades[name].score for name in names if name in grades)
 
 
@@ -67,11 +68,7 @@ class ClassResults:
     @property
     def waiting(self) -> int:
         """The answers that a person has yet to read."""
-        return sum(
-            grade.needs_manual_grade
-            for one in self.submissions
-            for grade in one.stored.grades.values()
-        )
+        return sum(one.stored.waiting for one in self.submissions)
 
     @property
     def counted(self) -> list[str]:
@@ -109,7 +106,7 @@ def gather(
         with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
             gradebook.find_assignment(assignment)
             stored = class_submissions(gradebook, assignment)
-            known = class_list(gradebook)
+            known = [student.id for student in listed_students(gradebook)]
     except MissingEntry:
         raise CourseError(
             f"the gradebook has no assignment {assignment}: `nbgrader generate_assignment "

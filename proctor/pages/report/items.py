@@ -123,7 +123,7 @@ def is_unanswered(one: Graded, exercise: Exercise) -> bool:
 
 
 def waits(one: Graded, exercise: Exercise) -> bool:
-    grades = [one.stored.grades.get(name) for name in exercise.cells]
+    grades = [one.stored.by_cell.get(name) for name in exercise.cells]
     return any(grade is not None and grade.needs_manual_grade for grade in grades)
 
 

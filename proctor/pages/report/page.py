@@ -224,7 +224,7 @@ def student_row(
     tags: Sequence[str],
     counted: Sequence[str],
 ) -> StudentRow:
-    waiting = sum(grade.needs_manual_grade for grade in one.stored.grades.values())
+    waiting = one.stored.waiting
     blank = any(cell["unanswered"] for cell in one.cells)
     late = one.stored.late_submission_penalty
     more = (("waiting", waiting), ("unanswered", blank), ("late", late))

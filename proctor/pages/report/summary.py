@@ -135,7 +135,7 @@ def student_as_json(one: Graded, name: str, results: ClassResults) -> dict[str, 
         "status": one.record["status"],
         "score": rounded(one.score(results.counted)),
         "late_penalty": one.stored.late_submission_penalty,
-        "answers_waiting": sum(grade.needs_manual_grade for grade in one.stored.grades.values()),
+        "answers_waiting": one.stored.waiting,
         "shares": {each.name: rounded(one.share(each)) for each in results.exercises},
     }
 
