@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Unicode
+from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Unicode, default
 from traitlets.config import Config, Configurable
 
-from proctor.course import Course, CourseError
+from proctor.course import Course, CourseError, meant
 
 MEGABYTE = 1 << 20
 
@@ -205,6 +207,94 @@ def changed_for(settings: Settings, assignment: str) -> Settings:
         return type(settings)(config=settings.config, **changed)
     except (TraitError, TypeError) as error:
         raise CourseError(f"c.{section}.assignments[{assignment!r}]: {error}") from None
+
+
+SECONDS_A_DAY = 86400
+
+
+class LateDays(Configurable):
+    """What late work costs. First an extension counts, then the student's late days, then the
+    penalty. Without these settings late work costs nothing, or what another rule of nbgrader's
+    (`c.LateSubmissionPlugin`, `c.AssignLatePenalties`) says."""
+
+    time_zone = Unicode(
+        help="Where the course is: `Europe/Berlin`. Times in extensions.csv are meant there, and a "
+        "day is over there. By default that of `c.NbGraderAPI` or `c.Exchange`, else UTC."
+    ).tag(config=True)
+    grace_minutes = Float(
+        0.0, min=0.0, help="So late counts as on time, at the due date and at each day after it."
+    ).tag(config=True)
+    bank = Integer(
+        0, min=0, help="Late days that each student has for the whole course; see `unit`."
+    ).tag(config=True)
+    unit = Enum(("day", "hour"), "day", help="What the bank holds: late days or hours.").tag(
+        config=True
+    )
+    per_assignment = Integer(
+        None, min=0, allow_none=True, help="The most of the bank that goes into one assignment."
+    ).tag(config=True)
+    penalty_per_day = Float(
+        0.0,
+        min=0.0,
+        max=1.0,
+        help="The share of the points given that each begun day costs which the bank does not "
+        "cover: 0.1.",
+    ).tag(config=True)
+    zero_after_days = Integer(
+        None,
+        min=0,
+        allow_none=True,
+        help="What is later than so many days gets no points, and nothing is taken from the bank "
+        "for it.",
+    ).tag(config=True)
+
+    @default("time_zone")
+    def _zone_of_nbgrader(self) -> str:
+        exchange = self.config.get("Exchange", {}).get("timezone", "UTC")
+        name = self.config.get("NbGraderAPI", {}).get("timezone", exchange)
+        try:
+            return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return "UTC"  # nbgrader takes other names, too
+
+    @classmethod
+    def of(cls, config: Config) -> LateDays:
+        """The settings of a course. Raises CourseError for one that cannot be."""
+        known = cls.class_trait_names(config=True)
+        for name in config.get("LateDays", {}):
+            if name not in known:
+                raise CourseError(f"there is no setting c.LateDays.{name}{meant(name, known)}")
+        try:
+            settings = cls(config=config)
+        except TraitError as error:
+            raise CourseError(f"c.LateDays: {error}") from None
+        settings.zone()
+        if settings.bank and settings.zero_after_days == 0:
+            raise CourseError(
+                "c.LateDays.zero_after_days = 0 leaves no use for c.LateDays.bank: for no points "
+                "once the bank is used, set c.LateDays.penalty_per_day = 1"
+            )
+        return settings
+
+    def zone(self) -> ZoneInfo:
+        """The course's time zone. Raises CourseError."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            close = meant(self.time_zone, sorted(available_timezones()))
+            wrong = f"c.LateDays.time_zone: there is no {self.time_zone!r}{close}"
+            raise CourseError(wrong) from None
+
+    @property
+    def has_penalty(self) -> bool:
+        return self.penalty_per_day > 0 or self.zero_after_days is not None
+
+    def share_lost(self, seconds: float) -> float:
+        """The share of the points, from 0 to 1, that being so late costs."""
+        days = ceil(seconds / SECONDS_A_DAY)
+        if self.zero_after_days is not None and days > self.zero_after_days:
+            return 1.0
+        return min(1.0, days * self.penalty_per_day)
 
 
 def load_config() -> Config:

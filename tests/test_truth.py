@@ -192,7 +192,10 @@ def test_a_changed_rule_for_what_is_late_reaches_gradebook_and_page(graded):
     with course.gradebook() as gradebook:
         assert gradebook.find_submission("tiny", "late").late_submission_penalty == 3.0
     config.write_text(f"{config.read_text()}\n{rule} = 'none'\n")
-    assert "3 unchanged" in proctor(course, "grade", "tiny").stdout
+    course.write("extensions.csv", "assignment,student,until\ntiny,late,soon\n")
+    done = proctor(course, "grade", "tiny")
+    assert done.returncode == 1 and "3 unchanged" in done.stdout
+    assert "extensions.csv: line 2: 'soon' is no time" in done.stdout
     with course.gradebook() as gradebook:
         assert not gradebook.find_submission("tiny", "late").late_submission_penalty
     assert made_anew(course) == {"late"}

@@ -29,15 +29,20 @@ def as_plain_table(data: bytes) -> str:
     """A table in UTF-8, UTF-16 or a Western Windows encoding, with commas, semicolons or tabs, as
     CSV with commas; without blanks around what stands in it, and without empty rows."""
     text = decoded(data)
-    first = text.lstrip().partition("\n")[0]
-    delimiter = max(DELIMITERS, key=first.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    stream = io.StringIO(text, newline="")
+    rows = csv.reader(stream, delimiter=delimiter_of(text), skipinitialspace=True)
     plain = io.StringIO()
     writer = csv.writer(plain, lineterminator="\n")
     for number, row in enumerate(row for row in rows if any(cell.strip() for cell in row)):
         cells = [" ".join(cell.split()) for cell in row]
         writer.writerow([cell.casefold() for cell in cells] if number == 0 else cells)
     return plain.getvalue()
+
+
+def delimiter_of(text: str) -> str:
+    """What separates the cells, told by the first line."""
+    first = text.lstrip().partition("\n")[0]
+    return max(DELIMITERS, key=first.count)
 
 
 def decoded(data: bytes) -> str:

@@ -14,6 +14,7 @@ import os
 import signal
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,16 +25,18 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from proctor.classroom.deadlines.penalties import renew_penalties
+from proctor.classroom.deadlines.table import NAME as EXTENSIONS
 from proctor.classroom.faults import Messages, demand_a_sound_place
 from proctor.classroom.feedback_pages import made_of, mark_of, page_of
 from proctor.classroom.folders import folders_in
 from proctor.classroom.gradebook import keep_engines, share_gradebook
 from proctor.classroom.nbgrader_seams import NBGRADER_CONVERT_NOTEBOOKS
-from proctor.classroom.stored import renew_penalties
 from proctor.course import Course, CourseError, meant
 from proctor.settings import load_config
 from proctor.text import plain
 
+LOG = logging.getLogger(__name__)
 # A worker takes this long to start as making so many pages does.
 WORTH_A_WORKER = 40
 PORTION = 8  # so many pages are handed to a worker at a time
@@ -135,7 +138,7 @@ def make_pages(
     all of them. Raises CourseError."""
     maker = PageMaker(config, assignment, force)
     students = students_of(maker, wanted)
-    renew_penalties(maker.coursedir, config, assignment)
+    renew_penalties(maker.coursedir, config, partial(LOG.warning, "%s, %s", EXTENSIONS))
     to_make = [student for student in students if force or not maker.is_current(student)]
     tally = PagesTally(total=len(students), unchanged=len(students) - len(to_make))
     progress(tally)

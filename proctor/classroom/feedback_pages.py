@@ -17,17 +17,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dateutil.tz import gettz
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import Exchange
 from nbgrader.utils import parse_utc, temp_attrs
 
+from proctor.classroom.deadlines.telling import deadline_notice, in_words
 from proctor.classroom.gradebook import cells_in_gradebook
 from proctor.classroom.reading.storing import given_items
 from proctor.classroom.stored import Stored, stored_submissions
 from proctor.course import CourseError
+from proctor.settings import LateDays
 
 MADE_OF = re.compile(rb"<!-- made of ([0-9a-f]{64}) -->\s*\Z")
 MARK_BYTES = 200
@@ -36,7 +37,7 @@ PAGES = Path(__file__).parents[1] / "pages"
 SECTIONS = ("GenerateFeedback", "FeedbackExporter", "HTMLExporter", "GetGrades")
 # What makes a line on top of a student's page, or None: of the converter, the assignment and the
 # student. A page is made anew when such a line has changed.
-NOTICES: list[Callable[[GenerateFeedback, str, str], str | None]] = []
+NOTICES: list[Callable[[GenerateFeedback, str, str], str | None]] = [deadline_notice]
 
 
 @dataclass
@@ -109,8 +110,7 @@ def head_of(converter: GenerateFeedback, assignment: str, student: str) -> dict[
 def time_told(converter: GenerateFeedback, at: datetime) -> str:
     """A time as people read it, where the course is; without a zone it is UTC."""
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    zone = gettz(exchange_of(converter).timezone) or UTC
-    return f"{at.astimezone(zone):%-d %B %Y, %H:%M %Z}"
+    return in_words(at, LateDays.of(converter.config).zone())
 
 
 def attempt_of(converter: GenerateFeedback, assignment: str, student: str, at: datetime) -> int:

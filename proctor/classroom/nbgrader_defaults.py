@@ -83,8 +83,9 @@ def grade_in_sandbox(c: Config) -> None:
         "proctor.classroom.preprocessors.MarkInSandbox",
         "nbgrader.preprocessors.LimitOutput",
         "proctor.classroom.reading.storing.SaveGrades",
-        "nbgrader.preprocessors.AssignLatePenalties",
+        "proctor.classroom.deadlines.penalties.AssignLatePenalties",
     ]
+    c.AssignLatePenalties.plugin_class = "proctor.classroom.deadlines.penalties.LatePenalty"
 
 
 def exchange_with_platforms(c: Config) -> None:

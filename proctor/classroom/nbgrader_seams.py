@@ -10,6 +10,8 @@
   What it refuses to release it takes away; ours puts back what was released before.
 * `BaseConverter.init_destination` leaves a page of feedback alone that is there, whatever changed
   since; `write_single_notebook` may be ended in the middle of one.
+* `ExportApp` writes penalties as they were worked out when something was graded, whatever changed
+  since; `init_plugin` is what it calls first.
 * `glob.glob` in its modules is given the course's own path as part of a pattern, and finds nothing
   where that has brackets in it.
 
@@ -24,17 +26,21 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nbgrader import converters, utils
 from nbgrader.apps import api
+from nbgrader.apps.exportapp import ExportApp
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import default
 
 from proctor.classroom.ahead import marking_ahead
+from proctor.classroom.deadlines.penalties import ClassDeadlines, renew_penalties
+from proctor.classroom.deadlines.table import NAME as EXTENSIONS
 from proctor.classroom.feedback_pages import (
     class_in_gradebook,
     made_of,
@@ -45,7 +51,6 @@ from proctor.classroom.feedback_pages import (
 from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import count_rows, course_in, keep_engines, share_gradebook
 from proctor.classroom.preprocessors import MarkInSandbox
-from proctor.classroom.stored import renew_penalties
 from proctor.course import CourseError
 from proctor.grading import intake
 from proctor.grading.submitted import side_files, submitted_at
@@ -66,6 +71,7 @@ def guard_submissions() -> None:
     BaseConverter.init_notebooks = init_notebooks
     BaseConverter.init_destination = init_destination
     BaseConverter.write_single_notebook = write_single_notebook
+    ExportApp.init_plugin = init_plugin
 
 
 def take_path_as_it_is(course: str) -> None:
@@ -95,14 +101,19 @@ NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
 NBGRADER_INIT_NOTEBOOKS = BaseConverter.init_notebooks
 NBGRADER_INIT_DESTINATION = BaseConverter.init_destination
 NBGRADER_WRITE_SINGLE_NOTEBOOK = BaseConverter.write_single_notebook
+NBGRADER_INIT_PLUGIN = ExportApp.init_plugin
 
 
 def convert_notebooks(self: BaseConverter) -> None:
     """In place of nbgrader's, around it: all submissions of a run."""
-    if isinstance(self, GenerateFeedback):
+    if isinstance(self, GenerateFeedback) or (
+        isinstance(self, Autograde) and not MarkInSandbox.ready
+    ):
         keep_engines()
         try:
-            renew_penalties(self.coursedir, self.config, self.coursedir.assignment_id)
+            renew_penalties(
+                self.coursedir, self.config, partial(self.log.warning, "%s, %s", EXTENSIONS)
+            )
         except CourseError as error:
             self.log.error("%s", error)
             raise NbGraderException(str(error)) from None
@@ -119,6 +130,17 @@ def convert_notebooks(self: BaseConverter) -> None:
     count_rows(self.coursedir)
     with marking_ahead(self, course_in(self.coursedir)) as MarkInSandbox.ahead:
         NBGRADER_CONVERT_NOTEBOOKS(self)
+
+
+def init_plugin(self: ExportApp) -> None:
+    """Around nbgrader's: what is exported is up to date."""
+    try:
+        renew_penalties(
+            self.coursedir, self.config, partial(self.log.warning, "%s, %s", EXTENSIONS)
+        )
+    except CourseError as error:
+        self.fail("%s", error)
+    NBGRADER_INIT_PLUGIN(self)
 
 
 @contextmanager
@@ -183,6 +205,7 @@ def init_assignment(self: BaseConverter, assignment_id: str, student_id: str) ->
     if not isinstance(self, Autograde):
         NBGRADER_INIT_ASSIGNMENT(self, assignment_id, student_id)
         return
+    ClassDeadlines(self.coursedir, self.config).grant(assignment_id, student_id)
     # What is graded again has no record until it is done: a kill in between must not go unseen.
     course_in(self.coursedir).record(student_id, assignment_id).unlink(missing_ok=True)
     source = Path(self._format_source(assignment_id, student_id))

@@ -46,7 +46,7 @@ from proctor.pages.feedback import (
 from proctor.pages.returned import kept_marks
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
-from proctor.settings import Grading
+from proctor.settings import Grading, LateDays
 
 Result = tuple[NotebookNode, ResourcesDict]
 
@@ -274,6 +274,7 @@ def demand_that_grading_can_run(converter: Autograde) -> None:
     course = course_in(converter.coursedir)
     try:
         demand_asserts()
+        LateDays.of(converter.config)
         if has_graded_cells(read_notebook(course.release(assignment))):
             course.graders(assignment)
         grading = Grading(config=converter.config).of(assignment)

@@ -1,4 +1,4 @@
-"""What the gradebook holds of a whole class, read at once; and penalties brought up to date."""
+"""What the gradebook holds of a whole class, read at once."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import nbformat
 from nbgrader.api import (
     Assignment,
     BaseCell,
     Comment,
     Grade,
     Gradebook,
-    MissingEntry,
     SubmittedAssignment,
     SubmittedNotebook,
 )
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy import select
 from sqlalchemy.exc import DatabaseError
-from traitlets.config import Config
 
 from proctor.classroom.gradebook import unusable
 
@@ -103,41 +99,3 @@ def stored_submissions(
     except DatabaseError as error:
         raise unusable(error) from error
     return found
-
-
-def renew_penalties(coursedir: CourseDirectory, config: Config, assignment: str) -> list[str]:
-    """Work out anew what being late costs, by the rule and the points of now; returns the students
-    for whom that changes. nbgrader works it out only when it grades.
-
-    Raises CourseError where the gradebook cannot be used.
-    """
-    wanted = config.Autograde.get("autograde_preprocessors", [])
-    if "nbgrader.preprocessors.AssignLatePenalties" not in wanted:
-        return []
-    try:
-        return _renewed(coursedir, config, assignment)
-    except DatabaseError as error:
-        raise unusable(error) from error
-
-
-def _renewed(coursedir: CourseDirectory, config: Config, assignment: str) -> list[str]:
-    with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
-        try:
-            submissions = gradebook.find_assignment(assignment).submissions
-        except MissingEntry:
-            return []
-        before = {
-            each.student_id: each.late_submission_penalty
-            for each in submissions
-            if each.notebooks and (each.total_seconds_late > 0 or each.late_submission_penalty)
-        }
-    rule = AssignLatePenalties(config=config)
-    rule.log.setLevel("ERROR")  # it says for each how late it is
-    for student in before:
-        place = {"notebook": assignment, "assignment": assignment, "student": student}
-        resources = {"nbgrader": {**place, "db_url": coursedir.db_url}}
-        rule.preprocess(nbformat.v4.new_notebook(), resources)
-    if not before:
-        return []
-    now = stored_submissions(coursedir, assignment)
-    return [name for name, penalty in before.items() if (now[name].penalty or 0) != (penalty or 0)]

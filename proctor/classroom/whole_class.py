@@ -22,6 +22,8 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
+from proctor.classroom.deadlines.penalties import renew_penalties
+from proctor.classroom.deadlines.table import NAME as EXTENSIONS
 from proctor.classroom.faults import Messages, demand_a_sound_place
 from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import (
@@ -33,7 +35,7 @@ from proctor.classroom.gradebook import (
 )
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.classroom.stopping import held_interrupts
-from proctor.classroom.stored import Stored, renew_penalties, stored_submissions
+from proctor.classroom.stored import Stored, stored_submissions
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
 from proctor.course import Course, CourseError, meant
 from proctor.grading import intake
@@ -163,7 +165,7 @@ class Classroom:
                 with held_interrupts():
                     self.take(outcome, store, tally)
                 progress(tally)
-        renew_penalties(self.coursedir, self.config, self.assignment)
+        self._renew_penalties(tally)
         return tally
 
     def regrade(
@@ -197,7 +199,17 @@ class Classroom:
                 with held_interrupts():
                     self.take(outcome, store, tally)
                 progress(tally)
+        if not dry_run:
+            self._renew_penalties(tally)
         return tally, sorted(changes, key=lambda change: (change.student, change.grade_id))
+
+    def _renew_penalties(self, tally: Tally) -> None:
+        """What being late costs, by the table, the rule and the points of now."""
+
+        def say(problem: str) -> None:
+            tally.look_at.append((EXTENSIONS, problem))
+
+        renew_penalties(self.coursedir, self.config, say)
 
     def _outcomes(
         self, students: Sequence[str], workers: int, cluster: str | None, figures: bool

@@ -42,47 +42,47 @@ def run(options: argparse.Namespace) -> int:
     import nbformat
 
     from proctor.course import read_notebook
-    from proctor.settings import course_of, load_config
+    from proctor.settings import LateDays, course_of, load_config
 
     config = load_config()
     course, assignment = course_of(config), options.assignment
     reference = read_notebook(course.reference(assignment))
-    deadline = last_deadline(config, assignment)
+    deadline = last_deadline(config, assignment, options.before_deadline)
+    zone = LateDays.of(config).zone()
+    told = f"{deadline.astimezone(zone):%Y-%m-%d %H:%M %Z}" if deadline else ""
     if deadline is not None and deadline > datetime.now(UTC) and not options.before_deadline:
         raise CourseError(
-            f"{assignment} can be handed in until {deadline:%Y-%m-%d %H:%M} UTC (the due date, or "
-            "the last extension): run this again after that, or add --before-deadline"
+            f"{assignment} can be handed in until {told} (the due date, the last extension, the "
+            "last late day): run this again after that, or add --before-deadline"
         )
     path = options.to or course.root / "solutions" / f"{assignment}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(nbformat.writes(solved(reference)) + "\n", encoding="utf-8")
-    known = f"due {deadline:%Y-%m-%d %H:%M} UTC" if deadline else "it has no due date"
+    known = f"until {told}" if deadline else "it has no due date"
     print(f"for students, once nobody can hand in any more ({known}): {path}")
     return 0
 
 
-def last_deadline(config: Config, assignment: str) -> datetime | None:
-    """When the last student's time is over; None where the gradebook has no due date."""
-    from nbgrader.api import Gradebook, MissingEntry
+def last_deadline(config: Config, assignment: str, at_any_time: bool) -> datetime | None:
+    """When the last student's time is over; None where the gradebook has no due date.
+
+    Raises CourseError where a row of extensions.csv cannot be read, unless it is no matter.
+    """
     from nbgrader.coursedir import CourseDirectory
     from sqlalchemy.exc import DatabaseError
 
+    from proctor.classroom.deadlines.penalties import ClassDeadlines
+    from proctor.classroom.deadlines.table import NAME
     from proctor.classroom.gradebook import unusable
 
-    coursedir = CourseDirectory(config=config)
-    file = coursedir.db_url.removeprefix("sqlite:///")
-    if file != coursedir.db_url and not Path(file).exists():
-        return None  # opening it would make an empty one
+    deadlines = ClassDeadlines(CourseDirectory(config=config), config)
+    if not at_any_time and deadlines.table and deadlines.table.problems:
+        raise CourseError(
+            f"{NAME}, {deadlines.table.problems[0]}. So it is not known who can still hand in: "
+            "mend that, or add --before-deadline"
+        )
     try:
-        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
-            found = gradebook.find_assignment(assignment)
-            if found.duedate is None:
-                return None
-            extensions = [one.extension for one in found.submissions if one.extension]
-            due: datetime = found.duedate.replace(tzinfo=UTC)
-            return due + max(extensions) if extensions else due
-    except MissingEntry:
-        return None
+        return deadlines.last_deadline(assignment)
     except DatabaseError as error:
         raise unusable(error) from error
 

@@ -136,8 +136,6 @@ def submitted_at(folder: Path) -> datetime | None:
     if not os.path.lexists(path):
         return None
     text = intake.read_regular_file(path, MAX_TIMESTAMP_BYTES).decode("utf-8", "replace").strip()
-    if not text:
-        return None
     try:
         return read_time(text)
     except ValueError as error:

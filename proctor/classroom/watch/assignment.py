@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from traitlets.config import Config
 
@@ -34,7 +34,7 @@ from proctor.course import Course, CourseError, read_release
 from proctor.grading import intake, rebuilding
 from proctor.grading.records import read_record
 from proctor.grading.submitted import read_time, submitted_at
-from proctor.settings import Grading, Watch
+from proctor.settings import Grading, LateDays, Watch
 from proctor.text import plain
 
 LOG = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class WatchedAssignment:
         self.classroom = Classroom(config, course, assignment)
         self.settings = Watch(config=config).of(assignment)
         self.marking = MarkingSettings.of(course.root, Grading(config=config).of(assignment))
-        self.zone = zone_of(config)
+        self.zone = LateDays.of(config).zone()
         until = self.settings.until
         self.end = None if until in ("", "duedate") else time_of(until, self.zone)
         self.ledger = Ledger(ledger_file(course, assignment), mend=True)
@@ -325,15 +325,6 @@ class WatchedAssignment:
             why = "Its points or comments had changed."
             facts = {"key": page["key"], "sha256": page["sha256"], "counted": False, "out": True}
             self.ledger.write(SHOWN, name, why=why, made_of=made_of, **facts)
-
-
-def zone_of(config: Config) -> ZoneInfo:
-    """Where the course is, as Formgrader's setting says. Raises CourseError."""
-    name = config.get("NbGraderAPI", {}).get("timezone", "UTC")
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise CourseError(f"c.NbGraderAPI.timezone is {name!r}, which is no time zone") from None
 
 
 def time_of(text: str, zone: ZoneInfo) -> datetime:

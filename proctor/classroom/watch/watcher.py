@@ -21,8 +21,9 @@ from zoneinfo import ZoneInfo
 from nbgrader.converters.base import NbGraderException
 from traitlets.config import Config
 
+from proctor.classroom.deadlines.penalties import renew_penalties
+from proctor.classroom.deadlines.table import NAME as EXTENSIONS
 from proctor.classroom.stopping import held_interrupts
-from proctor.classroom.stored import renew_penalties
 from proctor.classroom.watch.arrivals import Arrival, Inbound, NotTaken
 from proctor.classroom.watch.assignment import WatchedAssignment
 from proctor.classroom.watch.attempt import Attempt
@@ -232,9 +233,12 @@ class Watcher:
                     self.tell(self)
         finally:
             over.set()
-        for name in together:
-            each = self.assignments[name]
-            renew_penalties(each.classroom.coursedir, each.config, name)
+        each = self.assignments[ready[0].assignment]
+        renew_penalties(each.classroom.coursedir, each.config, self._tell_of_row)
+
+    def _tell_of_row(self, problem: str) -> None:
+        told = f"{EXTENSIONS}, {problem}"
+        self.troubles.tell(told, told)
 
     def _jobs(self, assignments: set[str], over: threading.Event) -> Iterator[Job]:
         """Hand out what waits, who has waited longest first. Runs in a thread of its own."""

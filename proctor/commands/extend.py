@@ -1,0 +1,196 @@
+"""`proctor extend`: more time for a student."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proctor.commands.options import NEEDS_A_LOOK, positive
+from proctor.course import CourseError, meant
+from proctor.text import plain
+
+if TYPE_CHECKING:
+    from proctor.classroom.deadlines.penalties import ClassDeadlines
+    from proctor.classroom.deadlines.table import Table
+    from proctor.classroom.deadlines.times import MoreTime
+
+SUMMARY = "give students more time, before or after they hand in; see who has it"
+EXAMPLES = """
+proctor extend mnist_loss student-01 student-02 --days 2 --reason "ill until Friday"
+proctor extend mnist_loss student-01 --until "2026-12-03 18:00"
+proctor extend --all-assignments student-01 --days 2
+proctor extend --import from-the-office.csv
+proctor extend mnist_loss student-01 --remove
+proctor extend --list                       extensions, and what late work uses and costs
+"""
+EXIT_CODES = """
+0    all is well
+1    rows of a table could not be read: they are told, line by line, and the others count
+2    it could not work, and says why
+"""
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "names", nargs="*", metavar="ASSIGNMENT STUDENT", help="an assignment, then the students"
+    )
+    how = command.add_mutually_exclusive_group()
+    how.add_argument(
+        "--days", type=positive, metavar="N", help="so many days after the due date, at its time"
+    )
+    how.add_argument("--hours", type=positive, metavar="N", help="so many hours after it")
+    how.add_argument(
+        "--until", metavar="TIME", help='"2026-12-03 18:00" in the course\'s time zone, or a day'
+    )
+    how.add_argument(
+        "--import",
+        dest="table",
+        type=Path,
+        metavar="FILE",
+        help="take the rows of a CSV file: assignment, student, until or days, reason",
+    )
+    how.add_argument("--remove", action="store_true", help="take it away again")
+    how.add_argument("--list", action="store_true", help="show extensions and late work")
+    command.add_argument("--reason", default="", help="for the table; students never see it")
+    command.add_argument(
+        "--all-assignments", action="store_true", help="for all that there are and will be"
+    )
+    command.add_argument(
+        "--new-student", action="store_true", help="a student whom the gradebook does not know yet"
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="show whose points would change, and store nothing"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Change extensions.csv and bring the gradebook up to date, or show both."""
+    from nbgrader.coursedir import CourseDirectory
+
+    from proctor.classroom.deadlines.penalties import ClassDeadlines
+    from proctor.classroom.deadlines.table import NAME, changing
+    from proctor.settings import course_of, load_config
+
+    config = load_config()
+    coursedir = CourseDirectory(config=config)
+    if options.list:
+        return show(options, ClassDeadlines(coursedir, config))
+    demand_a_change(options)
+    with changing(course_of(config), keep=not options.dry_run) as table:
+        deadlines = ClassDeadlines(coursedir, config, table)
+        told, wrong = change(options, deadlines, table)
+    print("\n".join(told))
+    bring_up_to_date(deadlines, dry_run=options.dry_run)
+    wrong = [f"{options.table}, {problem}" for problem in wrong]
+    wrong += [f"{NAME}, {problem}" for problem in deadlines.problems()]
+    for problem in wrong:
+        print(f"proctor: {problem}", file=sys.stderr)
+    return NEEDS_A_LOOK if wrong else 0
+
+
+def demand_a_change(options: argparse.Namespace) -> None:
+    """Raises CourseError for a command that says too little."""
+    if not (options.days or options.hours or options.until or options.table or options.remove):
+        raise CourseError(
+            "say how much more time: --days 2, --hours 12, --until TIME or --import FILE; or "
+            "--remove, or --list"
+        )
+    if options.table:
+        most = 0 if options.all_assignments else 1
+        if len(options.names) > most:
+            raise CourseError("with --import the students stand in the file: name none here")
+    elif len(options.names) < (1 if options.all_assignments else 2):
+        raise CourseError(
+            "name the assignment and then the students: proctor extend mnist_loss student-01"
+        )
+
+
+def change(
+    options: argparse.Namespace, deadlines: ClassDeadlines, table: Table
+) -> tuple[list[str], list[str]]:
+    """Do in the table what was asked for; returns what to tell, and which lines are wrong."""
+    from proctor.classroom.deadlines.granting import Granting
+    from proctor.classroom.deadlines.table import EVERY_ASSIGNMENT, Extension
+
+    granting = Granting(deadlines, table, new_students=options.new_student)
+    told = granting.take_over_from_gradebook()
+    if options.table:
+        default = EVERY_ASSIGNMENT if options.all_assignments else next(iter(options.names), None)
+        taken, wrong = granting.take(options.table, default)
+        return told + (taken or ["no row was taken"]), wrong
+    first, *students = [EVERY_ASSIGNMENT] * options.all_assignments + options.names
+    for student in dict.fromkeys(students):
+        if options.remove:
+            told.append(granting.remove(first, student))
+        else:
+            wanted = Extension(first, student, more_time_of(options), options.reason)
+            told.append(granting.grant(wanted))
+    return told, []
+
+
+def more_time_of(options: argparse.Namespace) -> MoreTime:
+    """Raises CourseError."""
+    from proctor.classroom.deadlines.times import NotUnderstood, more_time
+
+    try:
+        if options.until:
+            return more_time(options.until)
+        return more_time(f"{options.days} days" if options.days else f"{options.hours} hours")
+    except NotUnderstood as error:
+        raise CourseError(str(error)) from None
+
+
+def bring_up_to_date(deadlines: ClassDeadlines, *, dry_run: bool) -> None:
+    """Write extensions and penalties into the gradebook, and say whose points change."""
+    from sqlalchemy.exc import DatabaseError
+
+    from proctor.classroom.gradebook import unusable, wait_while_locked
+
+    def say(text: str) -> None:
+        print(f"proctor: {text}", file=sys.stderr)
+
+    try:
+        if not dry_run:
+            wait_while_locked(deadlines.coursedir, say)
+        changed = deadlines.renew(dry_run=dry_run)
+    except DatabaseError as error:
+        raise unusable(error) from error
+    for each in changed:
+        print(each)
+    for assignment in () if dry_run else sorted({each.assignment for each in changed}):
+        print(f"`proctor feedback {assignment}` makes the pages of it anew")
+    if dry_run:
+        print("nothing was stored")
+
+
+def show(options: argparse.Namespace, deadlines: ClassDeadlines) -> int:
+    """Print who has more time, and what late work uses and costs."""
+    from proctor.classroom.deadlines.listing import extension_rows, late_rows
+
+    if options.names and not options.all_assignments:
+        known = deadlines.known_assignments()
+        if options.names[0] not in known:
+            close = meant(options.names[0], sorted(known))
+            raise CourseError(f"there is no assignment {options.names[0]} here{close}")
+    assignment = next(iter(options.names), None)
+    students = set(options.names[1:])
+    tables = (
+        ("Nobody has more time.", extension_rows(deadlines, assignment, students)),
+        ("Nothing came late.", late_rows(deadlines, assignment, students)),
+    )
+    print("\n\n".join(as_table(rows) if len(rows) > 1 else empty for empty, rows in tables))
+    problems = deadlines.problems()
+    for problem in problems:
+        print(f"proctor: extensions.csv, {problem}", file=sys.stderr)
+    return NEEDS_A_LOOK if problems else 0
+
+
+def as_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns, the first of them a header."""
+    rows = [[plain(cell, 60) for cell in row] for row in rows]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
