@@ -14,10 +14,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from accessible import WCAG, browser, opened, overflow, violations
+from accessible import browser, faults, opened
 from conftest import cell
 from nbformat import v4
 from nbgrader.apps import NbGraderApp
+from playwright.sync_api import expect
 
 from proctor import cli
 from proctor.commands import options
@@ -45,44 +46,59 @@ def build_site(folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.fixture
-def documentation(tmp_path) -> Path:
-    for name in ("mkdocs.yml", "SECURITY.md"):
-        shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
-    return tmp_path
+def copy_documentation(folder: Path) -> Path:
+    for name in ("mkdocs.yml", "README.md", "SECURITY.md"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    return folder
 
 
-def test_axe_finds_nothing_on_the_site(browser, documentation):
-    """By the rules of WCAG: the theme is not ours, and breaks some of axe's best practices."""
-    assert build_site(documentation).returncode == 0
-    site = sorted((documentation / "build/site").glob("*.html"))
-    found = {}
-    for page in site:
-        with opened(browser, page, "light", 390) as shown:
-            found[page.stem] = violations(shown, WCAG) + overflow(shown)
-            if page.stem in ("index", "instructors"):
-                shown.set_viewport_size({"width": 1280, "height": 900})
-                found[page.stem] += violations(shown, WCAG) + overflow(shown)
-    assert found == {page.stem: [] for page in site}
-
-
-def test_the_site_is_built(documentation):
-    done = build_site(documentation)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    folder = copy_documentation(tmp_path_factory.mktemp("documentation"))
+    done = build_site(folder)
     assert done.returncode == 0, done.stderr
-    site = documentation / "build/site"
+    return folder / "build/site"
+
+
+def test_the_site_is_built(site):
     assert {page.with_suffix("").name for page in site.glob("*.html")} >= {
         *(page.stem for page in (ROOT / "docs").glob("*.md")),
         "security",
     }
-    assert 'href="security.html"' in (site / "index.html").read_text()
+    index = (site / "index.html").read_text()
+    assert 'href="security.html"' in index
     loaded = re.compile(r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"https?://", re.I)
     assert not [page.name for page in site.glob("*.html") if loaded.search(page.read_text())]
 
 
+def test_the_menu_leads_to_every_page(site):
+    menu = (site / "index.html").read_text().partition("<article")[0]
+    pages = {page.name for page in site.glob("*.html")} - {"404.html", "index.html"}
+    assert not {name for name in pages if f'href="{name}"' not in menu}
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 390)])
+def test_pages_bear_axe_in_the_dark_and_on_a_phone(site, browser, scheme, width):
+    found = {}
+    for page in sorted(set(site.glob("*.html")) - {site / "404.html"}):  # it needs a server
+        with opened(browser, page, scheme, width) as shown:
+            found[page.name] = faults(shown)
+    assert not {name: what for name, what in found.items() if what}
+
+
+def test_the_search_works_in_pages_that_are_files(site, browser):
+    with opened(browser, site / "index.html", "light", 1280) as page:
+        page.get_by_role("textbox", name="Search").click()
+        page.keyboard.type("exchange")
+        expect(page.locator(".md-search-result")).to_contain_text("For operators")
+        assert not faults(page)
+
+
 @pytest.mark.parametrize("link", ["nowhere.md", "students.md#nowhere", "images/nowhere.png"])
-def test_a_broken_link_ends_the_build(documentation, link):
-    with (documentation / "docs/index.md").open("a") as page:
+def test_a_broken_link_ends_the_build(tmp_path, link):
+    documentation = copy_documentation(tmp_path)
+    with (documentation / "docs/authors.md").open("a") as page:
         page.write(f"\n[a link]({link})\n")
     done = build_site(documentation)
     assert done.returncode != 0
