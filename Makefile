@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
-.PHONY: torch setup lock lab demo test e2e docs hostile faults soak mutants postgresql lint bench clean
+.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants postgresql lint bench clean
 
 setup: $(VENV)/installed
 
@@ -58,6 +58,10 @@ hostile: setup
 
 faults: setup
 	PYTHONPATH=tests $(BIN)/python -m hostile.faults
+
+# 300 hand in within a minute while the watcher is killed again and again.
+rush: setup
+	PYTHONPATH=tests $(BIN)/python -m hostile.rush
 
 soak: setup
 	PYTHONPATH=tests $(BIN)/python tests/soak.py

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hostile.rush import rush
 from nbgrader.exchange.default import ExchangeSubmit
 from test_exchange import succeeded
 from test_faults import in_a_view
@@ -360,6 +361,11 @@ def test_exchange_that_goes_and_comes_back_and_a_kill(small_class):
     assert once() == 0
     assert small_class.complaints({"student-01": RIGHT, "student-02": RIGHT}) == []
     assert "Traceback" not in small_class.said()
+
+
+def test_a_dozen_hand_in_while_the_watcher_is_killed(small_class):
+    small_class.fetch()
+    assert rush(small_class, students=12, seconds=12.0, kills=2, seed=17) == []
 
 
 def test_a_full_disk_is_told_and_it_goes_on_when_there_is_room(small_class):

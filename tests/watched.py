@@ -80,10 +80,13 @@ class WatchedClass(SmallClass):
         self, body: str, student: str = "student-01", written: str = "Twice.", note: str = ""
     ) -> None:
         """As the student's nbgrader does it. `note` makes a file another one."""
-        if not (self.work(student) / "tiny").exists():
-            succeeded(self.student(ExchangeFetchAssignment, student))
+        self.fetch(student)
         self.answer(f"def double(x):  # {note}\n    {body}", written, student)
         succeeded(self.student(ExchangeSubmit, student))
+
+    def fetch(self, student: str = "student-01") -> None:
+        if not (self.work(student) / "tiny").exists():
+            succeeded(self.student(ExchangeFetchAssignment, student))
 
     def pages(self, student: str = "student-01") -> list[str]:
         """The pages that a student can fetch, in the order in which their attempts were made."""
