@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
-.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants postgresql lint bench clean
+.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants hub postgresql lint bench clean
 
 setup: $(VENV)/installed
 
@@ -69,6 +69,12 @@ soak: setup
 mutants: setup
 	$(BIN)/python tests/mutants.py
 	EVERY_ANSWER=1 $(BIN)/pytest tests/test_ask.py -k labelled_answer
+
+# A real JupyterHub on this machine, with users of its own for as long as it runs: needs root and node.
+hub: setup
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[hub]'
+	npm install --no-audit --no-fund --silent --prefix build/proxy configurable-http-proxy@5
+	HUB=1 $(BIN)/pytest tests/test_hub.py
 
 # With a gradebook on a PostgreSQL server of its own; the server's programs must be installed.
 postgresql: setup

@@ -87,7 +87,8 @@ def stored_submissions(
                 .join(BaseCell, BaseCell.id == Grade.cell_id)
                 .where(Grade.notebook_id.in_(of_assignment.with_only_columns(SubmittedNotebook.id)))
             ):
-                students[notebook].grades[cell] = StoredGrade(*points)
+                if notebook in students:  # else it was stored since the first question
+                    students[notebook].grades[cell] = StoredGrade(*points)
             for notebook, cell, text in gradebook.db.execute(
                 select(Comment.notebook_id, BaseCell.name, Comment.comment)
                 .join(BaseCell, BaseCell.id == Comment.cell_id)
@@ -95,7 +96,8 @@ def stored_submissions(
                     Comment.notebook_id.in_(of_assignment.with_only_columns(SubmittedNotebook.id))
                 )
             ):
-                students[notebook].comments[cell] = text or ""
+                if notebook in students:
+                    students[notebook].comments[cell] = text or ""
     except DatabaseError as error:
         raise unusable(error) from error
     return found

@@ -6,13 +6,11 @@ import argparse
 import sys
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proctor.commands.log_and_metrics import add_log, log_to
 from proctor.commands.options import STOPPED, add_jobs
-
-if TYPE_CHECKING:
-    from proctor.course import Course
+from proctor.course import Course, CourseError
 
 SUMMARY = "grade what comes in while the class works, and show each student a page"
 EXAMPLES = """
@@ -49,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
         return tell_status(course)
     if not options.assignments:
         options.command.error("name the assignments to watch")
+    from nbgrader.converters.base import NbGraderException
+
     from proctor.classroom import workers
     from proctor.classroom.watch.ledger import make_attempts_folder
     from proctor.classroom.watch.status import Status, only_watcher
@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"watching {', '.join(names)}", flush=True)
             try:
                 watcher.watch(once=options.once)
+            except (NbGraderException, OSError) as error:  # with --once; else it is told
+                raise CourseError(str(error)) from error
             except KeyboardInterrupt:
                 print("\nstopped: the same command goes on", file=sys.stderr)
                 return STOPPED

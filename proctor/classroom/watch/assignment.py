@@ -308,11 +308,13 @@ class WatchedAssignment:
     def renew_pages(self, now: datetime) -> None:
         """Give out anew the pages whose points or comments have changed since, by a regrade or a
         person. That counts for no limit, and leaves alone what you have released yourself."""
-        in_class = self.pages.in_gradebook()
-        for name, student in list(self.ledger.students.items()):
-            page = student.page
-            if page is None or page["what"] != SHOWN or page["key"] != student.key:
-                continue
+        shown = [
+            (name, student, student.page)
+            for name, student in list(self.ledger.students.items())
+            if student.page and student.page["what"] == SHOWN and student.page["key"] == student.key
+        ]
+        in_class = self.pages.in_gradebook() if shown else InGradebook()
+        for name, student, page in shown:
             try:
                 made_of = self.pages.made_of(name, in_class, self.settings.shows)
             except FileNotFoundError:

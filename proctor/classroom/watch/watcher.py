@@ -12,6 +12,7 @@ import functools
 import logging
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -76,22 +77,27 @@ class Watcher:
         self._clock = Clock()
 
     def watch(self, once: bool = False) -> None:
-        """Attend to what comes; with `once`, until nothing waits. Raises CourseError and
-        SandboxUnavailable only before anything was done."""
+        """Attend to what comes; with `once`, until nothing waits, and then the first trouble ends
+        it: CourseError, SandboxUnavailable. Without, they are raised by a wrong name or setting,
+        and by a machine that gives no sandbox."""
         for each in self.assignments.values():
-            each.demand_ready()
+            if once:
+                each.demand_ready()
             shared_sandbox(each.marking.session_limits).start()
         while True:
             try:
                 self.attend()
                 self.troubles.over("work")
-            except TROUBLES as error:
+            except Exception as error:
                 with self._lock:
                     self.waiting = {**self.at_work, **self.waiting}
                     self.at_work.clear()
-                self.troubles.tell("work", f"{plain(str(error))} Trying again until it works.")
                 if once:
                     raise
+                told = str(error)
+                if not isinstance(error, TROUBLES):
+                    told = "".join(traceback.format_exception(error))
+                self.troubles.tell("work", f"{told.strip()} Trying again until it works.")
             self.tell(self)
             if once and not self._unsettled and not self.waiting:
                 return
