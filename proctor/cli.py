@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The `proctor` command: which verbs there are. Each is a file in `commands/`.
 
 Help comes at once: whatever takes time to import is imported by the verb that runs.
@@ -37,6 +38,7 @@ from proctor.commands import (
     watch,
 )
 from proctor.commands.options import COULD_NOT_WORK, STOPPED, USUAL_EXIT_CODES
+from proctor.commands.terminal import say
 from proctor.course import CourseError, meant
 from proctor.grading.asserts import start_again_with_asserts
 from proctor.sandbox.unavailable import SandboxUnavailable
@@ -63,6 +65,7 @@ COMMANDS = {
 }
 WITHOUT_A_COURSE = ("new", "doctor")
 PIPE_CLOSED = 141  # as a shell has it for SIGPIPE
+ASKED_TO_COMPLETE = "_ARGCOMPLETE"  # by a shell, where a person pressed Tab
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,11 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nproctor: stopped", file=sys.stderr)
         return STOPPED
     except SandboxUnavailable as error:
-        print(f"proctor: no sandbox, so nothing is graded. {error}", file=sys.stderr)
+        say(f"proctor: no sandbox, so nothing is graded. {error}", to=sys.stderr)
     except CourseError as error:
-        print(f"proctor: {error}", file=sys.stderr)
+        say(f"proctor: {error}", to=sys.stderr)
     except PermissionError as error:
-        print(f"proctor: {not_allowed(error)}", file=sys.stderr)
+        say(f"proctor: {not_allowed(error)}", to=sys.stderr)
     return COULD_NOT_WORK
 
 
@@ -95,6 +98,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options; a wrong command or option is answered with the one that was meant."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     top = parser()
+    if ASKED_TO_COMPLETE in os.environ:
+        complete(top)
     if not given:
         top.print_help(sys.stderr)
         raise SystemExit(COULD_NOT_WORK)
@@ -143,6 +148,16 @@ def more_help(verb: ModuleType) -> str:
     codes = getattr(verb, "EXIT_CODES", USUAL_EXIT_CODES)
     parts = (("examples:", getattr(verb, "EXAMPLES", "")), ("exit codes:", codes))
     return "\n\n".join(f"{title}\n{textwrap.indent(text.strip(), '  ')}" for title, text in parts)
+
+
+def complete(top: argparse.ArgumentParser) -> None:
+    """Answer the shell, which ends this process; nothing happens where it asked another program."""
+    import argcomplete
+
+    from proctor.commands.completion import add_completers
+
+    add_completers(top)
+    argcomplete.autocomplete(top)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -233,6 +233,12 @@ def test_one_mark_explained(graded):
     assert "told to the student: What is twice minus three?" in page
     assert "AssertionError: heron" in page
     assert "proctor check --assignment tiny --student half --seed" in page
+    told = json.loads(proctor(graded, "explain", "tiny", "half", "--json").stdout)
+    assert (told["student"], told["status"], told["automatic"]["score"]) == ("half", "graded", 2)
+    [values] = [cell for cell in told["cells"] if cell["grade_id"] == "double_values"]
+    assert [check["state"] for check in values["checks"]] == ["passed", "failed"]
+    assert values["checks"][1]["worth"] == 1
+    assert values["gradebook"]["score"] == 1
 
 
 def test_a_gradebook_that_does_not_know_the_assignment_is_told_once(graded):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proctor.commands.options import COULD_NOT_WORK, NEEDS_A_LOOK, NO_FIGURES
+from proctor.commands.terminal import say
 from proctor.course import Course, CourseError
 from proctor.text import plain
 
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
             jobs[job_of(notebook, options, course, config)] = notebook
         else:
             what = "is no file" if Path(notebook).exists() else "does not exist"
-            print(f"proctor: {plain(notebook)} {what}", file=sys.stderr)
+            say(f"proctor: {plain(notebook)} {what}", to=sys.stderr)
     for assignment in dict.fromkeys(job.assignment for job in jobs):
         together = {job: name for job, name in jobs.items() if job.assignment == assignment}
         grading = Grading(config=config).of(assignment)
@@ -144,7 +145,7 @@ def told(outcome: Outcome, notebook: str, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(summary_of(notebook, marks)), flush=True)
     else:
-        print(table_of(notebook, marks), flush=True)
+        say(table_of(notebook, marks))
     return exit_code_of(marks)
 
 

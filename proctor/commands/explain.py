@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
+
+from proctor.commands.terminal import say
 
 SUMMARY = "explain one student's mark, check by check"
 EXAMPLES = """
 proctor explain mnist_loss student-01
+proctor explain mnist_loss student-01 --json
 """
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
     command.add_argument("student", metavar="STUDENT")
+    command.add_argument("--json", action="store_true", help="print all of it as one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,9 +25,13 @@ def run(options: argparse.Namespace) -> int:
     from proctor.settings import course_of, load_config
 
     config = load_config()
-    from proctor.pages.explanation import explanation
+    from proctor.pages.explanation import explained, explanation
 
     course = course_of(config)
     course.release(options.assignment)
-    print(explanation(config, course, options.assignment, options.student))
+    found = explained(config, course, options.assignment, options.student)
+    if options.json:
+        print(json.dumps(found, indent=1))
+    else:
+        say(explanation(found))
     return 0

@@ -17,6 +17,7 @@ from proctor.commands.options import (
     add_jobs,
     add_students,
 )
+from proctor.commands.terminal import say
 from proctor.text import plain
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def grade(options: argparse.Namespace) -> int:
     # Both go on by themselves while nbgrader is imported, which takes seconds as well.
     if options.cluster is None:
         if warning := too_little_memory(options.jobs):
-            print(f"proctor: {warning}", file=sys.stderr)
+            say(f"proctor: {warning}", to=sys.stderr)
         grading = Grading(config=config).of(options.assignment)
         shared_sandbox(grading.session_limits()).start()
         workers.prepare()
@@ -75,7 +76,7 @@ def grade(options: argparse.Namespace) -> int:
     classroom = Classroom(config, course, options.assignment)
     students = named_students(classroom, options.student)
     if not students and not options.json:
-        print(f"nobody has handed in {options.assignment}: submitted/ holds no such folder")
+        say(f"nobody has handed in {options.assignment}: submitted/ holds no such folder")
         return 0
     return grade_these(classroom, students, options)
 
@@ -116,7 +117,7 @@ def grade_these(classroom: Classroom, students: list[str], options: argparse.Nam
     if options.json:
         print(json.dumps(summary_as_json(options.assignment, tally, progress.seconds)))
     else:
-        print(summary_of_class(options.assignment, tally, progress.seconds))
+        say(summary_of_class(options.assignment, tally, progress.seconds))
     return code
 
 

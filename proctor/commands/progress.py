@@ -8,7 +8,11 @@ from typing import Generic, Protocol, TypeVar
 
 from tqdm import tqdm
 
+from proctor.commands.terminal import width_of
+
 SECONDS_BETWEEN_LINES = 10.0
+BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
+ROOM_OF_BAR = 37  # with thousands of submissions, and a bar that can still be seen
 
 
 class SomeTally(Protocol):
@@ -31,7 +35,13 @@ class Progress(Generic[T]):
         self.tally: T | None = None
         self.started = time.monotonic()
         self._last_line = self.started
-        self._bar = tqdm(total=total, unit=unit, disable=not sys.stderr.isatty())
+        self._bar = tqdm(
+            total=total,
+            unit=unit,
+            disable=not sys.stderr.isatty(),
+            dynamic_ncols=True,
+            bar_format=BAR,
+        )
 
     def __enter__(self) -> Progress[T]:
         return self
@@ -52,7 +62,8 @@ class Progress(Generic[T]):
             self._print_line(tally)
             return
         self._bar.total = tally.total
-        self._bar.set_postfix_str(str(tally), refresh=False)
+        room = (width_of(sys.stderr) or 0) - ROOM_OF_BAR
+        self._bar.set_postfix_str(brief(str(tally), room), refresh=False)
         self._bar.update(tally.done - self._bar.n)
 
     def _print_line(self, tally: T) -> None:
@@ -68,3 +79,15 @@ class Progress(Generic[T]):
             file=sys.stderr,
             flush=True,
         )
+
+
+def brief(counts: str, room: int) -> str:
+    """Of "3 graded, 0 rejected, ...", what is not 0 and has room; what comes last matters most."""
+    kept: list[str] = []
+    for part in reversed(counts.split(", ")):
+        if part.startswith("0 "):
+            continue
+        if len(", ".join([part, *kept])) > room:
+            break
+        kept.insert(0, part)
+    return ", ".join(kept)

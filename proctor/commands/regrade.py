@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from proctor.commands.log_and_metrics import log_to
 from proctor.commands.options import NEEDS_A_LOOK, add_cluster, add_jobs, add_students
+from proctor.commands.terminal import say
 from proctor.text import plain
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(changes_as_json(options, tally, changes)))
     else:
-        print(changes_for_people(options, tally, changes))
+        say(changes_for_people(options, tally, changes))
     return NEEDS_A_LOOK if tally.look_at else 0
 
 

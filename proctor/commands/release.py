@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import dataclass
 
 from proctor.commands.options import REFUSED, add_jobs
+from proctor.commands.terminal import say
 from proctor.text import plain
 
 SUMMARY = "release an assignment, if its graders are proven right"
 EXAMPLES = """
 proctor release mnist_loss
+proctor release mnist_loss --json
 """
 EXIT_CODES = """
 0    it was released
@@ -35,6 +38,9 @@ class Tried:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
     add_jobs(command)
+    command.add_argument(
+        "--json", action="store_true", help="print what came of it as one JSON object"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
     config = load_config()
     course_of(config).reference(options.assignment)
-    print(f"trying the answers of {options.assignment}: this takes a while", file=sys.stderr)
+    say(f"trying the answers of {options.assignment}: this takes a while", to=sys.stderr)
     with Progress[Tried](unit="answer") as told:
 
         def progress(done: int, total: int) -> None:
@@ -54,9 +60,13 @@ def run(options: argparse.Namespace) -> int:
         found = release_gate.release(
             course_of(config), config, options.assignment, workers=options.jobs, progress=progress
         )
-    if found:
-        print(f"{options.assignment} was not released:")
-        print("\n".join(f"  {plain(fault)}" for fault in found))
-        return REFUSED
-    print(f"{options.assignment} was released: release/{options.assignment}/")
-    return 0
+    faults = [plain(fault) for fault in found]
+    if options.json:
+        summary = {"assignment": options.assignment, "released": not faults, "faults": faults}
+        print(json.dumps(summary))
+    elif faults:
+        say(f"{options.assignment} was not released:")
+        say("\n".join(f"  {fault}" for fault in faults))
+    else:
+        say(f"{options.assignment} was released: release/{options.assignment}/")
+    return REFUSED if faults else 0

@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from proctor.commands.terminal import say
+
 SUMMARY = "write the report on an assignment of a class"
 EXAMPLES = """
 proctor report mnist_loss                        writes reports/mnist_loss.html
@@ -64,5 +66,5 @@ def run(options: argparse.Namespace) -> int:
     path = write_report(
         results, anonymous=options.anonymous, written=written, comparison=comparison
     )
-    print(f"the report is in {path.relative_to(course.root)}")
+    say(f"the report is in {path.relative_to(course.root)}")
     return 0

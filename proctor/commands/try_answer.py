@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from proctor.commands.check import table_of
 from proctor.commands.options import REFUSED
+from proctor.commands.terminal import say
 from proctor.course import Course, CourseError
 from proctor.text import plain
 
@@ -60,11 +61,11 @@ def run(options: argparse.Namespace) -> int:
         ):
             print(f"trying {name}", file=sys.stderr, flush=True)
             marks = marks_of(submission, options, scratch, grading)
-            print(table_of(name, marks))
-            print(details_of(marks), end="")
+            say(table_of(name, marks))
+            say(details_of(marks).rstrip("\n"))
             faults += [f"{name}: {fault}" for fault in faults_of(marks)]
     for fault in faults:
-        print(f"the gate would say: {plain(fault)}")
+        say(f"the gate would say: {plain(fault)}")
     return REFUSED if faults else 0
 
 
