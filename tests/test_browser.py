@@ -46,8 +46,10 @@ from proctor.grading.labelled import reference_answers
 REPOSITORY = Path(__file__).parent.parent
 ASSIGNMENT = "mnist_loss"
 STUDENT = "student-01"
-HOSTILE_ANSWER = """Accuracy is $\\frac{2}{3}$ before and after, and the loss falls.
-
+ANSWER = """Accuracy is $\\frac{2}{3}$ before and after, and the loss falls.
+"""
+# What follows it, but for the pictures of the documentation: they show ordinary work.
+ATTACK = """
 <script>window.top.hacked = true</script><img src="x" onerror="window.top.hacked = true">
 <svg onload="window.top.hacked = true"></svg> [a link](javascript:window.top.hacked=true)
 """
@@ -290,7 +292,10 @@ def solve_and_submit(student: Student, lab: Lab) -> None:
         student.answer(student.cell(f'"exercise {grade_id} is not solved yet"'), answers[grade_id])
     mnist_loss = student.cell("def mnist_loss")
     student.answer(mnist_loss, VISIBLE_MISTAKE)
-    student.answer(student.cell("YOUR ANSWER HERE"), HOSTILE_ANSWER)
+    student.answer(
+        student.cell("YOUR ANSWER HERE"),
+        ANSWER + ("" if "PICTURES" in os.environ else ATTACK),
+    )
     said = student.validate("validate-fails")
     assert "right shape, wrong value" in said
     student.answer(mnist_loss, HIDDEN_MISTAKE)
