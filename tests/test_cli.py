@@ -11,7 +11,9 @@ from conftest import cell
 from nbformat import v4
 
 from proctor import cli
+from proctor.commands.check import table_of
 from proctor.grading.marking import mark
+from proctor.grading.marks import CellMarks, Check, Marks
 from proctor.grading.records import read_record, write_record
 
 CELLS = [
@@ -134,6 +136,17 @@ def test_a_failed_check_is_told_with_its_hint(course, proctor):
         "passed": False,
         "hint": "Try a few numbers by hand.",
     }
+
+
+def test_the_table_tells_what_waits_for_a_check_in_one_line():
+    why = "Not tried: it needs “Doubles numbers” first."
+    checks = [Check("a", "Doubles numbers", False, "Try a few.", 1, "", 0.1)]
+    checks += [Check(n, n, False, why, 1, "", 0.0, tried=False, cause="a") for n in "bc"]
+    cells = [CellMarks("double_values", 0.0, 3.0, False, checks=checks)]
+    marks = Marks("tiny", None, "graded", None, 0.0, 3.0, 0.1, [], cells)
+    shown = table_of("tiny.ipynb", marks)
+    assert shown.count("failed:") == 1
+    assert "\n      not tried: it needs “Doubles numbers” first.  (2 checks)\n" in shown
 
 
 def test_the_table_tells_scores_failures_and_reasons(course, proctor):

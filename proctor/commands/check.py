@@ -8,6 +8,8 @@ import dataclasses
 import functools
 import json
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
     from proctor.classroom.workers import Job, Outcome
-    from proctor.grading.marks import Marks
+    from proctor.grading.marks import Check, Marks
     from proctor.settings import Grading
 
 SUMMARY = "show the marks of notebooks, touching no gradebook"
@@ -211,11 +213,20 @@ def table_of(notebook: str, marks: Marks) -> str:
         mark = " " if cell.score == cell.max_score else "✗"
         lines.append(f"{mark} {cell.grade_id:<28} {cell.score:>6.2f} of {cell.max_score:g}")
         for check in cell.checks:
-            if not check.passed:
+            if check.state == "failed":
                 lines.append(f"✗     failed: {check.title}")
                 lines.append(f"              {plain(check.hint)}")
+        lines.extend(lines_of_not_tried(cell.checks))
         if cell.diagnosis:
             lines.append(f"      {cell.diagnosis}")
     lines.extend(f"  incident: {plain(incident)}" for incident in marks.incidents)
     lines.append(f"  score {marks.score:.2f} of {marks.max_score:g} in {marks.seconds:.2f} s\n")
     return "\n".join(lines)
+
+
+def lines_of_not_tried(checks: Sequence[Check]) -> Iterator[str]:
+    """One line for all checks of a cell that wait for the same other one."""
+    reasons = Counter(plain(check.hint) for check in checks if check.state == "not tried")
+    for reason, number in reasons.items():
+        more = "" if number == 1 else f"  ({number} checks)"
+        yield f"      {reason[:1].lower()}{reason[1:]}{more}"
