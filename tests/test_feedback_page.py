@@ -214,7 +214,7 @@ def test_what_cost_points_comes_first_worst_first_and_causes_before_what_followe
         for row in seen.select(".lost > li")
     ]
     assert rows == [
-        ("-3.6 points", "Title of values", "Exercise double"),
+        ("-3.6 points", "Title of values", "Exercise double; 0.5 points for this alone"),
         ("-2.4 points", "Title of halves", "2. Half"),
         ("-1.5 points", "1.5 of 3 points for your answer", "3. Words"),
         ("-0.5 points", "Title of again", "Exercise double"),
@@ -223,8 +223,8 @@ def test_what_cost_points_comes_first_worst_first_and_causes_before_what_followe
     assert "Hint of values." in first.get_text()
     assert "Known mistake: “a”. Do b." in first.get_text()
     assert [words(one) for one in first.select(".others summary")] == [
-        "2 checks not tried because of it",
-        "1 check failed with it",
+        "2 checks not tried because of it (-1.5 points)",
+        "1 check failed with it (-1.6 points)",
     ]
     not_tried, failed_too = first("ul")
     assert [words(one) for one in not_tried("li")] == [
