@@ -7,13 +7,15 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
+import nbgrader
 import pytest
-from accessible import LOOKS, browser, faults, opened, overflow
+from accessible import LOOKS, WCAG, browser, faults, opened, overflow, violations
 from bs4 import BeautifulSoup
 from conftest import cell
+from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 from nbgrader.coursedir import CourseDirectory
 from playwright.sync_api import expect
@@ -360,6 +362,33 @@ def test_axe_finds_nothing_and_nothing_sticks_out(browser, pages, scheme, width)
             shown.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
             found[path.stem] = folded + faults(shown)
     assert found == {path.stem: [] for path in pages}
+
+
+def grading_page(folder):
+    """nbgrader's page for grading by hand with our template, and what it loads, in a folder."""
+    graded = notebook()
+    preprocessors.report(graded, marks(WRONG))
+    config = Config()
+    use_proctor(config, ".")
+    config.HTMLExporter.template_name = "formgrade"
+    names = dict.fromkeys(("assignment_id", "notebook_id"), "tiny")
+    names |= {"student": "student-01", "submission_id": "1", "base_url": folder.as_uri()}
+    resources = {"index": 0, "total": 1, **names}
+    made, _ = HTMLExporter(config=config).from_notebook_node(graded, resources=resources)
+    (folder / "formgrader").mkdir()
+    static = Path(nbgrader.__file__).parent / "server_extensions/formgrader/static"
+    (folder / "formgrader/static").symlink_to(static)
+    (folder / "page.html").write_text(made)
+    return folder / "page.html"
+
+
+def test_axe_finds_nothing_on_the_page_for_grading_by_hand(browser, tmp_path):
+    with opened(browser, grading_page(tmp_path), "light", 1280) as shown:
+        expect(shown.get_by_label("Points for explain", exact=True)).to_be_visible()
+        expect(shown.get_by_label("Comment on explain", exact=True)).to_be_visible()
+        panel = shown.locator(".panel").first
+        assert panel.evaluate("one => getComputedStyle(one).borderStyle") == "solid"
+        assert violations(shown, WCAG) == []
 
 
 def test_the_helper_finds_what_is_wrong(browser, tmp_path):

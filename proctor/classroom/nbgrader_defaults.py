@@ -114,6 +114,7 @@ def make_safe_pages(c: Config) -> None:
         "with_code": "proctor.pages.feedback.with_code",
         "in_points": "proctor.text.points",
         "rubric": "proctor.pages.formgrader.rubric",
+        "accessible": "proctor.pages.formgrader.accessible",
     }
     c.HTMLExporter.extra_template_basedirs = [TEMPLATES, NBGRADER_TEMPLATES]
     c.HTMLExporter.extra_template_paths = [NBGRADER_TEMPLATES]
