@@ -900,6 +900,14 @@ def test_headings_are_in_order(assignment):
 
 
 @every_assignment
+def test_every_column_of_a_table_has_a_heading(assignment):
+    for cell in read("source", assignment).cells:
+        if cell.cell_type == "markdown":
+            for heading in re.findall(r"^\|(.*)\|\n\|[-|]+\|$", cell.source, re.M):
+                assert all(map(str.strip, heading.split("|"))), cell.id
+
+
+@every_assignment
 def test_every_figure_has_a_text_that_says_what_it_shows(assignment):
     """nbconvert and the feedback page take it from the cell's metadata."""
     cells = read("source", assignment).cells
