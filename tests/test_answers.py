@@ -330,14 +330,10 @@ def test_a_slope_that_rounds_costs_nothing_where_it_is_used_rightly():
 @pytest.mark.parametrize(
     "share",
     [
-        "0.0",
-        "1.0",
         "sum(slope(f, x, x + step) == 0 for x in xs)",
         "sum(slope(f, x, x + step) <= 0 for x in xs) / len(xs)",
         "sum(abs(slope(f, x, x + step)) < 1e-3 for x in xs) / len(xs)",
-        "sum(slope(f, x, x - step) == 0 for x in xs) / len(xs)",
         "sum(f(x + step) == 0 for x in xs) / len(xs)",
-        "sum(f(x) == 0 for x in xs) / len(xs)",
         "0.5",
     ],
 )
