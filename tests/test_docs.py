@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from nbgrader.apps import NbGraderApp
 from playwright.sync_api import expect
 
 from proctor import cli
+from proctor.classroom import new_course
 from proctor.commands import options
 
 ROOT = Path(__file__).parent.parent
@@ -210,6 +212,29 @@ def write_example(course: Path, assignment: str, cells_on_page: int) -> None:
     }
     for path, source in files.items():
         (course / path).write_text(source)
+
+
+def test_the_labels_of_cells_on_the_page_are_those_of_the_skeleton():
+    page = (ROOT / "docs/authors.md").read_text()
+    rows = re.findall(
+        r"^\| ([a-z -]+)(?:, with points)? \| (\w+) \| (\w+) \| (\w+) \|$", page, re.M
+    )
+    told = {kind: tuple(word == "true" for word in words) for kind, *words in rows}
+    names = ("grade", "solution", "locked")
+    made = {
+        "read-only": new_course.code("a", "", locked=True),
+        "autograded answer": new_course.code("a", "", solution=True),
+        "autograded tests": new_course.code("a", "", points=1),
+        "manually graded answer": new_course.code("a", "", points=1, solution=True),
+    }
+    made["manually graded answer"].metadata.nbgrader["locked"] = False
+    del told["type"]  # the heading
+    assert told == {
+        kind: tuple(one.metadata.nbgrader[name] for name in names) for kind, one in made.items()
+    }
+    example = re.search(r'`(\{"nbgrader": .*\}\})`', page)
+    labels = json.loads(example[1])["nbgrader"]
+    assert labels == new_course.code("hinge_loss_values", "", points=3).metadata.nbgrader
 
 
 def said_on_the_page(output: str) -> bool:

@@ -1,6 +1,7 @@
 """Settings of a course, and of single assignments."""
 
 import contextlib
+import functools
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from traitlets.config import Config
 from proctor.classroom.workers import MarkingSettings
 from proctor.course import CourseError
 from proctor.grading.connection import Connection
-from proctor.grading.marking import open_candidate
+from proctor.grading.marking import mark, open_candidate
 from proctor.grading.missing import installed_version
 from proctor.grading.plugin import title_of
 from proctor.grading.student import Student
@@ -60,6 +61,45 @@ def test_this_courses_modules_are_imported_before_sessions_are_forked(sandbox):
     with Examination(sandbox, ["import sys", "found = 'sklearn.datasets' in sys.modules"]) as one:
         one.run_cells()
         assert Student(Connection(one)).found is True
+
+
+def test_a_long_training_on_much_data_works_when_it_is_allowed(tiny_course, sandbox):
+    """In small: half a second where a fifth is allowed, more bytes than a session has room for."""
+    cells = [
+        cell("setup", "import time\nsize = len(open('data.bin', 'rb').read())", solution=False),
+        cell(
+            "train",
+            """
+            def train():
+                end = time.process_time() + 0.5
+                while time.process_time() < end:
+                    pass
+                return size
+            """,
+        ),
+        cell("train_check", "assert train", points=1),
+    ]
+    graders = """
+    @grades("train_check", hint="?")
+    def test_train(student):
+        assert student.train() == 70 << 20
+    """
+    tiny_course.add("training", cells, graders)
+    with (tiny_course.root / "release/training/data.bin").open("wb") as data:
+        data.truncate(70 << 20)
+    mark_it = functools.partial(
+        mark, tiny_course.submission(), "training", tiny_course.course, figures=False
+    )
+    with pytest.raises(CourseError, match=r"room for 1000 files and 64 MiB.*file_mebibytes"):
+        mark_it(sandbox=sandbox)
+    found = {}
+    allowed = grading(file_mebibytes=100, call_seconds=6).of("training")
+    roomy = Sandbox(allowed.session_limits())
+    for seconds in (0.2, 6.0):
+        limits = grading(call_seconds=seconds).of("training").time_limits()
+        found[seconds] = mark_it(sandbox=roomy, limits=limits).score
+    roomy.close()
+    assert found == {0.2: 0, 6.0: 1}
 
 
 def test_a_module_that_cannot_be_imported_is_told_as_the_courses(monkeypatch):
