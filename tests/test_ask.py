@@ -268,7 +268,7 @@ def course(tmp_path, monkeypatch):
         ROOT / "tests/graders/mnist_loss", tmp_path / "tests/graders/mnist_loss", dirs_exist_ok=True
     )
     shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
-    contents = {"student-01": submission("mnist_loss"), "student-02": b"{"}
+    contents = {"student-01": submission("mnist_loss").notebook, "student-02": b"{"}
     for student, content in contents.items():
         folder = tmp_path / "submitted" / student / "mnist_loss"
         folder.mkdir(parents=True)
