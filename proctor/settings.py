@@ -171,6 +171,12 @@ class Watch(Configurable):
     pages = Integer(20, min=1, help="Most pages of one student for the whole assignment.").tag(
         config=True
     )
+    counts = Enum(
+        ("last", "best"),
+        "last",
+        help="Which attempt counts: the last one; or the one with most automatic points, of equal "
+        "ones the last.",
+    ).tag(config=True)
     until = Unicode(
         "duedate",
         help="Work handed in later gets no page here; it is graded, and you return it. `duedate` "

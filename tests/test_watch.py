@@ -147,6 +147,52 @@ def test_over_the_limit_the_work_counts_and_its_page_waits(small_class, later):
     assert "Points by exercise" not in small_class.pages()[3]
 
 
+def test_the_best_attempt_counts_where_the_course_says_so(small_class, later):
+    small_class.configure("c.Watch.counts = 'best'", "c.Watch.pages_per_day = 3")
+
+    def hand_in(body: str) -> str:
+        small_class.hand_in(body, note=str(len(small_class.inbound())))
+        assert once() == 0
+        return small_class.pages()[-1]
+
+    assert "This attempt counts." in hand_in(NO_NEGATIVE)
+    page = hand_in(WRONG)
+    assert "0 of 2 points so far" in page
+    assert "counts, with 1 of 2 points from checks" in page
+    assert small_class.scores() == {"student-01": 1.0}
+    page = hand_in(RIGHT)
+    assert "2 of 2 points so far" in page
+    assert "This attempt counts." in page
+    assert small_class.scores() == {"student-01": 2.0}
+    assert "Points by exercise" not in hand_in(NO_POSITIVE)  # the fourth of the day
+    submitted = small_class.course / "submitted/student-01/tiny/tiny.ipynb"
+    assert RIGHT in submitted.read_text()
+    later(hours=24.1)
+    assert once() == 0
+    page = small_class.pages()[-1]
+    assert "1 of 2 points so far" in page
+    assert "counts, with 2 of 2 points from checks" in page
+    assert small_class.scores() == {"student-01": 2.0}
+    assert [line["counts"] for line in small_class.ledger("marked")] == [True, False, True, False]
+    # A kill between the mark of one that does not count and its page.
+    ledger = small_class.course / "attempts/tiny.jsonl"
+    ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
+    assert once() == 0
+    assert small_class.ledger()[-1]["what"] == "shown"
+    assert len(small_class.ledger("marked")) == 4
+
+
+def test_the_whole_page_of_an_attempt_that_does_not_count(small_class):
+    small_class.configure("c.Watch.counts = 'best'", "c.Watch.shows = 'checks'")
+    for body in (RIGHT, NO_NEGATIVE):
+        small_class.hand_in(body)
+        assert once() == 0
+    page = small_class.pages()[-1]
+    assert "counts, with 2 of 2 points from checks" in page
+    assert "Try minus three." in page
+    assert small_class.scores() == {"student-01": 2.0}
+
+
 def test_the_same_file_again_costs_no_page(small_class):
     small_class.configure("c.Watch.pages_per_day = 1")
     for _ in range(2):
@@ -204,6 +250,19 @@ def test_late_work_is_graded_and_its_page_is_left_to_a_person(small_class):
     assert "Two is doubled" in small_class.pages()[0]
 
 
+def test_an_extension_is_known_before_anything_is_graded(small_class):
+    with small_class.gradebook() as gradebook:
+        yesterday = datetime.now().astimezone() - timedelta(days=1)
+        gradebook.update_or_create_assignment("tiny", duedate=utc(yesterday))
+    more = ["extend", "tiny", "student-01", "--days", "3", "--reason", "ill", "--new-student"]
+    assert cli.main(more) == 0
+    for student in ("student-01", "student-02"):
+        small_class.hand_in(RIGHT, student)
+    assert once() == 0
+    assert "2 of 2 points so far" in small_class.pages("student-01")[0]
+    assert "It came after the pages had ended" in small_class.pages("student-02")[0]
+
+
 def test_only_the_newest_of_many_attempts_is_marked(small_class):
     for number in range(6):
         small_class.hand_in(WRONG, note=str(number))
@@ -222,10 +281,14 @@ def test_a_stop_between_mark_and_ledger_marks_nothing_twice(small_class):
     record = small_class.course / "records/student-01/tiny.json"
     written = record.stat().st_mtime_ns
     lines = ledger.read_text().splitlines(keepends=True)
+    submitted = small_class.course / "submitted/student-01"
     for kept in ("".join(lines[:2]), "".join(lines[:1]), lines[0] + lines[1][:30], ""):
         ledger.write_text(kept)
         shutil.rmtree(small_class.exchange / "small/feedback")
+        (submitted / "tiny").rename(submitted / ".tiny.old")  # a kill while a newer one was taken
+        (submitted / ".tiny.new").mkdir()
         assert once() == 0
+        assert [path.name for path in submitted.iterdir()] == ["tiny"]
         assert record.stat().st_mtime_ns == written
         assert len(small_class.pages()) == 1
         assert [line["what"] for line in small_class.ledger()] == ["came", "marked", "shown"]

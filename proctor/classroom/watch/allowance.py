@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from proctor.course import CourseError
 from proctor.settings import Watch
 
 DAY = timedelta(days=1)
@@ -81,3 +83,14 @@ def at(time: datetime, now: datetime) -> str:
     time = time.astimezone(now.tzinfo)
     day = "" if time.date() == now.date() else f" on {time:%A}, {time.day} {time:%B}"
     return f"{time:%H:%M}{day} ({time:%Z})"
+
+
+def time_of(text: str, zone: ZoneInfo) -> datetime:
+    """The time that c.Watch.until names, in this zone if it says none. Raises CourseError."""
+    try:
+        time = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+    except ValueError:
+        raise CourseError(
+            f"c.Watch.until is {text!r}, which is no time: 2026-12-01 18:00, or duedate"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=zone)

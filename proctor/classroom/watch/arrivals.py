@@ -24,6 +24,7 @@ from nbgrader.exchange.default.collect import ExchangeCollect
 from traitlets.config import Config
 
 from proctor.classroom.faults import DISK_FAULTS
+from proctor.classroom.folders import folders_in
 from proctor.classroom.watch.attempt import SECRET
 from proctor.course import CourseError
 from proctor.grading.submitted import read_time
@@ -147,22 +148,46 @@ class Inbound:
 
         Raises NotTaken, and CourseError where there is no room.
         """
-        new, old = (target.with_name(f".{target.name}.{word}") for word in ("new", "old"))
+        new, old = beside(target)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             for left in (new, old):
                 shutil.rmtree(left, ignore_errors=True)
             self.collect.do_copy(str(arrival.path), str(new))
-            if target.exists():
-                target.rename(old)
-            new.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
+            put_in_place(new, target)
         except (OSError, RuntimeError, shutil.Error) as error:
             if fault := disk_fault(error):
                 raise CourseError(f"{target} cannot be written ({fault})") from error
             raise NotTaken(f"it cannot be copied ({error})") from None
         finally:
             shutil.rmtree(new, ignore_errors=True)
+
+
+def beside(target: Path) -> tuple[Path, Path]:
+    """Where the new one lies until it is whole, and the old one until the new one is there."""
+    new, old = (target.with_name(f".{target.name}.{word}") for word in ("new", "old"))
+    return new, old
+
+
+def put_in_place(new: Path, target: Path) -> None:
+    """Let a folder stand where another one stood; a kill leaves one of them there."""
+    _, old = beside(target)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def clear_away(coursedir: CourseDirectory, assignment: str) -> None:
+    """Undo or finish what a kill has left of `Inbound.take`."""
+    step = coursedir.submitted_directory
+    for _, folder in folders_in(coursedir, step, f".{assignment}.old"):
+        target = folder.with_name(assignment)
+        if not target.exists():
+            folder.rename(target)
+    for word in ("new", "old"):
+        for _, folder in folders_in(coursedir, step, f".{assignment}.{word}"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def disk_fault(error: BaseException) -> str | None:

@@ -7,15 +7,14 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from traitlets.config import Config
 
 from proctor.classroom.feedback_pages import InGradebook
 from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import demand_same_cells
-from proctor.classroom.watch.allowance import allowance, at, left
-from proctor.classroom.watch.arrivals import Arrival
+from proctor.classroom.watch.allowance import allowance, at, left, time_of
+from proctor.classroom.watch.arrivals import Arrival, put_in_place
 from proctor.classroom.watch.attempt import (
     SECRET,
     TIMESTAMP,
@@ -26,14 +25,22 @@ from proctor.classroom.watch.attempt import (
     of_attempt,
     sign_of,
 )
+from proctor.classroom.watch.best import (
+    as_in_gradebook,
+    folder_apart,
+    graded_notebook,
+    is_worth_more,
+    lying_apart,
+)
 from proctor.classroom.watch.ledger import HELD, MARKED, SHOWN, Ledger, Student, ledger_file
 from proctor.classroom.watch.pages import Pages
 from proctor.classroom.whole_class import Classroom, Store, Tally
 from proctor.classroom.workers import MarkingSettings, Outcome
-from proctor.course import Course, CourseError, read_release
+from proctor.course import Course, read_release
 from proctor.grading import intake, rebuilding
+from proctor.grading.marks import Marks
 from proctor.grading.records import read_record
-from proctor.grading.submitted import read_time, submitted_at
+from proctor.grading.submitted import read_submitted, read_time, submitted_at
 from proctor.settings import Grading, LateDays, Watch
 from proctor.text import plain
 
@@ -58,8 +65,9 @@ class WatchedAssignment:
         self._taken: dict[str, tuple[str, str]] = {}  # by student: its name in the exchange, key
         self.decided = False  # whether pages held in an earlier run were looked at again
         self._store: Store | None = None
-        self._signs: dict[str, Sign] = {}
-        self._looked: dict[str, Sign] = {}
+        self._signs: dict[Path, Sign] = {}
+        self._looked: dict[Path, Sign] = {}
+        self._worse: dict[str, Marks] = {}  # of newest attempts that do not count
 
     # Attempts
 
@@ -70,7 +78,7 @@ class WatchedAssignment:
         known = self._taken.get(arrival.student)
         if arrival.name in (student.taken, known and known[0]):
             return True
-        folder = self.classroom.folder(arrival.student)
+        folder = self.newest(arrival.student)
         if not folder.is_dir():
             return False
         if all(
@@ -87,8 +95,19 @@ class WatchedAssignment:
             return False
         return there is not None and there > arrival.time
 
+    def place_for(self, student: str) -> Path:
+        """Where to put a newer attempt: where the best one counts, apart from it."""
+        if self.is_best_of_all and self.ledger.of(student).counting is not None:
+            return folder_apart(self.course, self.name, student)
+        return self.classroom.folder(student)
+
+    def newest(self, student: str) -> Path:
+        """Where the student's newest attempt lies."""
+        apart = folder_apart(self.course, self.name, student)
+        return apart if apart.is_dir() else self.classroom.folder(student)
+
     def remember_taken(self, arrival: Arrival, forget: bool = True) -> None:
-        key = self._look_at(self.classroom.folder(arrival.student))[0]
+        key = self._look_at(self.newest(arrival.student))[0]
         self._taken[arrival.student] = arrival.name, key
         if forget:
             self.forget(arrival.student)
@@ -103,18 +122,20 @@ class WatchedAssignment:
         unsettled = False
         signs = {}
         coursedir = self.classroom.coursedir
-        for student, folder in handed_in(coursedir, self.name):
+        apart = lying_apart(self.course, self.name)
+        for student, folder in [*handed_in(coursedir, self.name), *apart]:
             sign = sign_of(folder, self.name)
-            if student in busy or self._signs.get(student) == sign:
+            if student in busy or self._signs.get(folder) == sign:
                 continue
-            if student not in fresh and self._looked.get(student) != sign:
-                self._looked[student] = sign
+            if student not in fresh and self._looked.get(folder) != sign:
+                self._looked[folder] = sign
                 unsettled = True
                 continue
             key, sha256 = self._look_at(folder)
-            signs[student] = sign
-            if key != self.ledger.of(student).key:
-                attempt = Attempt(student, self.name, key, sha256, now)
+            signs[folder] = sign
+            known = self.ledger.of(student)
+            if key not in (known.key, known.counting and known.counting["key"]):
+                attempt = Attempt(student, self.name, key, sha256, now, folder)
                 (found if student in fresh else unsure).append(attempt)
         found += self._not_stored(unsure)
         self._signs |= signs
@@ -133,18 +154,19 @@ class WatchedAssignment:
                 and record is not None
                 and key_of(attempt.sha256, autograded) == attempt.key
             ):
-                self.write_marked(attempt, record)
+                self.write_marked(attempt, record, counts=True)
             else:
                 waiting.append(attempt)
         return waiting
 
     def forget(self, student: str) -> None:
         """Look at the student's folder anew, whatever was seen there before."""
-        self._signs.pop(student, None)
+        for folder in (self.classroom.folder(student), self.newest(student)):
+            self._signs.pop(folder, None)
 
     def is_still(self, attempt: Attempt) -> bool:
-        """Whether the attempt is what lies in submitted/ now."""
-        return self._look_at(self.classroom.folder(attempt.student))[0] == attempt.key
+        """Whether the attempt is what lies in its place now."""
+        return self._look_at(attempt.folder)[0] == attempt.key
 
     # Marks
 
@@ -154,13 +176,22 @@ class WatchedAssignment:
 
     def store(self, attempt: Attempt, outcome: Outcome) -> bool:
         """Store marks, and write them down; whether the attempt was not set aside."""
+        submitted, marks = self.classroom.folder(attempt.student), outcome.marks
+        counting = self.ledger.of(attempt.student).counting
+        if attempt.folder != submitted and marks is not None and counting is not None:
+            if not is_worth_more(marks, counting):
+                self._worse[attempt.student] = marks
+                if self.ledger.of(attempt.student).key != attempt.key:  # else for its page alone
+                    self.write_marked(attempt, vars(marks), counts=False)
+                return True
+            put_in_place(attempt.folder, submitted)
         self._store = self._store or Store(self.classroom)
         if not self.classroom.take(outcome, self._store, Tally()):
             return False
-        self.write_marked(attempt, vars(outcome.marks))
+        self.write_marked(attempt, vars(marks), counts=True)
         return True
 
-    def write_marked(self, attempt: Attempt, marks: dict[str, Any]) -> None:
+    def write_marked(self, attempt: Attempt, marks: dict[str, Any], *, counts: bool) -> None:
         facts = ("status", "error", "score", "max_score", "seconds", "sha256")
         name, key = self._taken.get(attempt.student, (None, None))
         self.ledger.write(
@@ -168,7 +199,8 @@ class WatchedAssignment:
             attempt.student,
             key=attempt.key,
             attempt=name if key == attempt.key else None,
-            handed_in=of_attempt(self.classroom.folder(attempt.student), TIMESTAMP),
+            handed_in=of_attempt(self.newest(attempt.student), TIMESTAMP),
+            counts=counts,
             **{name: marks[name] for name in facts},
         )
 
@@ -202,7 +234,7 @@ class WatchedAssignment:
     def receipt(self, name: str, now: datetime) -> None:
         """Tell who gets no page now that the work is there. It is told before the work is marked:
         the time when this comes says nothing of it. Raises CourseError."""
-        folder = self.classroom.folder(name)
+        folder = self.newest(name)
         if withheld := self.withheld(name, of_attempt(folder, TIMESTAMP), now):
             notice = f"Your work was received; it is graded and counts. {withheld[0]}"
             self.pages.make(name, folder, "nothing", [notice])
@@ -244,9 +276,7 @@ class WatchedAssignment:
         counted = [*student.counted, *([] if free else [now])]
         end = self._end_for(name)
         notice = left(self.settings, counted, now, end)
-        in_gradebook = self.pages.in_gradebook(name)
-        made_of = self.pages.made_of(name, in_gradebook, self.settings.shows)
-        self._make(name, notice, in_gradebook)
+        made_of = self._make(name, notice)
         out = self.pages.give_out(name)
         why = free or notice
         if not out:
@@ -275,9 +305,8 @@ class WatchedAssignment:
         """Whether the file alone is why it was rejected. What befalls who looks at its values can
         be chosen by them, and is worth a page."""
         try:
-            rebuilding.rebuild(
-                self.classroom.read(name).notebook, read_release(self.course.release(self.name))
-            )
+            read = read_submitted(self.newest(name), self.name, self.classroom.most_bytes)
+            rebuilding.rebuild(read.notebook, read_release(self.course.release(self.name)))
         except intake.Rejected as refused:
             return str(refused) == error
         return False
@@ -297,13 +326,42 @@ class WatchedAssignment:
 
     def _end_for(self, name: str) -> datetime | None:
         if self.settings.until == "duedate":
-            due = self.pages.due(name)
-            return due.replace(tzinfo=UTC) if due is not None else None
+            return self.pages.due(name)
         return self.end
 
-    def _make(self, name: str, notice: str, in_gradebook: InGradebook) -> None:
-        folder = self.classroom.folder(name)
-        self.pages.make(name, folder, self.settings.shows, [notice], in_gradebook)
+    def needs_marks(self, student: Student) -> bool:
+        """Whether the newest attempt has to be marked once more for its page: it does not count, so
+        that its marks were not stored."""
+        marked = student.marked
+        return marked is not None and not marked["counts"] and marked["student"] not in self._worse
+
+    def attempt_apart(self, name: str, now: float) -> Attempt:
+        folder = folder_apart(self.course, self.name, name)
+        return Attempt(name, self.name, *self._look_at(folder), now, folder)
+
+    def _make(self, name: str, notice: str) -> str | None:
+        """Make the page of the attempt that was marked last; returns what it was made of."""
+        student, folder, shows = self.ledger.of(name), self.newest(name), self.settings.shows
+        marked, counting = student.marked or {}, student.counting or {}
+        if marked["counts"]:
+            notices = ["This attempt counts.", notice] if self.is_best_of_all else [notice]
+            in_gradebook = self.pages.in_gradebook(name)
+            made_of = self.pages.made_of(name, in_gradebook, shows)
+            self.pages.make(name, folder, shows, notices, in_gradebook)
+            return made_of
+        marks = self._worse.pop(name)
+        better = (
+            f"Your attempt of {counting['handed_in']} counts, with {counting['score']:g} of "
+            f"{counting['max_score']:g} points from checks."
+        )
+        notebook = graded_notebook(marks, folder, self.course, self.classroom.most_bytes)
+        of_marks = as_in_gradebook(marks, folder)
+        self.pages.make(name, folder, shows, [better, notice], of_marks, notebook)
+        return None
+
+    @property
+    def is_best_of_all(self) -> bool:
+        return self.settings.counts == "best"
 
     def renew_pages(self, now: datetime) -> None:
         """Give out anew the pages whose points or comments have changed since, by a regrade or a
@@ -311,7 +369,10 @@ class WatchedAssignment:
         shown = [
             (name, student, student.page)
             for name, student in list(self.ledger.students.items())
-            if student.page and student.page["what"] == SHOWN and student.page["key"] == student.key
+            if student.page
+            and student.page["what"] == SHOWN
+            and student.page["key"] == student.key
+            and student.counting is student.marked
         ]
         in_class = self.pages.in_gradebook() if shown else InGradebook()
         for name, student, page in shown:
@@ -322,19 +383,8 @@ class WatchedAssignment:
             if made_of == page["made_of"] or not self.pages.is_out(name):
                 continue
             notice = left(self.settings, student.counted, now, self._end_for(name))
-            self._make(name, notice, in_class)
+            self._make(name, notice)
             self.pages.give_out(name)
             why = "Its points or comments had changed."
             facts = {"key": page["key"], "sha256": page["sha256"], "counted": False, "out": True}
             self.ledger.write(SHOWN, name, why=why, made_of=made_of, **facts)
-
-
-def time_of(text: str, zone: ZoneInfo) -> datetime:
-    """The time that c.Watch.until names, in this zone if it says none. Raises CourseError."""
-    try:
-        time = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
-    except ValueError:
-        raise CourseError(
-            f"c.Watch.until is {text!r}, which is no time: 2026-12-01 18:00, or duedate"
-        ) from None
-    return time if time.tzinfo else time.replace(tzinfo=zone)

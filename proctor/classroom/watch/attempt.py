@@ -29,6 +29,7 @@ class Attempt:
     key: str
     sha256: str | None
     since: float
+    folder: Path
     tries: int = 0
 
 

@@ -29,6 +29,7 @@ class Student:
     refused: set[str] = field(default_factory=set)
     taken: str | None = None  # the last one that was marked
     marked: dict[str, Any] | None = None  # the last line of its kind
+    counting: dict[str, Any] | None = None  # the one that the gradebook has
     page: dict[str, Any] | None = None  # the last line that shows or holds one
     counted: list[datetime] = field(default_factory=list)  # when pages were shown that count
     files: set[str] = field(default_factory=set)  # hashes of the notebooks whose page was shown
@@ -75,6 +76,8 @@ class Ledger:
             student.refused.add(line["attempt"])
         elif what == MARKED:
             student.marked = line
+            if line["counts"]:
+                student.counting = line
             student.taken = line["attempt"] or student.taken
             self.seconds = [*self.seconds[-49:], line["seconds"]]
         else:

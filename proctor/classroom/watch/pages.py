@@ -14,9 +14,11 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
@@ -24,6 +26,7 @@ from nbgrader.exchange import ExchangeError, ExchangeFactory
 from nbgrader.utils import notebook_hash
 from traitlets.config import Config
 
+from proctor.classroom.deadlines.penalties import ClassDeadlines
 from proctor.classroom.feedback_pages import (
     NOTICES,
     InGradebook,
@@ -69,6 +72,11 @@ class Pages:
         self.coursedir = CourseDirectory(config=self.config)
         self.coursedir.assignment_id = assignment
 
+    def clear_away(self) -> None:
+        """Remove what a kill has left half written."""
+        for left in (self.course.root / PAGES).glob("*/*/.*.new"):
+            left.unlink()
+
     def in_gradebook(self, student: str | None = None) -> InGradebook:
         """What the gradebook holds of the class, or of one student. Raises CourseError."""
         return read_gradebook(self.coursedir, self.assignment, student)
@@ -80,16 +88,17 @@ class Pages:
         return Path(folder) / f"{self.assignment}.ipynb"
 
     def due(self, student: str) -> datetime | None:
-        """When the student's work is due, in UTC without saying so; None if never."""
+        """When the student's work is due, an extension included; None if never. Raises
+        CourseError where a setting of deadlines is wrong."""
+        deadlines = ClassDeadlines(self.coursedir, self.config)
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+            due = deadlines.due_dates(gradebook).get(self.assignment)
             try:
-                return gradebook.find_submission(self.assignment, student).duedate
-            except (MissingEntry, TypeError):  # an extension of what is never due
-                pass
-            try:
-                return gradebook.find_assignment(self.assignment).duedate
+                stored = gradebook.find_submission(self.assignment, student).extension
             except MissingEntry:
-                return None
+                stored = None
+        until = deadlines.until(self.assignment, student, due, stored)
+        return max((end for end in (due, until) if end is not None), default=None)
 
     def make(
         self,
@@ -98,11 +107,13 @@ class Pages:
         shows: str,
         notices: Sequence[str],
         in_gradebook: InGradebook | None = None,
+        notebook: NotebookNode | None = None,
     ) -> None:
         """Write a page of what the gradebook holds of the student, for the attempt whose folder is
         named: the time and the secret in there say to whom it goes back. With `shows` "nothing" it
-        has the notices alone. Raises CourseError where there is no room."""
-        page = self._page(student, attempt, shows, notices, in_gradebook)
+        has the notices alone. `notebook` stands for the graded one of nbgrader. Raises CourseError
+        where there is no room."""
+        page = self._page(student, attempt, shows, notices, in_gradebook, notebook)
         try:
             for name in (TIMESTAMP, SECRET):
                 text = of_attempt(attempt, name)
@@ -120,6 +131,7 @@ class Pages:
         shows: str,
         notices: Sequence[str],
         in_gradebook: InGradebook | None,
+        notebook: NotebookNode | None,
     ) -> str:
         if shows == "nothing" or in_gradebook is None:
             return attempt_page(self.assignment, student, self._time_told(attempt), notices)
@@ -127,17 +139,20 @@ class Pages:
         vars(self.converter)["_proctor_notices"] = notices
         names = {"student": student, "assignment": self.assignment, "notebook": self.assignment}
         resources = ResourcesDict(unique_key=self.assignment, nbgrader=names)
-        notebook = OfOnePage(nbformat.read(self.graded_file(student), as_version=4))
+        if notebook is None:
+            notebook = nbformat.read(self.graded_file(student), as_version=4)
+        notebook = OfOnePage(notebook)
         if shows == "checks":
             return self.exporter.from_notebook_node(notebook, resources)[0]
         GetGradesGiven(parent=self.exporter).preprocess(notebook, resources)
+        names_of_page: dict[str, Any] = resources["nbgrader"]
         return attempt_page(
             self.assignment,
             student,
             self._time_told(attempt),
-            notices,
+            names_of_page["head"]["notices"],
             returned(notebook, resources),
-            resources["nbgrader"]["late_penalty"],
+            names_of_page["late_penalty"],
         )
 
     def _time_told(self, attempt: Path) -> str | None:

@@ -25,12 +25,14 @@ from traitlets.config import Config
 from proctor.classroom.deadlines.penalties import renew_penalties
 from proctor.classroom.deadlines.table import NAME as EXTENSIONS
 from proctor.classroom.stopping import held_interrupts
-from proctor.classroom.watch.arrivals import Arrival, Inbound, NotTaken
+from proctor.classroom.watch.arrivals import Arrival, Inbound, NotTaken, clear_away
 from proctor.classroom.watch.assignment import WatchedAssignment
 from proctor.classroom.watch.attempt import Attempt
 from proctor.classroom.watch.ledger import CAME, NOT_TAKEN, make_attempts_folder
+from proctor.classroom.watch.troubles import Clock, Troubles
 from proctor.classroom.workers import Job, Outcome, Workers
 from proctor.course import Course, CourseError
+from proctor.grading.submitted import read_submitted
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.text import plain
@@ -40,7 +42,6 @@ TROUBLES = (CourseError, SandboxUnavailable, NbGraderException, OSError)
 MOST_TRIES = 3
 LOOK_AGAIN_SECONDS = 1.0
 RENEW_SECONDS = 30.0
-CLOCK_SECONDS = 30.0
 Place = tuple[str, str]  # assignment, student
 
 
@@ -59,7 +60,9 @@ class Watcher:
         self.tell = tell
         self.assignments: dict[str, WatchedAssignment] = {}
         for name in assignments:
-            self.assignments[name] = WatchedAssignment(config, course, name)
+            each = self.assignments[name] = WatchedAssignment(config, course, name)
+            each.pages.clear_away()
+            clear_away(each.classroom.coursedir, name)
         first = next(iter(self.assignments.values()))
         make_attempts_folder(course, shared=first.classroom.coursedir.groupshared)
         self.poll_seconds = min(each.settings.poll_seconds for each in self.assignments.values())
@@ -192,7 +195,7 @@ class Watcher:
         each = self.assignments[arrival.assignment]
         if each.has_taken(arrival):
             return False
-        folder = each.classroom.folder(arrival.student)
+        folder = each.place_for(arrival.student)
         try:
             self.inbound.take(arrival, folder)
         except NotTaken as reason:
@@ -266,8 +269,8 @@ class Watcher:
             if attempt is None:
                 over.wait(0.1)
                 continue
-            classroom = self.assignments[attempt.assignment].classroom
-            read = functools.partial(classroom.read, attempt.student)
+            most = self.assignments[attempt.assignment].classroom.most_bytes
+            read = functools.partial(read_submitted, attempt.folder, attempt.assignment, most)
             yield Job(attempt.student, attempt.assignment, read)
 
     def _finish(self, outcome: Outcome) -> None:
@@ -318,7 +321,11 @@ class Watcher:
                 place = name, student
                 if place in self.waiting or self._page_tried.get(place, 0.0) > time.monotonic():
                     continue
-                if each.page_is_due(facts, now(each.zone)) and not self._show(each, student):
+                if not each.page_is_due(facts, now(each.zone)):
+                    continue
+                if each.needs_marks(facts):
+                    self.waiting[place] = each.attempt_apart(student, time.time())
+                elif not self._show(each, student):
                     return
             each.decided = True
 
@@ -350,35 +357,6 @@ class Watcher:
             return True
         self.troubles.over("pages")
         return True
-
-
-class Troubles:
-    """What does not work just now: each is told when it begins, and when it is over."""
-
-    def __init__(self) -> None:
-        self.now: dict[str, str] = {}
-
-    def tell(self, kind: str, message: str) -> None:
-        if self.now.get(kind) != message:
-            LOG.warning("%s", message)
-        self.now[kind] = message
-
-    def over(self, kind: str) -> None:
-        if message := self.now.pop(kind, None):
-            LOG.warning("over, it goes on: %s", message)
-
-
-class Clock:
-    """Tells when the clock of this machine was set back."""
-
-    def __init__(self) -> None:
-        self._ahead = time.time() - time.monotonic()
-
-    def set_back(self) -> float:
-        """By how many seconds, since it was asked last; 0 if it was not."""
-        ahead = time.time() - time.monotonic()
-        back, self._ahead = self._ahead - ahead, ahead
-        return back if back > CLOCK_SECONDS else 0.0
 
 
 def now(zone: ZoneInfo) -> datetime:
