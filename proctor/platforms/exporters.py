@@ -211,7 +211,7 @@ class TableExportPlugin(MarksExportPlugin):
         waiting = [student for student, each in submissions.items() if each.needs_manual_grade]
         if waiting:
             self.log.warning(
-                "%s: marks of %s are not complete, written answers wait for a person",
+                "%s: marks of %s are not complete: written answers are still to be read",
                 assignment, ", ".join(waiting),
             )  # fmt: skip
 
