@@ -372,6 +372,7 @@ def test_without_a_sandbox_no_check_is_failed_but_all_refused(course, monkeypatc
 def test_a_sandbox_that_goes_away_under_the_graders_costs_no_marks(course, sandbox):
     class GoesAway:
         protection = ""
+        limits = sandbox.limits
         left = 1
 
         def session(self):
