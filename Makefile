@@ -10,6 +10,14 @@ TORCH_INDEX ?=
 
 setup: $(VENV)/installed
 
+# A Python that was named makes the environment anew where it is of another one.
+ifneq ($(origin PYTHON),file)
+NAMED := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2> /dev/null)
+ifeq ($(shell grep --fixed-strings --line-regexp "version = $(NAMED)" $(VENV)/pyvenv.cfg 2> /dev/null),)
+.PHONY: $(VENV)/installed
+endif
+endif
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	"$(PYTHON)" tools/set_up.py $(TORCH_INDEX)
 	touch $@

@@ -138,3 +138,36 @@ def load(path: Path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize(
+    ("of", "named", "made"),
+    [
+        ("this", "", False),
+        ("another", "", False),  # whoever names none keeps what there is
+        ("this", sys.executable, False),
+        ("another", sys.executable, True),
+        ("this", "/no/such/python", True),  # to be told so
+    ],
+)
+def test_an_environment_of_another_python_than_the_named_one_is_made_anew(
+    tmp_path, of, named, made
+):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    environment = tmp_path / ".venv"
+    environment.mkdir()
+    version = ".".join(map(str, sys.version_info[:3])) if of == "this" else "3.1.4"
+    (environment / "pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {version}\n")
+    (environment / "installed").touch()
+    done = subprocess.run(
+        ["make", "--dry-run", "setup", *([f"PYTHON={named}"] if named else [])],
+        cwd=tmp_path,
+        env={
+            name: value for name, value in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS")
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("tools/set_up.py" in done.stdout) is made, done.stdout
