@@ -30,6 +30,7 @@ from proctor.grading.assertions import (
     two_sizes,
     whole_number,
 )
+from proctor.grading.claims import Claims, Statements
 from proctor.grading.connection import CallFacts, Raised, StudentError
 from proctor.grading.desk import grades
 from proctor.grading.diagnosis import call, describe, loop, observe, value
@@ -60,6 +61,7 @@ Kept = Handle  # what `student.keep` gives
 
 __all__ = [
     "CallFacts",
+    "Claims",
     "Fault",
     "Foreign",
     "Handle",
@@ -69,6 +71,7 @@ __all__ = [
     "Question",
     "Raised",
     "Source",
+    "Statements",
     "Student",
     "StudentError",
     "as_number",

@@ -2,10 +2,10 @@
 
 import torch
 
-from proctor.authoring import Question, asks, draw, draw_targets, shown
+from proctor.authoring import Question, Statements, asks, draw, draw_targets, shown
 
 TARGETS = torch.tensor([1, 0, 0, 1, 1])
-STATEMENTS = {
+TEXTS = {
     "flat_almost_everywhere": "The slope of accuracy is 0 almost everywhere.",
     "bigger_learning_rate": "A bigger learning rate repairs a slope of 0.",
     "zero_gradient": "A weight whose gradient is 0 does not move.",
@@ -14,6 +14,7 @@ STATEMENTS = {
     "between_0_and_1": "A loss has to lie between 0 and 1.",
     "rise_together": "Whenever the loss falls, accuracy rises.",
 }
+STATEMENTS = Statements("claims", TEXTS)
 
 
 def sides(generator, count):
@@ -104,26 +105,11 @@ def by_how_much_model_b_is_nearer(student, generator):
     )
 
 
-def statement(generator, half):
-    """One of the statements; the two questions take theirs from different halves."""
-    names = list(STATEMENTS)[half::2]
-    name = names[int(torch.randint(0, len(names), (), generator=generator))]
-    return name, STATEMENTS[name]
-
-
 @asks("claims")
 def what_you_said_of_a_statement(student, generator):
-    name, text = statement(generator, 0)
-    return Question(
-        f"“{text}” Did you call this true? Say why.",
-        lambda student: bool(student.claims[name]),
-    )
+    return STATEMENTS.why_true(generator)
 
 
 @asks("claims")
 def what_you_said_of_another_statement(student, generator):
-    name, text = statement(generator, 1)
-    return Question(
-        f"“{text}” Did you call this false? Give an example that shows it.",
-        lambda student: not student.claims[name],
-    )
+    return STATEMENTS.why_false(generator)

@@ -2,15 +2,16 @@
 
 import torch
 
-from proctor.authoring import Question, asks, draw, draw_targets, shown
+from proctor.authoring import Question, Statements, asks, draw, draw_targets, shown
 
-STATEMENTS = {
+TEXTS = {
     "bce_speaks_up": "BCE pulls hard at a confidently wrong prediction, where mnist_loss does not.",
     "outlier_bends_mse": "One outlier bends a fit by mse more than a fit by mae.",
     "root_tames_outliers": "The root makes rmse less prone to outliers than mse.",
     "smaller_number_wins": "Of two different losses, the one with the smaller number is better.",
     "sigmoid_is_a_loss": "The sigmoid is a loss.",
 }
+STATEMENTS = Statements("zoo_claims", TEXTS)
 
 
 def whole_numbers(generator, count):
@@ -114,26 +115,11 @@ def what_being_surely_wrong_costs(student, generator):
     )
 
 
-def statement(generator, half):
-    """One of the statements; the two questions take theirs from different halves."""
-    names = list(STATEMENTS)[half::2]
-    name = names[int(torch.randint(0, len(names), (), generator=generator))]
-    return name, STATEMENTS[name]
-
-
 @asks("zoo_claims")
 def what_you_said_of_a_statement(student, generator):
-    name, text = statement(generator, 0)
-    return Question(
-        f"“{text}” Did you call this true? Say why.",
-        lambda student: bool(student.zoo_claims[name]),
-    )
+    return STATEMENTS.why_true(generator)
 
 
 @asks("zoo_claims")
 def what_you_said_of_another_statement(student, generator):
-    name, text = statement(generator, 1)
-    return Question(
-        f"“{text}” Did you call this false? Give an example that shows it.",
-        lambda student: not student.zoo_claims[name],
-    )
+    return STATEMENTS.why_false(generator)

@@ -2,7 +2,7 @@
 
 import torch
 
-from proctor.authoring import Fault, as_vector, grades
+from proctor.authoring import Claims, as_vector, grades
 
 TARGETS = torch.tensor([1, 0, 0, 1, 1], dtype=torch.float64)
 SMALLEST_GAIN = 0.1
@@ -55,40 +55,8 @@ TRUTH = {
     "between_0_and_1": False,
     "rise_together": False,
 }
-
-
-def judgements(student):
-    """The student's dict; what is no judgement, such as a text in quotes, is left out."""
-    claims = student.claims
-    assert isinstance(claims, dict), f"claims should be a dict, got {claims!r}"
-    found = {name: as_plain(claims[name]) for name in TRUTH if name in claims}
-    return {name: bool(value) for name, value in found.items() if value in (True, False)}
-
-
-def as_plain(value):
-    """A judgement that torch has worked out is one, too."""
-    is_one = isinstance(value, torch.Tensor) and value.numel() == 1
-    return value.item() if is_one else value if isinstance(value, bool | int | float) else None
-
-
-def assert_judged(student, name):
-    judged = judgements(student)
-    if name not in judged:
-        raise Fault(
-            f"{name} should be judged, got {student.claims.get(name)!r}",
-            "Not judged: there is no True or False for this statement.",
-        )
-    assert judged[name] is TRUTH[name], f"{name} should be {TRUTH[name]}, got {judged[name]}"
-
-
-def assert_right_judgements(student, least):
-    judged = judgements(student)
-    right = [name for name in TRUTH if judged.get(name) is TRUTH[name]]
-    assert len(right) >= least, f"{least} judgements should be right, got {len(right)}: {right}"
-
-
 # A statement earns nothing by itself: guessing would earn half of them. Each tells its hint.
-EACH_TELLS = "Each statement above that is not judged rightly has a hint of its own."
+CLAIMS = Claims("claims", TRUTH)
 
 
 @grades(
@@ -99,9 +67,7 @@ EACH_TELLS = "Each statement above that is not judged rightly has a hint of its 
 )
 def test_each_statement_is_judged(student):
     """Each statement has a judgement, True or False."""
-    judged = judgements(student)
-    missing = [name for name in TRUTH if name not in judged]
-    assert not missing, f"claims should judge {missing}, got {student.claims!r}"
+    CLAIMS.assert_all_judged(student)
 
 
 @grades(
@@ -112,7 +78,7 @@ def test_each_statement_is_judged(student):
 )
 def test_claim_flat_almost_everywhere(student):
     """Your judgement of `flat_almost_everywhere`: the slope of accuracy at almost every place."""
-    assert_judged(student, "flat_almost_everywhere")
+    CLAIMS.assert_right(student, "flat_almost_everywhere")
 
 
 @grades(
@@ -123,7 +89,7 @@ def test_claim_flat_almost_everywhere(student):
 )
 def test_claim_bigger_learning_rate(student):
     """Your judgement of `bigger_learning_rate`: what a bigger learning rate does."""
-    assert_judged(student, "bigger_learning_rate")
+    CLAIMS.assert_right(student, "bigger_learning_rate")
 
 
 @grades(
@@ -133,7 +99,7 @@ def test_claim_bigger_learning_rate(student):
 )
 def test_claim_zero_gradient(student):
     """Your judgement of `zero_gradient`: a weight whose gradient is 0."""
-    assert_judged(student, "zero_gradient")
+    CLAIMS.assert_right(student, "zero_gradient")
 
 
 @grades(
@@ -143,7 +109,7 @@ def test_claim_zero_gradient(student):
 )
 def test_claim_only_this_accuracy(student):
     """Your judgement of `only_this_accuracy`: other counts of right answers."""
-    assert_judged(student, "only_this_accuracy")
+    CLAIMS.assert_right(student, "only_this_accuracy")
 
 
 @grades(
@@ -153,7 +119,7 @@ def test_claim_only_this_accuracy(student):
 )
 def test_claim_good_to_report(student):
     """Your judgement of `good_to_report`: accuracy as a number to report."""
-    assert_judged(student, "good_to_report")
+    CLAIMS.assert_right(student, "good_to_report")
 
 
 @grades(
@@ -164,7 +130,7 @@ def test_claim_good_to_report(student):
 )
 def test_claim_between_0_and_1(student):
     """Your judgement of `between_0_and_1`: the range of a loss."""
-    assert_judged(student, "between_0_and_1")
+    CLAIMS.assert_right(student, "between_0_and_1")
 
 
 @grades(
@@ -175,22 +141,22 @@ def test_claim_between_0_and_1(student):
 )
 def test_claim_rise_together(student):
     """Your judgement of `rise_together`: the loss and accuracy together."""
-    assert_judged(student, "rise_together")
+    CLAIMS.assert_right(student, "rise_together")
 
 
-@grades("claims_check", hint=EACH_TELLS)
+@grades("claims_check", hint=CLAIMS.EACH_TELLS)
 def test_five_judgements_are_right(student):
     """Five of the seven judgements are right: more than guessing gives."""
-    assert_right_judgements(student, 5)
+    CLAIMS.assert_right_ones(student, 5)
 
 
-@grades("claims_check", hint=EACH_TELLS)
+@grades("claims_check", hint=CLAIMS.EACH_TELLS)
 def test_six_judgements_are_right(student):
     """Six of the seven judgements are right."""
-    assert_right_judgements(student, 6)
+    CLAIMS.assert_right_ones(student, 6)
 
 
-@grades("claims_check", hint=EACH_TELLS)
+@grades("claims_check", hint=CLAIMS.EACH_TELLS)
 def test_seven_judgements_are_right(student):
     """All seven judgements are right."""
-    assert_right_judgements(student, 7)
+    CLAIMS.assert_right_ones(student, 7)

@@ -1,8 +1,6 @@
 """The statements to judge. What guessing earns is worth nothing."""
 
-import torch
-
-from proctor.authoring import Fault, grades
+from proctor.authoring import Claims, grades
 
 TRUTH = {
     "small_is_good": True,
@@ -15,40 +13,8 @@ TRUTH = {
     "loss_or_metric": False,
     "sigmoid_is_a_loss": False,
 }
-
-
-def judgements(student):
-    """The student's dict; what is no judgement, such as a text in quotes, is left out."""
-    claims = student.zoo_claims
-    assert isinstance(claims, dict), f"zoo_claims should be a dict, got {claims!r}"
-    found = {name: as_plain(claims[name]) for name in TRUTH if name in claims}
-    return {name: bool(value) for name, value in found.items() if value in (True, False)}
-
-
-def as_plain(value):
-    """A judgement that torch has worked out is one, too."""
-    is_one = isinstance(value, torch.Tensor) and value.numel() == 1
-    return value.item() if is_one else value if isinstance(value, bool | int | float) else None
-
-
-def assert_judged(student, name):
-    judged = judgements(student)
-    if name not in judged:
-        raise Fault(
-            f"{name} should be judged, got {student.zoo_claims.get(name)!r}",
-            "Not judged: there is no True or False for this statement.",
-        )
-    assert judged[name] is TRUTH[name], f"{name} should be {TRUTH[name]}, got {judged[name]}"
-
-
-def assert_right_judgements(student, least):
-    judged = judgements(student)
-    right = [name for name in TRUTH if judged.get(name) is TRUTH[name]]
-    assert len(right) >= least, f"{least} judgements should be right, got {len(right)}: {right}"
-
-
 # A statement earns nothing by itself: guessing would earn half of them. Each tells its hint.
-EACH_TELLS = "Each statement above that is not judged rightly has a hint of its own."
+CLAIMS = Claims("zoo_claims", TRUTH)
 
 
 @grades(
@@ -59,9 +25,7 @@ EACH_TELLS = "Each statement above that is not judged rightly has a hint of its 
 )
 def test_each_statement_is_judged(student):
     """Each statement has a judgement, True or False."""
-    judged = judgements(student)
-    missing = [name for name in TRUTH if name not in judged]
-    assert not missing, f"zoo_claims should judge {missing}, got {student.zoo_claims!r}"
+    CLAIMS.assert_all_judged(student)
 
 
 @grades(
@@ -72,7 +36,7 @@ def test_each_statement_is_judged(student):
 )
 def test_claim_small_is_good(student):
     """Your judgement of `small_is_good`: whether a loss has to be small to be good."""
-    assert_judged(student, "small_is_good")
+    CLAIMS.assert_right(student, "small_is_good")
 
 
 @grades(
@@ -83,7 +47,7 @@ def test_claim_small_is_good(student):
 )
 def test_claim_steepest_when_most_wrong(student):
     """Your judgement of `steepest_when_most_wrong`: where mnist_loss is steepest."""
-    assert_judged(student, "steepest_when_most_wrong")
+    CLAIMS.assert_right(student, "steepest_when_most_wrong")
 
 
 @grades(
@@ -93,7 +57,7 @@ def test_claim_steepest_when_most_wrong(student):
 )
 def test_claim_bce_speaks_up(student):
     """Your judgement of `bce_speaks_up`: the slope of BCE where the model is sure and wrong."""
-    assert_judged(student, "bce_speaks_up")
+    CLAIMS.assert_right(student, "bce_speaks_up")
 
 
 @grades(
@@ -104,7 +68,7 @@ def test_claim_bce_speaks_up(student):
 )
 def test_claim_wrong_label(student):
     """Your judgement of `wrong_label`: which loss a wrong label bends more."""
-    assert_judged(student, "wrong_label")
+    CLAIMS.assert_right(student, "wrong_label")
 
 
 @grades(
@@ -115,7 +79,7 @@ def test_claim_wrong_label(student):
 )
 def test_claim_outlier_bends_mse(student):
     """Your judgement of `outlier_bends_mse`: an outlier under mse and under mae."""
-    assert_judged(student, "outlier_bends_mse")
+    CLAIMS.assert_right(student, "outlier_bends_mse")
 
 
 @grades(
@@ -126,7 +90,7 @@ def test_claim_outlier_bends_mse(student):
 )
 def test_claim_root_tames_outliers(student):
     """Your judgement of `root_tames_outliers`: an outlier under rmse and under mse."""
-    assert_judged(student, "root_tames_outliers")
+    CLAIMS.assert_right(student, "root_tames_outliers")
 
 
 @grades(
@@ -136,7 +100,7 @@ def test_claim_root_tames_outliers(student):
 )
 def test_claim_smaller_number_wins(student):
     """Your judgement of `smaller_number_wins`: comparing numbers of two different losses."""
-    assert_judged(student, "smaller_number_wins")
+    CLAIMS.assert_right(student, "smaller_number_wins")
 
 
 @grades(
@@ -147,7 +111,7 @@ def test_claim_smaller_number_wins(student):
 )
 def test_claim_loss_or_metric(student):
     """Your judgement of `loss_or_metric`: whether a number can be both."""
-    assert_judged(student, "loss_or_metric")
+    CLAIMS.assert_right(student, "loss_or_metric")
 
 
 @grades(
@@ -157,22 +121,22 @@ def test_claim_loss_or_metric(student):
 )
 def test_claim_sigmoid_is_a_loss(student):
     """Your judgement of `sigmoid_is_a_loss`: what the sigmoid is for."""
-    assert_judged(student, "sigmoid_is_a_loss")
+    CLAIMS.assert_right(student, "sigmoid_is_a_loss")
 
 
-@grades("zoo_claims_check", hint=EACH_TELLS)
+@grades("zoo_claims_check", hint=CLAIMS.EACH_TELLS)
 def test_seven_judgements_are_right(student):
     """Seven of the nine judgements are right: more than guessing gives."""
-    assert_right_judgements(student, 7)
+    CLAIMS.assert_right_ones(student, 7)
 
 
-@grades("zoo_claims_check", hint=EACH_TELLS)
+@grades("zoo_claims_check", hint=CLAIMS.EACH_TELLS)
 def test_eight_judgements_are_right(student):
     """Eight of the nine judgements are right."""
-    assert_right_judgements(student, 8)
+    CLAIMS.assert_right_ones(student, 8)
 
 
-@grades("zoo_claims_check", hint=EACH_TELLS)
+@grades("zoo_claims_check", hint=CLAIMS.EACH_TELLS)
 def test_nine_judgements_are_right(student):
     """All nine judgements are right."""
-    assert_right_judgements(student, 9)
+    CLAIMS.assert_right_ones(student, 9)
