@@ -2,13 +2,18 @@
 // Nothing here is needed to read the report: tables can be sorted, students found and filtered.
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-// On a Jupyter server Formgrader and the written answers are a click away; in a file they are not.
-if (location.protocol.startsWith("http")) {
+// On a Jupyter server, which shows files below /files/, Formgrader and the written answers are a click
+// away; in a file they are not.
+const [server, isFile] = location.pathname.split("/files/");
+if (location.protocol.startsWith("http") && isFile !== undefined) {
   for (const one of all(".on-server, .in-file")) one.hidden = !one.hidden;
+  for (const one of all("[data-server]")) one.href = `${server}/${one.dataset.server}`;
   for (const one of all("[data-formgrader]")) {
+    const name = (one.closest("tr")?.cells[0] ?? one.closest("li").firstElementChild).textContent;
     const link = document.createElement("a");
-    link.href = "../../formgrader/submissions/" + encodeURIComponent(one.dataset.formgrader) + "/";
+    link.href = `${server}/formgrader/submissions/${encodeURIComponent(one.dataset.formgrader)}/`;
     link.textContent = "Formgrader";
+    link.setAttribute("aria-label", `Formgrader: ${name}`);
     one.append(" ", link);
   }
 }
