@@ -18,6 +18,7 @@ from playwright.sync_api import expect
 from proctor import cli
 from proctor.classroom.reading.statistics import ItemReport, WrittenReport
 from proctor.pages.exercises import exercises_of
+from proctor.pages.report.acting import to_act_on
 from proctor.pages.report.charts import Distribution
 from proctor.pages.report.comparison import compare
 from proctor.pages.report.gathering import ClassResults, gather
@@ -191,7 +192,7 @@ def test_difficulty_and_discrimination(made):
     assert sigmoid.unanswered == [BLANK]
     # Of a written exercise, only what has been read counts.
     explain = found["explain_better"]
-    assert explain.waiting + len(explain.known) == len(results.marked)
+    assert explain.waiting + len(explain.known) + len(explain.unanswered) == len(results.marked)
     means = [one.mean for one in worst_first(list(found.values()))]
     assert means == sorted(means)
 
@@ -304,6 +305,23 @@ def test_nobody_is_named_who_is_not_to_be(made, report):
     assert not any(student in page for student in (*made.students, "zz-new", "zz-none"))
     assert "submission 12" in page
     reported(made)
+
+
+def test_what_graders_met_in_calls_is_told_once_for_each_student(made):
+    results = results_of(made)
+    met = {
+        "Died": "`mnist_loss` ended the process it ran in. (killed)",
+        "Untrustworthy": "The answer was not as agreed.",
+        "Raised": "`mnist_loss` raised ValueError.",
+    }
+    students = ("student-01", "student-02", "student-03")
+    for student, (name, text) in zip(students, met.items(), strict=True):
+        [one] = [one for one in results.submissions if one.student == student]
+        for check in one.cells[0]["checks"]:
+            check["passed"] = False
+            check["detail"] = f"def test_x():\nE   proctor.grading.connection.{name}: {text}\n"
+    [unusual] = [one for one in to_act_on(results) if one.key == "unusual"]
+    assert unusual.lines[1:] == [(students[0], met["Died"]), (students[1], met["Untrustworthy"])]
 
 
 def test_what_came_of_questions_on_own_code(made):

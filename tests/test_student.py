@@ -1,5 +1,6 @@
 """A student's functions in the grader's process: values, gradients, facts, errors and lies."""
 
+import builtins
 import math
 
 import pytest
@@ -7,11 +8,13 @@ import torch
 from torch.testing import assert_close
 
 from proctor.grading.connection import (
+    NOT_SEEN_AS,
     Connection,
     Died,
     NotDefined,
     Raised,
     StudentError,
+    Told,
     TookTooLong,
     TooMuch,
     Untrustworthy,
@@ -813,3 +816,28 @@ def test_what_cells_and_calls_leave_running_is_gone_before_the_next_question(exa
         student.leave()
         assert student.processes() == 3
         examined.end_question()
+
+
+EXCEPTIONS = [
+    kind
+    for kind in vars(builtins).values()
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind is not ExceptionGroup
+]
+
+
+@pytest.mark.parametrize("kind", EXCEPTIONS, ids=lambda kind: kind.__name__)
+def test_every_exception_of_python_is_told_as_what_it_is(kind):
+    """Some are made in a way of their own: an OSError, a UnicodeDecodeError."""
+    kinds = tuple(each.__name__ for each in kind.__mro__[:-1])
+    error = Raised("f", Told(kind.__name__, kinds, "a text", False))
+    assert error.reason.startswith(f"`f` raised {kind.__name__}")
+    assert str(error) == f"{error.reason} ({kind.__name__}: a text)"
+    assert isinstance(error, kind) or issubclass(kind, NOT_SEEN_AS)
+
+
+def test_a_file_that_is_not_there_is_told_as_that(examine):
+    examination = examine("def f():\n    return open('/nowhere')")
+    with pytest.raises(FileNotFoundError) as caught:
+        Student(Connection(examination)).f()
+    assert isinstance(caught.value, Raised)
+    assert caught.value.reason.startswith("`f` raised FileNotFoundError")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,10 @@ UNUSUAL = (
     "could not be asked anything",
     "led to",
     "symbolic link",
+    "had been set to",
 )
+# What a grader met in a call: the end of the process, or an answer that was forged.
+MET = re.compile(r"^E +proctor\.grading\.connection\.(?:Died|Untrustworthy): (.*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def to_act_on(results: ClassResults) -> list[Matter]:
             "unusual",
             "Unusual, possibly tampering",
             "It cost nobody else anything. Look at the notebook before you talk to its author.",
-            [one for one in told if is_unusual(one[1]) and not time_ran_out(one[1])],
+            [one for one in told if is_unusual(one[1]) and not time_ran_out(one[1])]
+            + met_in_calls(results),
         ),
         Matter(
             "timed-out",
@@ -101,6 +106,16 @@ def to_know(results: ClassResults) -> list[Matter]:
         ),
     ]
     return [matter for matter in found if matter.lines]
+
+
+def met_in_calls(results: ClassResults) -> list[tuple[str, str]]:
+    """Once for each student: what the graders met in their calls that ordinary work does not do."""
+    found: dict[str, str] = {}
+    for one in results.submissions:
+        for check in (check for cell in one.cells for check in cell["checks"]):
+            if not check["passed"] and (met := MET.search(check["detail"])):
+                found.setdefault(one.student, plain(met[1]))
+    return list(found.items())
 
 
 def incidents(results: ClassResults) -> Sequence[tuple[str, str]]:

@@ -27,8 +27,9 @@ class ExerciseResult:
     """How an exercise did.
 
     `shares` are the shares of its points that each submission got, in their order, None where a
-    person has yet to say; `discrimination` is the correlation of that share with the points for all
-    else (near 1: the strong have it and the weak do not; None where everybody did the same).
+    person has yet to say. Until all have been read, those that need no reading say nothing either:
+    they are the empty ones. `discrimination` is the correlation of that share with the points for
+    all else (near 1: the strong have it and the weak do not; None where everybody did the same).
     """
 
     number: int
@@ -102,7 +103,10 @@ def exercise_results(results: ClassResults) -> list[ExerciseResult]:
     found = []
     for number, exercise in enumerate(results.exercises, start=1):
         own = [name for name in exercise.cells if name in automatic]
-        shares = [one.share(exercise) for one in marked]
+        waiting = sum(waits(one, exercise) for one in marked)
+        unanswered = [one.student for one in marked if is_unanswered(one, exercise)]
+        hidden = set(unanswered) if waiting else set()
+        shares = [None if one.student in hidden else one.share(exercise) for one in marked]
         rest = [total - one.score(own) for total, one in zip(totals, marked, strict=True)]
         found.append(
             ExerciseResult(
@@ -110,8 +114,8 @@ def exercise_results(results: ClassResults) -> list[ExerciseResult]:
                 exercise=exercise,
                 shares=shares,
                 discrimination=discrimination(shares, rest),
-                unanswered=[one.student for one in marked if is_unanswered(one, exercise)],
-                waiting=sum(waits(one, exercise) for one in marked),
+                unanswered=unanswered,
+                waiting=waiting,
             )
         )
     return found
@@ -215,7 +219,7 @@ def known_mistakes(results: ClassResults) -> list[Mistake]:
     for one in results.marked:
         for cell in one.cells:
             text, exercise = cell["diagnosis"], exercises.get(cell["grade_id"])
-            if not text or exercise is None:
+            if not text or exercise is None or cell["unanswered"]:
                 continue
             mistake = found.setdefault((exercise.name, text), Mistake(exercise, *parts_of(text)))
             if one.student not in mistake.students:
