@@ -138,9 +138,9 @@ def marks(checks=RIGHT, *, unanswered=(), diagnosis=None, error=None):
     )
 
 
-def page(marks, *, by_hand=None, comment=None, head=None, given=None, late=0.0):
-    """The page, with what the gradebook holds as nbgrader puts it in: `by_hand` is the points of
-    the words, `given` those of other cells that a person changed."""
+def in_gradebook(marks, *, by_hand=None, comment=None, head=None, given=None, late=0.0):
+    """A graded notebook with what the gradebook holds, as nbgrader puts it in: `by_hand` is the
+    points of the words, `given` those of other cells that a person changed."""
     graded = notebook()
     if marks.error:
         graded.cells.insert(0, notes_cell("This submission could not be graded", [marks.error]))
@@ -156,13 +156,15 @@ def page(marks, *, by_hand=None, comment=None, head=None, given=None, late=0.0):
         if labels.get("grade_id") == "explain":
             waits = manual is not None and by_hand is None and not manual.unanswered
             labels.update(score=by_hand or 0.0, needs_manual_grade=waits, comment=comment)
+    totals = {"notebook": "tiny", "student": "student-01", "max_score": 10.0, "late_penalty": late}
+    return graded, {"nbgrader": {**totals, "head": head, "score": None}}
+
+
+def page(marks, **stored):
     config = Config()
     use_proctor(config, ".")
     config.HTMLExporter.template_name = "feedback"
-    totals = {"notebook": "tiny", "student": "student-01", "max_score": 10.0, "late_penalty": late}
-    made, _ = FeedbackExporter(config=config).from_notebook_node(
-        graded, {"nbgrader": {**totals, "head": head, "score": None}}
-    )
+    made, _ = FeedbackExporter(config=config).from_notebook_node(*in_gradebook(marks, **stored))
     return made
 
 
@@ -339,13 +341,15 @@ def pages(tmp_path_factory):
     slow = {**RIGHT, "half_values": [
         check("halves", passed=False, hint="`half` took longer than the 4 s that a call may take.")
     ]}  # fmt: skip
+    attempt = ("tiny", "student-01", HEAD["submitted_at"], HEAD["notices"])
     made = {
         "right": page(marks(), by_hand=3.0, comment="Well *said*."),
         "wrong": page(marks(WRONG, diagnosis="Known mistake: “a”."), by_hand=1.0, comment="# Why?"),
         "waiting": page(marks(), head=HEAD),
         "rejected": page(marks(error="the file is not valid JSON")),
         "slow": page(marks(slow, unanswered=("explain",)), late=1.0),
-        "attempt": attempt_page("tiny", "student-01", HEAD["submitted_at"], HEAD["notices"]),
+        "received": attempt_page(*attempt),
+        "attempt": attempt_page(*attempt, returned(*in_gradebook(marks(WRONG))), 1.0),
     }
     folder = tmp_path_factory.mktemp("pages")
     for name, text in made.items():
