@@ -8,8 +8,10 @@ from sqlalchemy import Engine, event
 from test_classroom import HALF, RIGHT, copy_of, proctor
 from test_nbgrader import SmallCourse
 
+from proctor.classroom import whole_class
 from proctor.classroom.feedback_of_class import make_pages, side_by_side
 from proctor.classroom.reading.tables import Given, Grading, Item, opened
+from proctor.classroom.whole_class import Classroom
 from proctor.course import Course
 from proctor.settings import load_config
 
@@ -163,6 +165,16 @@ def test_the_database_is_asked_as_often_for_one_page_as_for_three(graded, monkey
     finally:
         event.remove(Engine, "before_cursor_execute", count)
     assert found[0] == found[1] > 0
+
+
+def test_with_nothing_to_do_nothing_is_started(graded, monkeypatch):
+    course = copy_of(graded, "nothing-to-do")
+    monkeypatch.chdir(course.root)
+    classroom = Classroom(load_config(), Course(course.root), "tiny")
+    monkeypatch.setattr(whole_class, "shared_sandbox", None)
+    monkeypatch.setattr(whole_class, "Workers", None)
+    tally = classroom.grade(classroom.students(), workers=2)
+    assert (tally.total, tally.unchanged, tally.look_at) == (3, 3, [])
 
 
 def test_a_notebook_that_makes_no_page_keeps_nobody_else_from_theirs(graded):

@@ -56,7 +56,11 @@ class Stored:
 
 
 def stored_submissions(
-    coursedir: CourseDirectory, assignment: str, student: str | None = None
+    coursedir: CourseDirectory,
+    assignment: str,
+    student: str | None = None,
+    *,
+    comments: bool = True,
 ) -> dict[str, Stored]:
     """Every submission of the assignment that the gradebook holds, by student; or that of one.
 
@@ -89,11 +93,17 @@ def stored_submissions(
             ):
                 if notebook in students:  # else it was stored since the first question
                     students[notebook].grades[cell] = StoredGrade(*points)
-            for notebook, cell, text in gradebook.db.execute(
-                select(Comment.notebook_id, BaseCell.name, Comment.comment)
-                .join(BaseCell, BaseCell.id == Comment.cell_id)
-                .where(
-                    Comment.notebook_id.in_(of_assignment.with_only_columns(SubmittedNotebook.id))
+            for notebook, cell, text in (
+                ()
+                if not comments
+                else gradebook.db.execute(
+                    select(Comment.notebook_id, BaseCell.name, Comment.comment)
+                    .join(BaseCell, BaseCell.id == Comment.cell_id)
+                    .where(
+                        Comment.notebook_id.in_(
+                            of_assignment.with_only_columns(SubmittedNotebook.id)
+                        )
+                    )
                 )
             ):
                 if notebook in students:

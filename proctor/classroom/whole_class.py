@@ -11,6 +11,7 @@ import functools
 import gc
 import glob
 import logging
+import os
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,7 @@ class Classroom:
         self.coursedir = CourseDirectory(config=config)
         self.coursedir.assignment_id = assignment
         self.most_bytes = Grading(config=config).of(assignment).submission_bytes
+        gc.freeze()  # what was imported stays: no collection needs to go through it again
 
     def students(self) -> list[str]:
         """Everybody who handed something in, whatever it is."""
@@ -116,14 +118,14 @@ class Classroom:
 
         Raises CourseError where the gradebook cannot be read.
         """
-        stored = stored_submissions(self.coursedir, self.assignment)
+        stored = stored_submissions(self.coursedir, self.assignment, comments=False)
         return [student for student in students if self._is_graded(student, stored.get(student))]
 
     def _is_graded(self, student: str, stored: Stored | None) -> bool:
         autograded = self.coursedir.autograded_directory
-        folder = Path(self.coursedir.format_path(autograded, student, self.assignment))
+        folder = self.coursedir.format_path(autograded, student, self.assignment)
         record = read_record(self.course, student, self.assignment)
-        if record is None or not (folder / f"{self.assignment}.ipynb").exists():
+        if record is None or not os.path.exists(f"{folder}/{self.assignment}.ipynb"):  # noqa: PTH110
             return False
         # The gradebook may have been emptied, restored or exchanged since.
         if stored is None or not holds_marks_of(record, stored):
@@ -225,9 +227,9 @@ class Classroom:
             return
         pool: Workers | Cluster
         if cluster is None:
-            pool = Workers(
-                min(workers, len(jobs)), shared_sandbox(settings.session_limits), settings
-            )
+            sandbox = shared_sandbox(settings.session_limits)
+            sandbox.start()  # while workers start, which takes seconds as well
+            pool = Workers(min(workers, len(jobs)), sandbox, settings)
         else:
             from proctor.classroom.cluster import Cluster  # it needs Dask, which is optional
 
@@ -280,7 +282,6 @@ class Store:
         self.autograde.log.addHandler(self.messages)
         self.stored = 0
         look_for_tables_once()
-        gc.freeze()  # what was imported stays: no collection needs to go through it again
 
     def marks(self, student: str, marks: Marks) -> str | None:
         """Store one student's marks; returns why that could not be done, if it could not.

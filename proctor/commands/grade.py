@@ -57,21 +57,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def grade(options: argparse.Namespace) -> int:
-    from proctor.classroom import workers
+    from proctor.classroom.whole_class import Classroom, named_students
     from proctor.sandbox.machine import too_little_memory
-    from proctor.sandbox.sessions import shared_sandbox
-    from proctor.settings import Grading, course_of, load_config
+    from proctor.settings import course_of, load_config
 
     config = load_config()
     course = course_of(config)
-    # Both go on by themselves while nbgrader is imported, which takes seconds as well.
-    if options.cluster is None:
-        if warning := too_little_memory(options.jobs):
-            say(f"proctor: {warning}", to=sys.stderr)
-        grading = Grading(config=config).of(options.assignment)
-        shared_sandbox(grading.session_limits()).start()
-        workers.prepare()
-    from proctor.classroom.whole_class import Classroom, named_students
+    if options.cluster is None and (warning := too_little_memory(options.jobs)):
+        say(f"proctor: {warning}", to=sys.stderr)
 
     classroom = Classroom(config, course, options.assignment)
     students = named_students(classroom, options.student)
