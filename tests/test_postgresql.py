@@ -135,6 +135,37 @@ def test_nbgrader_and_the_report_work_with_it(graded):
     assert done.returncode == 0, done.stderr
 
 
+def test_two_graders_at_once_lose_nothing(graded):
+    """Both see the same new students, mark all of them, and store them at the same time."""
+    before = rows_of(graded)
+    new = [f"new-{number}" for number in range(4)]
+    for number, student in enumerate(new):
+        graded.submit(student, {"double": HALF if number % 2 else RIGHT})
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda _: proctor(graded, "grade", "tiny", "-j", "1"), range(2)))
+    assert all(done.returncode in (0, 1) for done in both), [done.stderr for done in both]
+    assert all("Traceback" not in done.stdout + done.stderr for done in both)
+    # What one of them had to give up, as the other was at it, is told; the same command goes on.
+    done = proctor(graded, "grade", "tiny", "-j", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 rejected, 0 set aside" in done.stdout
+    assert "8 unchanged" in proctor(graded, "grade", "tiny").stdout
+    after = rows_of(graded)
+    assert {student: after[student] for student in before} == before
+    for number, student in enumerate(new):
+        like = "half" if number % 2 else "right"
+        assert values(after, student) == values(before, like)
+
+
+def values(rows: dict[str, tuple], student: str) -> tuple:
+    """The automatic points of `double_values`, and whether a person has yet to look at them."""
+    return next(
+        (automatic, waits)
+        for name, automatic, _, waits in rows[student][3]
+        if name == "double_values"
+    )
+
+
 class WrittenOnServer(WrittenCourse):
     """A class of written answers with its gradebook on the server."""
 

@@ -1,9 +1,12 @@
 """The gradebook is the truth: what it lacks is stored again, and pages follow what it holds."""
 
+import contextlib
+import errno
 import shutil
 
 import nbformat
 import pytest
+from nbgrader.converters.base import BaseConverter
 from sqlalchemy import Engine, event
 from test_classroom import HALF, RIGHT, copy_of, proctor
 from test_nbgrader import SmallCourse
@@ -11,8 +14,9 @@ from test_nbgrader import SmallCourse
 from proctor.classroom import whole_class
 from proctor.classroom.feedback_of_class import make_pages, side_by_side
 from proctor.classroom.reading.tables import Given, Grading, Item, opened
-from proctor.classroom.whole_class import Classroom
-from proctor.course import Course
+from proctor.classroom.whole_class import Classroom, Store
+from proctor.course import Course, CourseError
+from proctor.grading.marks import rejected_unread
 from proctor.settings import load_config
 
 
@@ -149,21 +153,12 @@ def test_pages_made_side_by_side_are_those_of_nbgrader(graded, monkeypatch):
 def test_the_database_is_asked_as_often_for_one_page_as_for_three(graded, monkeypatch):
     course = copy_of(graded, "asked")
     monkeypatch.chdir(course.root)
-    config, own, asked = load_config(), Course(course.root), []
-
-    def count(*_):
-        asked.append(1)
-
-    event.listen(Engine, "before_cursor_execute", count)
-    try:
-        found = []
-        for wanted in (["right"], []):
-            asked.clear()
+    config, own, found = load_config(), Course(course.root), []
+    for wanted in (["right"], []):
+        with counted("before_cursor_execute") as asked:
             tally = make_pages(config, own, "tiny", wanted, workers=1, force=True)
-            assert tally.made == (len(wanted) or 3)
-            found.append(len(asked))
-    finally:
-        event.remove(Engine, "before_cursor_execute", count)
+        assert tally.made == (len(wanted) or 3)
+        found.append(len(asked))
     assert found[0] == found[1] > 0
 
 
@@ -175,6 +170,62 @@ def test_with_nothing_to_do_nothing_is_started(graded, monkeypatch):
     monkeypatch.setattr(whole_class, "Workers", None)
     tally = classroom.grade(classroom.students(), workers=2)
     assert (tally.total, tally.unchanged, tally.look_at) == (3, 3, [])
+
+
+@contextlib.contextmanager
+def counted(what):
+    """How often SQLAlchemy tells of this, in a list."""
+    told = []
+
+    def tell(*_):
+        told.append(what)
+
+    event.listen(Engine, what, tell)
+    try:
+        yield told
+    finally:
+        event.remove(Engine, what, tell)
+
+
+def rows_of_student(course, student):
+    with course.gradebook() as gradebook:
+        submission = gradebook.find_submission("tiny", student)
+        [notebook] = submission.notebooks
+        return sorted(
+            (grade.name, grade.auto_score, grade.manual_score, grade.needs_manual_grade)
+            for grade in notebook.grades
+        ), sorted((comment.name, comment.auto_comment) for comment in notebook.comments)
+
+
+def test_what_is_stored_of_a_submission_is_one_transaction(graded, monkeypatch):
+    course = copy_of(graded, "one-transaction")
+    monkeypatch.chdir(course.root)
+    store = Store(Classroom(load_config(), Course(course.root), "tiny"))
+    marks = rejected_unread("tiny", Course(course.root), "right", "it was not read")
+    before = rows_of_student(course, "right")
+    with monkeypatch.context() as patched:
+
+        def fail(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        # The last that nbgrader does.
+        patched.setattr(BaseConverter, "set_permissions", fail)
+        with pytest.raises(CourseError, match="No space left"):
+            store.marks("right", marks)
+    assert rows_of_student(course, "right") == before
+    assert "3 unchanged" not in proctor(course, "grade", "tiny", "-j", "1").stdout
+    assert rows_of_student(course, "right") == before
+    monkeypatch.setattr(whole_class, "count_rows", lambda _: None)
+    for student in ("right", "somebody-new"):
+        marks = rejected_unread("tiny", Course(course.root), student, "it was not read")
+        course.submit(student, {})
+        with counted("commit") as commits:
+            assert store.marks(student, marks) is None
+        assert len(commits) == 1
+        grades, comments = rows_of_student(course, student)
+        assert ("double_values", 0.0, None, False) in grades
+        assert [name for name, *_ in grades] == [name for name, *_ in before[0]]
+        assert [name for name, _ in comments] == [name for name, _ in before[1]]
 
 
 def test_a_notebook_that_makes_no_page_keeps_nobody_else_from_theirs(graded):

@@ -5,6 +5,8 @@
 * `CourseDirectory.get_existing_timestamp` follows links, too, fails on what is no time, and takes
   +0100 for a hundred seconds.
 * `CourseDirectory.groupshared` leaves out the gradebook, new folders of students, and our records.
+* `Autograde.convert_single_notebook` reads and writes a notebook twice, also where the marks are
+  ready.
 * `BaseConverter.convert_notebooks` looks at one submission at a time; ours marks those that come
   next meanwhile.
   What it refuses to release it takes away; ours puts back what was released before.
@@ -30,6 +32,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nbconvert.exporters.exporter import ResourcesDict
 from nbgrader import converters, utils
 from nbgrader.apps import api
 from nbgrader.apps.exportapp import ExportApp
@@ -50,7 +53,7 @@ from proctor.classroom.feedback_pages import (
 )
 from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import count_rows, course_in, keep_engines, share_gradebook
-from proctor.classroom.preprocessors import MarkInSandbox
+from proctor.classroom.preprocessors import MarkInSandbox, before_marking
 from proctor.course import CourseError
 from proctor.grading import intake
 from proctor.grading.submitted import side_files, submitted_at
@@ -72,6 +75,7 @@ def guard_submissions() -> None:
     BaseConverter.init_destination = init_destination
     BaseConverter.write_single_notebook = write_single_notebook
     ExportApp.init_plugin = init_plugin
+    Autograde.convert_single_notebook = convert_single_notebook
 
 
 def take_path_as_it_is(course: str) -> None:
@@ -100,6 +104,7 @@ NBGRADER_LOAD_CONFIG = CourseDirectory._load_config
 NBGRADER_CONVERT_NOTEBOOKS = BaseConverter.convert_notebooks
 NBGRADER_INIT_NOTEBOOKS = BaseConverter.init_notebooks
 NBGRADER_INIT_DESTINATION = BaseConverter.init_destination
+NBGRADER_CONVERT_SINGLE_NOTEBOOK = Autograde.convert_single_notebook
 NBGRADER_WRITE_SINGLE_NOTEBOOK = BaseConverter.write_single_notebook
 NBGRADER_INIT_PLUGIN = ExportApp.init_plugin
 
@@ -176,6 +181,29 @@ def init_destination(self: BaseConverter, assignment_id: str, student_id: str) -
         return False
     self.made_of = made_of(self, assignment_id, student_id)
     return wanted or mark_of(page_of(self, assignment_id, student_id)) != self.made_of
+
+
+def convert_single_notebook(self: Autograde, notebook_filename: str) -> None:
+    """In place of nbgrader's: where the marks are ready, with the notebook that they are of, the
+    first round has nothing to read and nothing to write."""
+    path = Path(notebook_filename)
+    resources = self.init_single_notebook_resources(notebook_filename)
+    of = resources["nbgrader"]
+    marks = MarkInSandbox.ready.get((of["student"], of["assignment"]))
+    if marks is None or marks.notebook is None or self.sanitize_preprocessors:
+        NBGRADER_CONVERT_SINGLE_NOTEBOOK(self, notebook_filename)
+        return
+    resources["metadata"] = ResourcesDict(name=path.stem, path=str(path.parent))
+    self._sanitizing = False
+    try:
+        self._init_preprocessors()
+        with utils.setenv(NBGRADER_EXECUTION="autograde"):
+            output, resources = self.exporter.from_notebook_node(
+                before_marking(marks, path.parent), resources
+            )
+            self.write_single_notebook(output, resources)
+    finally:
+        self._sanitizing = True
 
 
 def write_single_notebook(self: BaseConverter, output: str, resources: Any) -> None:

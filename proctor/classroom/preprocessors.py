@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import ClearSolutions, GetGrades, NbGraderPreprocessor
@@ -71,13 +72,17 @@ class SubmissionExporter(NotebookExporter):
     """Reads a submitted notebook as what it is, untrusted; those of later steps as usual.
 
     nbgrader makes it once, before it touches any submission: the moment to refuse what would fail
-    for every student.
+    for every student. Whether a notebook is sound is checked once all preprocessors are done.
     """
 
     def __init__(self, **settings: Any):
         super().__init__(**settings)
         if isinstance(self.parent, Autograde):
             demand_that_grading_can_run(self.parent)
+
+    def _preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> Result:
+        self.optimistic_validation = bool(self._preprocessors)  # nbconvert takes for granted some
+        return super()._preprocess(nb, resources)
 
     def from_filename(
         self, filename: str, resources: dict[str, Any] | None = None, **settings: Any
@@ -109,9 +114,20 @@ def read_or_replace(path: Path, release: NotebookNode, most: int) -> tuple[Noteb
         notebook.cells.insert(0, notes_cell("This submission could not be graded", [str(error)]))
         return notebook, [*notes, str(error)]
     notes.extend(taken.repairs)
-    if notes:
-        taken.notebook.cells.insert(0, notes_cell("What was put right before grading", notes))
+    taken.notebook.cells[:0] = put_right(notes)
     return taken.notebook, notes
+
+
+def put_right(notes: list[str]) -> list[NotebookNode]:
+    """The cell that tells of them, if there are any."""
+    return [notes_cell("What was put right before grading", notes)] if notes else []
+
+
+def before_marking(marks: Marks, folder: Path) -> NotebookNode:
+    """What the first round gives for a submission whose marks are ready, as far as the second
+    takes anything of it."""
+    notes = [*notes_on(folder, marks.assignment), *marks.repairs]
+    return new_notebook(cells=put_right(notes))
 
 
 # Round two: marking it
@@ -140,7 +156,7 @@ class MarkInSandbox(NbGraderPreprocessor):
             )
         )
         most = Grading(config=self.config).of(assignment).submission_bytes
-        marks = self.ready.pop((student, assignment), None)
+        marks = self.ready.get((student, assignment))
         if marks is None:
             marks = self.ahead.marks(student)
             if marks is None or not is_of(marks, folder, most):
@@ -148,13 +164,17 @@ class MarkInSandbox(NbGraderPreprocessor):
             marks.incidents.extend(notes_on(folder, assignment, most))
         for incident in marks.incidents:
             self.log.warning("%s, %s: %s", student, assignment, ascii(incident))
-        notes = [cell for cell in nb.cells if cell.metadata.get("proctor", {}).get("notes")]
+        notes = [cell for cell in nb.cells if is_notes(cell)]
         if marks.notebook is not None:
             nb = marks.notebook
-            nb.cells = notes + nb.cells
+            nb.cells = notes + [cell for cell in nb.cells if not is_notes(cell)]
         report(nb, marks)
         self.stored[student, assignment] = (course, marks)
         return nb, resources
+
+
+def is_notes(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("proctor", {}).get("notes"))
 
 
 def is_of(marks: Marks, folder: Path, most: int) -> bool:
@@ -168,11 +188,13 @@ def is_of(marks: Marks, folder: Path, most: int) -> bool:
 def write_records(**_: Any) -> None:
     """nbgrader calls this when it has stored a submission's scores and its notebook.
 
-    The record comes last, as it is the sign that nothing is left to do for the submission.
+    The record comes last, as it is the sign that nothing is left to do for the submission; what was
+    ready before is committed later, and its record written then.
     """
     for key, (course, marks) in list(MarkInSandbox.stored.items()):
-        write_record(course, marks)
-        del MarkInSandbox.stored[key]
+        if key not in MarkInSandbox.ready:
+            write_record(course, marks)
+            del MarkInSandbox.stored[key]
 
 
 def mark_submission(

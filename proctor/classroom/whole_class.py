@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbgrader.api import InvalidEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from traitlets.config import Config
 
 from proctor.classroom.deadlines.penalties import renew_penalties
@@ -31,9 +32,11 @@ from proctor.classroom.gradebook import (
     LOCKED,
     count_rows,
     demand_same_cells,
+    keep_engines,
     look_for_tables_once,
     wait_while_locked,
 )
+from proctor.classroom.kept_gradebook import KeptGradebook, one_transaction
 from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.classroom.stopping import held_interrupts
 from proctor.classroom.stored import Stored, stored_submissions
@@ -282,6 +285,8 @@ class Store:
         self.autograde.log.addHandler(self.messages)
         self.stored = 0
         look_for_tables_once()
+        keep_engines()
+        self.gradebook = KeptGradebook(self.coursedir)
 
     def marks(self, student: str, marks: Marks) -> str | None:
         """Store one student's marks; returns why that could not be done, if it could not.
@@ -297,11 +302,12 @@ class Store:
         MarkInSandbox.ready[key] = marks
         self.coursedir.student_id = glob.escape(student)  # nbgrader takes it for a pattern
         try:
-            self._store_when_unlocked()
+            self._store_when_possible()
             if key in MarkInSandbox.stored:  # nbgrader does not tell why it was not written
                 write_record(*MarkInSandbox.stored[key])
-        except (NbGraderException, OSError) as error:
-            demand_a_sound_place(self.messages.cause or error, "marks", "autograded/ and records/")
+        except (NbGraderException, DatabaseError, OSError) as error:
+            cause = self.messages.cause or error
+            demand_a_sound_place(cause, "marks", "autograded/ and records/")
             return " ".join(self.messages.errors) or str(error)
         finally:
             MarkInSandbox.ready.pop(key, None)
@@ -311,16 +317,20 @@ class Store:
             count_rows(self.coursedir)
         return None
 
-    def _store_when_unlocked(self) -> None:
-        """Have nbgrader store what is ready; once more after another program's long work."""
+    def _store_when_possible(self) -> None:
+        """Have nbgrader store what is ready. Once more where another grader has stored the same
+        student meanwhile; and after another program's long work, then step by step, as that
+        program may be one that nbgrader is told to run for each submission."""
         self.messages.clear()
         try:
-            self.autograde.start()
-        except NbGraderException:
-            cause = self.messages.cause
-            if not isinstance(cause, OperationalError) or LOCKED not in str(cause.orig):
+            with one_transaction(self.gradebook):
+                self.autograde.start()
+        except (NbGraderException, DatabaseError) as error:
+            cause = self.messages.cause or error
+            if isinstance(cause, OperationalError) and LOCKED in str(cause.orig):
+                wait_while_locked(self.coursedir, LOG.warning)
+            elif not isinstance(cause, (IntegrityError, InvalidEntry)):
                 raise
-            wait_while_locked(self.coursedir, LOG.warning)
             self.messages.clear()
             self.autograde.start()
 

@@ -114,6 +114,7 @@ def mark(
         protection=sandbox.protection,
         limits=dataclasses.asdict(examination.limits) | dataclasses.asdict(sandbox.limits),
         notebook=taken.notebook,
+        repairs=list(taken.repairs),
     )
 
 

@@ -79,6 +79,7 @@ class Marks:
     protection: str | None = None
     limits: dict[str, float] | None = None
     notebook: NotebookNode | None = None
+    repairs: list[str] = field(default_factory=list)  # what was put right in the notebook
 
 
 def state_of(check: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ PACKAGES = ("proctor", "torch", "numpy", "nbgrader", "ipython", "pytest")
 def record_of(course: Course, marks: Marks) -> dict[str, Any]:
     """The marks as JSON can hold them, with when and by what they were given."""
     fields = dataclasses.asdict(dataclasses.replace(marks, notebook=None))
-    del fields["notebook"]
+    del fields["notebook"], fields["repairs"]  # incidents tell of these
     return {
         **fields,
         "graders_sha256": hash_of(sorted(course.graders(marks.assignment).rglob("*.py"))),

@@ -24,7 +24,7 @@ class SaveGrades(SaveAutoGrades):
             super()._add_score(cell, resources)
             return
         labels, session = cell.metadata.nbgrader, self.gradebook.db
-        ensure_tables(session.get_bind())
+        ensure_tables(session.connection())
         names = (labels.grade_id, self.notebook_id, self.assignment_id, self.student_id)
         grade = self.gradebook.find_grade(*names)
         exercise = Exercise(self.assignment_id, labels.grade_id, grade.max_score)
