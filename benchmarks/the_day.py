@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from against_stock import ASSIGNMENT, ENVIRONMENT, NBGRADER, PROCTOR
-from made_class import KINDS, made_class, name_of, submitted
+from graded_class import KINDS, made_class, name_of, submitted
 from nbconvert.exporters import HTMLExporter
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
