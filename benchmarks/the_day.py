@@ -30,7 +30,7 @@ from traitlets.config import Config
 
 from proctor.classroom import formgrader_seams
 from proctor.course import Course
-from proctor.pages.formgrader import PageExporter
+from proctor.pages.formgrader import FeedbackExporter
 from proctor.settings import load_config
 
 SUBREAPER = 36  # of prctl: what a command leaves behind becomes a child of this process
@@ -107,7 +107,9 @@ def formgrader(course: Course, count: int) -> None:
         ours = time_of(lambda: find_with(formgrader_seams.notebook_submissions, url))
         line("finding its place in the class, nbgrader", theirs, None)
         line("finding its place in the class, ours", ours, theirs)
-        theirs, ours = (page_time(kind, config, course) for kind in (HTMLExporter, PageExporter))
+        theirs, ours = (
+            page_time(kind, config, course) for kind in (HTMLExporter, FeedbackExporter)
+        )
         line("its HTML, by nbconvert's exporter", theirs, None)
         line("its HTML, by ours", ours, theirs)
     print()

@@ -42,6 +42,7 @@ from traitlets.config import PyFileConfigLoader
 from proctor.classroom.lab import Lab, Server
 from proctor.course import Course, read_notebook
 from proctor.grading.labelled import reference_answers
+from proctor.pages.formgrader import FeedbackExporter
 
 REPOSITORY = Path(__file__).parent.parent
 ASSIGNMENT = "mnist_loss"
@@ -511,7 +512,9 @@ def test_no_known_vector_runs(browser, shallow_folder, tmp_path, monkeypatch):
     config = PyFileConfigLoader("nbgrader_config.py", path=str(trial.root)).load_config()
     config.HTMLExporter.template_name = "formgrade"
     resources = {"index": 0, "total": 1, "base_url": "", "assignment_id": ASSIGNMENT}
-    formgrader, _ = HTMLExporter(config=config).from_notebook_node(notebook, resources=resources)
+    formgrader, _ = FeedbackExporter(config=config).from_notebook_node(
+        notebook, resources=resources
+    )
     # A picture that is not attached would end the stock export.
     cells = [new_markdown_cell(vector) for vector in LIVE if "attachment:" not in vector]
     stock, _ = HTMLExporter(template_name="classic").from_notebook_node(new_notebook(cells=cells))

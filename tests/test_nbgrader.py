@@ -25,6 +25,7 @@ from traitlets.config import PyFileConfigLoader
 from proctor.classroom.reading.gradings import Saving
 from proctor.classroom.reading.room import Room
 from proctor.course import Course
+from proctor.pages.formgrader import FeedbackExporter
 
 REPOSITORY = Path(__file__).parent.parent
 RIGHT = "def double(x):\n    return 2 * x"
@@ -380,7 +381,7 @@ def formgrader_page(course, student: str) -> str:
     """The page on which an instructor grades by hand, made as Formgrader makes it."""
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
     config.HTMLExporter.template_name = "formgrade"
-    exporter = HTMLExporter(config=config)
+    exporter = FeedbackExporter(config=config)
     resources = {"index": 0, "total": 1, "base_url": "", "assignment_id": "tiny"}
     page, _ = exporter.from_notebook_node(course.autograded(student), resources=resources)
     return page

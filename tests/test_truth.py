@@ -6,7 +6,10 @@ import shutil
 
 import nbformat
 import pytest
+from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters.base import BaseConverter
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.server_extensions.formgrader import formgrader
 from sqlalchemy import Engine, event
 from test_classroom import HALF, RIGHT, copy_of, proctor
 from test_nbgrader import SmallCourse
@@ -17,6 +20,7 @@ from proctor.classroom.reading.tables import Given, Grading, Item, opened
 from proctor.classroom.whole_class import Classroom, Store
 from proctor.course import Course, CourseError
 from proctor.grading.marks import rejected_unread
+from proctor.pages.formgrader import FeedbackExporter
 from proctor.settings import load_config
 
 
@@ -160,6 +164,25 @@ def test_the_database_is_asked_as_often_for_one_page_as_for_three(graded, monkey
         assert tally.made == (len(wanted) or 3)
         found.append(len(asked))
     assert found[0] == found[1] > 0
+
+
+def test_formgrader_finds_a_place_in_the_class_with_as_many_questions_for_one_as_for_three(
+    graded, monkeypatch
+):
+    course = copy_of(graded, "place")
+    monkeypatch.chdir(course.root)
+    config, found = load_config(), []
+    api = NbGraderAPI(CourseDirectory(config=config), config=config)
+    for removed in ((), ("half", "late")):
+        with course.gradebook() as gradebook:
+            for student in removed:
+                gradebook.remove_student(student)
+        with counted("before_cursor_execute") as asked:
+            places = api.get_notebook_submission_indices("tiny", "tiny")
+        assert sorted(places.values()) == list(range(3 - len(removed)))
+        found.append(len(asked))
+    assert found[0] == found[1] > 0
+    assert formgrader.HTMLExporter is FeedbackExporter  # whose pages others look at
 
 
 def test_with_nothing_to_do_nothing_is_started(graded, monkeypatch):

@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from proctor.classroom.class_lists import read_what_spreadsheets_write
 from proctor.classroom.exchange import guard_exchange
+from proctor.classroom.formgrader_seams import quicken_formgrader
 from proctor.classroom.nbgrader_seams import guard_submissions, take_path_as_it_is
 from proctor.pages.formgrader import NBGRADER_TEMPLATES, TEMPLATES
 
@@ -36,6 +37,7 @@ def prepare_this_process(course: str) -> None:
     """Replace what nbgrader offers no hook for, and let it find its own programs."""
     guard_exchange()
     guard_submissions()
+    quicken_formgrader()
     read_what_spreadsheets_write()
     take_path_as_it_is(course)
     # nbgrader calls `alembic` by name; it lies beside nbgrader, in an environment that need not be

@@ -57,6 +57,7 @@ from proctor.classroom.preprocessors import MarkInSandbox, before_marking
 from proctor.course import CourseError
 from proctor.grading import intake
 from proctor.grading.submitted import side_files, submitted_at
+from proctor.settings import Grading
 
 
 def guard_submissions() -> None:
@@ -193,13 +194,14 @@ def convert_single_notebook(self: Autograde, notebook_filename: str) -> None:
     if marks is None or marks.notebook is None or self.sanitize_preprocessors:
         NBGRADER_CONVERT_SINGLE_NOTEBOOK(self, notebook_filename)
         return
+    most = Grading(config=self.config).of(of["assignment"]).submission_bytes
     resources["metadata"] = ResourcesDict(name=path.stem, path=str(path.parent))
     self._sanitizing = False
     try:
         self._init_preprocessors()
         with utils.setenv(NBGRADER_EXECUTION="autograde"):
             output, resources = self.exporter.from_notebook_node(
-                before_marking(marks, path.parent), resources
+                before_marking(marks, path.parent, most), resources
             )
             self.write_single_notebook(output, resources)
     finally:

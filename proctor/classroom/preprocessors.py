@@ -123,10 +123,10 @@ def put_right(notes: list[str]) -> list[NotebookNode]:
     return [notes_cell("What was put right before grading", notes)] if notes else []
 
 
-def before_marking(marks: Marks, folder: Path) -> NotebookNode:
+def before_marking(marks: Marks, folder: Path, most: int) -> NotebookNode:
     """What the first round gives for a submission whose marks are ready, as far as the second
     takes anything of it."""
-    notes = [*notes_on(folder, marks.assignment), *marks.repairs]
+    notes = [*notes_on(folder, marks.assignment, most), *marks.repairs]
     return new_notebook(cells=put_right(notes))
 
 

@@ -26,7 +26,8 @@ NBGRADER_TEMPLATES = str(
 
 
 class FeedbackExporter(HTMLExporter):
-    """nbconvert's HTMLExporter without what takes longer than making the page.
+    """nbconvert's HTMLExporter without what takes longer than making the page; Formgrader's pages
+    for grading by hand are made by it, too.
 
     Its last step reads the finished page once more, to describe pictures that our template
     describes itself. And it copies and checks a notebook again and again for whoever else may use
