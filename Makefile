@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
-.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants hub postgresql lint bench clean
+.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants hub postgresql lint bench scale clean
 
 setup: $(VENV)/installed
 
@@ -95,10 +95,15 @@ postgresql: setup
 bench: setup
 	$(BIN)/python benchmarks/against_stock.py
 	$(BIN)/python benchmarks/whole_class.py
+	$(BIN)/python benchmarks/the_day.py
 	$(BIN)/python benchmarks/busy.py
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/reading_by_hand.py
 	$(BIN)/python benchmarks/report_and_exports.py
+
+# A class of 2,000, two assignments at once, a slow disk and kills: half an hour, and it needs a C compiler.
+scale: setup
+	$(BIN)/python benchmarks/scale.py
 
 # Tries another torch, such as VERSION=2.15.0, in an environment beside this one, whatever the pin says. Its wheel is
 # large, so this is not a part of `make test`.
