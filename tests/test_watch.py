@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,7 @@ from watched import (
 )
 
 from proctor import cli
-from proctor.classroom.watch import allowance, watcher
+from proctor.classroom.watch import allowance, troubles, watcher
 from proctor.settings import Watch
 
 
@@ -365,18 +366,30 @@ def test_an_attempt_that_is_half_written_is_not_taken(small_class):
     assert small_class.complaints({"student-01": RIGHT}) == []
 
 
-def test_after_a_clock_was_set_back_the_newest_is_what_came_last(small_class):
+def test_after_a_clock_was_set_back_the_newest_is_what_came_last(small_class, capfd):
     small_class.hand_in(WRONG)
     assert once() == 0
     small_class.hand_in(RIGHT)
-    newest = small_class.inbound()[-1]
-    earlier = newest.with_name(
-        newest.name.replace(newest.name.split("+")[2], "2020-01-01 10:00:00 UTC")
-    )
+    newest, before = small_class.inbound()[-1], "2020-01-01 10:00:00 UTC"
+    earlier = newest.with_name(newest.name.replace(newest.name.split("+")[2], before))
     newest.rename(earlier)
-    (earlier / "timestamp.txt").write_text("2020-01-01 10:00:00 UTC")
-    assert once() == 0
-    assert small_class.scores() == {"student-01": 2.0}
+    (earlier / "timestamp.txt").write_text(before)
+    capfd.readouterr()
+    for _ in range(2):
+        assert once() == 0
+        assert small_class.scores() == {"student-01": 2.0}
+    said = capfd.readouterr().err
+    assert said.count("it was set back. What came last counts as the newest") == 1
+
+
+def test_a_clock_of_this_machine_that_was_set_back_is_told(monkeypatch):
+    clock, real = troubles.Clock(), time.time
+    assert clock.set_back() == 0
+    monkeypatch.setattr(time, "time", lambda: real() - 3600)
+    assert clock.set_back() == pytest.approx(3600, abs=5)
+    assert clock.set_back() == 0
+    monkeypatch.setattr(time, "time", real)
+    assert clock.set_back() == 0
 
 
 def test_one_watcher_of_a_course(small_class, capfd):

@@ -26,6 +26,7 @@ class Student:
     there; `key` tells one attempt from all others, wherever it came from."""
 
     came: list[str] = field(default_factory=list)  # in the order in which they were seen
+    stamp: str | None = None  # the time of the last of them, as its name says
     refused: set[str] = field(default_factory=set)
     taken: str | None = None  # the last one that was marked
     marked: dict[str, Any] | None = None  # the last line of its kind
@@ -72,6 +73,7 @@ class Ledger:
         student, what = self.of(line["student"]), line["what"]
         if what == CAME:
             student.came.append(line["attempt"])
+            student.stamp = line["handed_in"]
         elif what == NOT_TAKEN:
             student.refused.add(line["attempt"])
         elif what == MARKED:

@@ -24,15 +24,16 @@ from traitlets.config import Config
 
 from proctor.classroom.deadlines.penalties import renew_penalties
 from proctor.classroom.deadlines.table import NAME as EXTENSIONS
+from proctor.classroom.gradebook import sqlite_file
 from proctor.classroom.stopping import held_interrupts
 from proctor.classroom.watch.arrivals import Arrival, Inbound, NotTaken, clear_away
 from proctor.classroom.watch.assignment import WatchedAssignment
-from proctor.classroom.watch.attempt import Attempt
+from proctor.classroom.watch.attempt import Attempt, seen
 from proctor.classroom.watch.ledger import CAME, NOT_TAKEN, make_attempts_folder
 from proctor.classroom.watch.troubles import Clock, Troubles
 from proctor.classroom.workers import Job, Outcome, Workers
 from proctor.course import Course, CourseError
-from proctor.grading.submitted import read_submitted
+from proctor.grading.submitted import read_submitted, read_time
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.text import plain
@@ -76,6 +77,7 @@ class Watcher:
         self._half_written = False  # something in the exchange is
         self._looked_at = 0.0
         self._renewed_at = 0.0
+        self._gradebook_seen: tuple[int, int, int] | None = None
         self._page_tried: dict[Place, float] = {}  # not to be tried again before
         self._clock = Clock()
 
@@ -114,10 +116,16 @@ class Watcher:
         while self._ready():
             self.mark()
             self.show_pages()
-        if time.monotonic() - self._renewed_at > RENEW_SECONDS:
+        if time.monotonic() - self._renewed_at > RENEW_SECONDS and self._gradebook_changed():
             self._renewed_at = time.monotonic()
             for each in self.assignments.values():
                 each.renew_pages(now(each.zone))
+
+    def _gradebook_changed(self) -> bool:
+        """Whether it may have changed since this was asked last. Where it is no file, it may."""
+        path = sqlite_file(next(iter(self.assignments.values())).classroom.coursedir)
+        before, self._gradebook_seen = self._gradebook_seen, seen(path) if path else None
+        return path is None or self._gradebook_seen != before
 
     # Looking
 
@@ -187,6 +195,12 @@ class Watcher:
         if not self.inbound.is_whole(arrival):
             self._half_written = True
             return False
+        if student.stamp is not None and arrival.time < read_time(student.stamp):
+            LOG.warning(
+                "%s: %s handed in after %s, by a clock that says %s: it was set back. What came "
+                "last counts as the newest",
+                *(arrival.assignment, plain(arrival.student), student.stamp, arrival.stamp),
+            )
         each.ledger.write(CAME, arrival.student, attempt=arrival.name, handed_in=arrival.stamp)
         return True
 
