@@ -48,7 +48,7 @@ test: setup lint
 
 # In a real browser; takes the pictures of the documentation, too.
 e2e: setup
-	PICTURES=docs/images $(BIN)/pytest tests/test_browser.py tests/test_reading_page.py
+	PICTURES=docs/images $(BIN)/pytest tests/test_browser.py tests/test_reading_page.py tests/test_report.py
 
 # The documentation as a site, in build/site; a broken link ends it. The variable leaves out a theme's advertisement.
 docs: setup

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import statistics
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 from accessible import LOOKS, browser, faults, opened  # noqa: F401 - a fixture
 from bs4 import BeautifulSoup
 from made_class import ASSIGNMENT, MadeClass, questions
+from PIL import Image
 from playwright.sync_api import expect
 
 from proctor import cli
@@ -464,6 +467,18 @@ def test_everybody_can_read_it(browser, compared, scheme, width):  # noqa: F811
     with opened(browser, compared, scheme, width) as shown:
         shown.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
         assert faults(shown) == []
+
+
+def test_a_picture_for_the_documentation(browser, report, tmp_path):  # noqa: F811
+    pictures = Path(os.environ.get("PICTURES", tmp_path / "pictures")).resolve()
+    pictures.mkdir(parents=True, exist_ok=True)
+    with opened(browser, report, "light", 1000) as shown:
+        shown.set_viewport_size({"width": 1000, "height": 1150})
+        shown.locator("#scores").scroll_into_view_if_needed()
+        shown.evaluate("document.getElementById('scores').scrollIntoView()")
+        image = Image.open(io.BytesIO(shown.screenshot(animations="disabled")))
+    image.quantize(64).save(pictures / "report.png", optimize=True)
+    assert (pictures / "report.png").stat().st_size < 200_000
 
 
 def test_students_are_found_filtered_and_sorted(browser, report):  # noqa: F811

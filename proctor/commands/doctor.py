@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from proctor.commands.options import COULD_NOT_WORK
+from proctor.commands.terminal import say
 from proctor.sandbox.unavailable import SandboxUnavailable
 
 SUMMARY = "show what sandbox this machine gives"
@@ -31,7 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Say what was probed and what protection this machine gives."""
-    print("trying a sandbox: some seconds", file=sys.stderr, flush=True)
+    say("trying a sandbox: some seconds", to=sys.stderr)
     from proctor.sandbox.probes import probe
 
     found = probe()
@@ -51,11 +52,11 @@ def run(options: argparse.Namespace) -> int:
             )
         )
     else:
-        print(found)
+        say(str(found))
         for name, text in here.items():
-            print(f"note {name:<22} {text}")
+            say(f"note {name:<22} {text}")
         for text in missing:
-            print(f"BAD  {'c.Grading.packages':<22} {text}")
+            say(f"BAD  {'c.Grading.packages':<22} {text}")
     return 0 if found.sound and not missing else COULD_NOT_WORK
 
 

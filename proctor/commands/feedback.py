@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from proctor.commands.options import NEEDS_A_LOOK, STOPPED, add_jobs, add_students
+from proctor.commands.terminal import say
 from proctor.text import plain
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
                 f"\nstopped with {left} to go: the same command goes on with them", file=sys.stderr
             )
             return STOPPED
-    print(summary(options.assignment, tally, progress.seconds))
+    say(summary(options.assignment, tally, progress.seconds))
     return NEEDS_A_LOOK if tally.look_at else 0
 
 

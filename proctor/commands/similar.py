@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proctor.commands.terminal import say
 from proctor.course import Course, CourseError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     )
     path = course.root / "reports" / f"{assignment}-similar.html"
     write_whole(path, page)
-    print(
+    say(
         f"{counted(found.pairs, 'pair')} in {counted(found.groups, 'group')}, "
         f"of {counted(documents, 'submission')}: "
         f"{path.relative_to(course.root)}"

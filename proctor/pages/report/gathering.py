@@ -151,4 +151,5 @@ def handed_in_by(coursedir: CourseDirectory, assignment: str) -> list[str]:
     folder = Path(coursedir.root, coursedir.submitted_directory)
     if not folder.is_dir():
         return []
-    return [one.name for one in folder.iterdir() if (one / assignment).is_dir()]
+    found = (one for one in folder.iterdir() if not one.name.startswith("."))
+    return [one.name for one in found if (one / assignment).is_dir()]
