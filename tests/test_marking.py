@@ -14,6 +14,7 @@ from nbformat import v4
 from proctor.course import CourseError
 from proctor.grading import marking
 from proctor.grading.marking import mark
+from proctor.pages.returned import kept_marks
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.sessions import Sandbox
@@ -542,7 +543,7 @@ def test_no_hidden_text_and_no_input_is_shown(course, marks_of):
     for double in ("def double(x):\n    return 1", telltale, "def double(x): return f'told {x}'"):
         marks = marks_of(double=double)
         outputs = [one.get("outputs", []) for one in marks.notebook.cells]
-        shown = [[check.name, check.title, check.hint] for check in checks(marks).values()]
+        shown = [kept_marks(cell) for cell in marks.cells if cell.checks]
         seen = json.dumps([outputs, shown, marks.incidents, marks.error])
         assert marks.score == 0.0
         assert CANARY not in seen
@@ -550,6 +551,15 @@ def test_no_hidden_text_and_no_input_is_shown(course, marks_of):
         assert "told" not in seen
         assert "tensor" not in seen
     assert CANARY in checks(marks)["test_values"].detail
+
+
+def test_an_exception_comes_with_its_meaning_and_nothing_of_its_text(marks_of):
+    marks = marks_of(double="def double(x):\n    return torch.ones(17) + torch.ones(4)")
+    check = checks(marks)["test_values"]
+    assert check.meaning == "the sizes of two tensors do not match"
+    told = "`double` raised RuntimeError: the sizes of two tensors do not match."
+    assert check.hint == f"{told} Try a few numbers by hand."
+    assert "17" in check.detail
 
 
 def test_the_notebook_shows_what_the_cells_printed_and_is_valid(course, marks_of):

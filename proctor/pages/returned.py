@@ -23,6 +23,7 @@ from proctor.text import plain, points
 
 LEAST = 1e-3  # points; what differs by less is the same
 NO_RESPONSE = "No response."  # what nbgrader comments an answer with that is as it was released
+VAGUE = ("there is no attribute of that name",)
 HINT = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 QUOTED = re.compile(r'"([^"]+)"')
 EMPTY_HEAD = re.compile(r"<th(?: [^>]*)?>\s*</th>")
@@ -360,8 +361,9 @@ def find_hints(part: Part) -> None:
 
 
 def meanings(title: str) -> list[str | None]:
-    """What the messages mean that a hint's title quotes."""
-    return [in_plain_words(message) for message in QUOTED.findall(title)]
+    """What the messages mean that a hint's title quotes, where few messages mean the same."""
+    found = (in_plain_words(message) for message in QUOTED.findall(title))
+    return [meaning for meaning in found if meaning not in VAGUE]
 
 
 # For the template
