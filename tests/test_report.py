@@ -405,6 +405,43 @@ def rows_of(table) -> dict[str, list[str]]:
     }
 
 
+def test_two_groups_of_a_class(made, tmp_path, capsys):
+    first, second = tmp_path / "monday.txt", tmp_path / "tuesday.csv"
+    first.write_text("\n".join([*made.students[:20], "zz-new"]))
+    second.write_text("".join(f"{student},Stu\n" for student in made.students[20:]))
+    reported(made, "--group", str(second), "--json")
+    saved = tmp_path / "tuesday.json"
+    saved.write_text(capsys.readouterr().out)
+    told = json.loads(saved.read_text())
+    assert [one["student"] for one in told["students"]] == made.students[20:]
+    whole = reported(made).read_text()
+    reported(made, "--group", str(first), "--compare", str(saved))
+    page = BeautifulSoup(
+        (made.root / "reports" / f"{ASSIGNMENT}-monday.html").read_text(), "html.parser"
+    )
+    assert page.h1.text == "mnist_loss: how monday did"
+    assert [row.th.text for row in page.select("table.students tbody tr[id]")] == sorted(
+        made.students[:20], key=lambda name: (score_of(page, name), name)
+    )
+    assert "zz-new" in page.main.text
+    assert "zz-none" not in page.main.text
+    beginning = page.find(id="comparison").find_next("p").text
+    assert beginning.replace("\xa0", " ").startswith("monday has 19 submissions, tuesday has 20.")
+    assert {link["href"][1:] for link in page.select("a[href^='#']")} <= {
+        one["id"] for one in page.select("[id]")
+    }
+    assert (made.root / "reports" / f"{ASSIGNMENT}.html").read_text() == whole
+    first.write_text("student-1\n")
+    with here(made):
+        assert cli.main(["report", ASSIGNMENT, "--group", str(first)]) == 2
+        assert "there is no student student-1: did you mean student-" in capsys.readouterr().err
+        assert cli.main(["report", ASSIGNMENT, "--group", str(tmp_path / "none")]) == 2
+
+
+def score_of(page, student: str) -> float:
+    return float(page.find("th", string=student).find_next("td").text)
+
+
 def test_nothing_to_compare_with(made, tmp_path, capsys):
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"format": 1}')

@@ -15,6 +15,7 @@ proctor report mnist_loss --csv > rows.csv       a row for each student and chec
 proctor report mnist_loss --json --anonymous > mnist_loss-2026.json
 proctor report mnist_loss --compare mnist_loss-2025.json
 proctor report mnist_loss --compare ../course-2025
+proctor report mnist_loss --group monday.txt     writes reports/mnist_loss-monday.html
 """
 
 
@@ -27,6 +28,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="OTHER",
         help="beside another class: its course folder, its records/, or what --json wrote of it",
     )
+    command.add_argument(
+        "--group",
+        type=Path,
+        metavar="FILE",
+        help="only the students whose ids stand in this file, one a line",
+    )
     form = command.add_mutually_exclusive_group()
     form.add_argument(
         "--csv", action="store_true", help="print a row for each student and check instead"
@@ -37,13 +44,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the class report, or print what it is made of."""
     from proctor.classroom.reading.statistics import written_reports
-    from proctor.pages.report.gathering import gather
+    from proctor.pages.report.gathering import gather, of_group
     from proctor.settings import course_of, load_config
 
     config = load_config()
     course = course_of(config)
     course.release(options.assignment)
     results = gather(config, course, options.assignment)
+    if options.group:
+        results = of_group(results, options.group)
     if options.csv:
         from proctor.pages.report.summary import checks_as_csv
 
@@ -53,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
     from proctor.pages.report.page import write_report
     from proctor.pages.report.summary import summary_of
 
-    written = written_reports(config, options.assignment)
+    # These are of the whole class.
+    written = [] if options.group else written_reports(config, options.assignment)
     comparison = None
     if options.compare or options.json:
         summary = summary_of(results, anonymous=options.anonymous, written=written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import DatabaseError
 from traitlets.config import Config
 
-from proctor.course import Course, CourseError, read_notebook
+from proctor.course import Course, CourseError, meant, read_notebook
 from proctor.grading.class_grades import ClassSubmission, class_submissions, listed_students
 from proctor.pages.exercises import Exercise, exercises_of
+from proctor.text import plain
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Graded:
 
 @dataclass(frozen=True)
 class ClassResults:
-    """A class's results of one assignment. `not_graded` handed in what no record tells of;
-    `not_handed_in` are on the class list and have no folder."""
+    """A class's results of one assignment, or those of a `group` of it. `not_graded` handed in what
+    no record tells of; `not_handed_in` are on the class list and have no folder."""
 
     course: Course
     assignment: str
@@ -59,6 +61,7 @@ class ClassResults:
     submissions: list[Graded]
     not_graded: list[str]
     not_handed_in: list[str]
+    group: str | None = None
 
     @property
     def marked(self) -> list[Graded]:
@@ -132,6 +135,33 @@ def gather(
         submissions=submissions,
         not_graded=sorted(handed_in - {one.student for one in submissions}),
         not_handed_in=[name for name in known if name not in handed_in and name not in stored],
+    )
+
+
+def of_group(results: ClassResults, file: Path) -> ClassResults:
+    """The results of the students whose ids begin the lines of a file. Raises CourseError where it
+    cannot be read, or names somebody whom nobody knows."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise CourseError(f"{file} cannot be read as a list of students ({error})") from None
+    wanted = [line.split(",")[0].strip() for line in lines if line.strip()]
+    graded = {one.student: one for one in results.submissions}
+    known = [*graded, *results.not_graded, *results.not_handed_in]
+    unknown = [name for name in wanted if name not in set(known)]
+    if unknown:
+        raise CourseError(
+            f"{file}: there is no student {plain(unknown[0])}{meant(unknown[0], known)}. It has an "
+            "id at the beginning of each line, and no line above them"
+        )
+    if not graded.keys() & set(wanted):
+        raise CourseError(f"{file}: none of these students was graded in {results.assignment}")
+    return dataclasses.replace(
+        results,
+        submissions=[one for name, one in graded.items() if name in wanted],
+        not_graded=[name for name in results.not_graded if name in wanted],
+        not_handed_in=[name for name in results.not_handed_in if name in wanted],
+        group=file.stem,
     )
 
 

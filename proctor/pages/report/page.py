@@ -89,10 +89,11 @@ def write_report(
     written: Sequence[Any] = (),
     comparison: Comparison | None = None,
 ) -> Path:
-    """Write `reports/<assignment>.html` in the course folder; `written` are the reports on written
-    answers."""
+    """Write `reports/<assignment>.html` in the course folder, or `<assignment>-<group>.html`;
+    `written` are the reports on written answers."""
     page = report_page(results, anonymous=anonymous, written=written, comparison=comparison)
-    path = results.course.root / "reports" / f"{results.assignment}.html"
+    name = "-".join(filter(None, (results.assignment, results.group)))
+    path = results.course.root / "reports" / f"{name}.html"
     write_whole(path, page)
     return path
 
