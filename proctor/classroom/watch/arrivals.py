@@ -63,6 +63,7 @@ class Inbound:
         self.collect = ExchangeCollect(coursedir=coursedir, config=config)
         self.collect.log = LOG
         self.folder = Path(self.collect.root) / coursedir.course_id / "inbound"
+        self._listed: dict[str, Arrival | None] = {}  # to read a time takes time
         self._seen: dict[str, tuple[int, float]] = {}  # by name: its time, and since when
 
     def list(self, assignments: Collection[str]) -> list[Arrival]:
@@ -80,7 +81,12 @@ class Inbound:
                 f"nothing comes from the exchange: {self.folder} cannot be read ({error.strerror})"
             ) from None
         pattern = re.compile(NAME.format("|".join(map(re.escape, assignments))))
-        found = [self._arrival(pattern.fullmatch(name)) for name in names]
+        before = self._listed
+        self._listed = {
+            name: before[name] if name in before else self._arrival(pattern.fullmatch(name))
+            for name in names
+        }
+        found = self._listed.values()
         wanted = [each for each in found if each is not None]
         return sorted(wanted, key=lambda each: (each.time, each.name))
 

@@ -350,8 +350,9 @@ class WatchedAssignment:
             self.pages.make(name, folder, shows, notices, in_gradebook)
             return made_of
         marks = self._worse.pop(name)
+        which = self.pages.time_told(self.classroom.folder(name)) or "before"
         better = (
-            f"Your attempt of {counting['handed_in']} counts, with {counting['score']:g} of "
+            f"Your attempt of {which} counts, with {counting['score']:g} of "
             f"{counting['max_score']:g} points from checks."
         )
         notebook = graded_notebook(marks, folder, self.course, self.classroom.most_bytes)

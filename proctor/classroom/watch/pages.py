@@ -34,7 +34,9 @@ from proctor.classroom.feedback_pages import (
     code_of_pages,
     read_gradebook,
     show_as_it_is,
-    time_told,
+)
+from proctor.classroom.feedback_pages import (
+    time_told as told_time,
 )
 from proctor.classroom.preprocessors import GetGradesGiven
 from proctor.classroom.stored import Stored
@@ -134,7 +136,7 @@ class Pages:
         notebook: NotebookNode | None,
     ) -> str:
         if shows == "nothing" or in_gradebook is None:
-            return attempt_page(self.assignment, student, self._time_told(attempt), notices)
+            return attempt_page(self.assignment, student, self.time_told(attempt), notices)
         show_as_it_is(self.converter, self.assignment, in_gradebook)
         vars(self.converter)["_proctor_notices"] = notices
         names = {"student": student, "assignment": self.assignment, "notebook": self.assignment}
@@ -149,19 +151,19 @@ class Pages:
         return attempt_page(
             self.assignment,
             student,
-            self._time_told(attempt),
+            self.time_told(attempt),
             names_of_page["head"]["notices"],
             returned(notebook, resources),
             names_of_page["late_penalty"],
         )
 
-    def _time_told(self, attempt: Path) -> str | None:
+    def time_told(self, attempt: Path) -> str | None:
         """When it was handed in, as people read it."""
         try:
             at = submitted_at(attempt)
         except intake.Rejected:
             return None
-        return time_told(self.converter, at) if at is not None else None
+        return told_time(self.converter, at) if at is not None else None
 
     @functools.cached_property
     def converter(self) -> GenerateFeedback:

@@ -349,10 +349,12 @@ class Watcher:
             try:
                 each = self.assignments[name]
                 each.receipt(student, now(each.zone))
-                self.receipts.popleft()
             except CourseError as error:
                 self.troubles.tell("pages", str(error))
                 return
+            except Exception as error:  # noqa: BLE001 - its page comes all the same
+                LOG.warning("%s: no word to %s: %s", name, plain(student), plain(str(error)))
+            self.receipts.popleft()
 
     def _show(self, each: WatchedAssignment, student: str) -> bool:
         """Show or hold a page; False where no page can be shown now, so that all are tried again
