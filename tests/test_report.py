@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from playwright.sync_api import expect
 
 from proctor import cli
 from proctor.classroom.reading.statistics import ItemReport, WrittenReport
+from proctor.grading.marks import state_of
 from proctor.pages.exercises import exercises_of
 from proctor.pages.report.acting import to_act_on
 from proctor.pages.report.charts import Distribution
@@ -369,6 +371,30 @@ def test_as_json(made, capsys):
     assert told["written"][0]["exercise"] == "explain_better"
     reported(made, "--json", "--anonymous")
     assert "student-" not in capsys.readouterr().out
+
+
+def test_as_rows_for_a_spreadsheet(made, capsys):
+    reported(made, "--csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    [rejected] = [row for row in rows if row["student"] == REJECTED]
+    assert (rejected["status"], rejected["diagnosis"]) == (
+        "rejected",
+        "the file is not valid JSON.",
+    )
+    [record] = [one.record for one in results_of(made).marked if one.student == "student-26"]
+    states = {
+        check["name"]: {"passed": "1", "failed": "0", "not tried": ""}[state_of(check)]
+        for cell in record["cells"]
+        for check in cell["checks"]
+    }
+    assert set(states.values()) == {"1", "0", ""}
+    mine = [row for row in rows if row["student"] == "student-26"]
+    assert {row["check"]: row["passed"] for row in mine if row["check"]} == states
+    assert {row["passed"] for row in mine if row["diagnosis"]} == {"0"}
+    by_hand = [row for row in rows if row["title"] == "graded by a person"]
+    assert len(by_hand) == 39
+    unread = results_of(made).waiting
+    assert sum(row["cell_score"] == "" for row in by_hand) == unread
 
 
 def test_last_year_as_a_folder_as_records_and_as_json(made, all_read, tmp_path, capsys):

@@ -10,12 +10,12 @@ from proctor.commands.terminal import say
 
 SUMMARY = "write the report on an assignment of a class"
 EXAMPLES = """
-proctor report mnist_loss                    writes reports/mnist_loss.html
-proctor report mnist_loss --csv > rows.csv   a row for each student and check
+proctor report mnist_loss                     writes reports/mnist_loss.html
+proctor report mnist_loss --csv > rows.csv    a row for each student and check
 proctor report mnist_loss --json --anonymous > mnist_loss-2026.json
 proctor report mnist_loss --compare mnist_loss-2025.json
 proctor report mnist_loss --compare ../course-2025
-proctor report mnist_loss --group monday.txt of a part of the class
+proctor report mnist_loss --group monday.txt  of a part of the class
 """
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from proctor.grading.marks import state_of
 from proctor.pages.exercises import Exercise
@@ -180,7 +181,7 @@ def note(result: CheckResult, student: str, check: dict) -> float | None:
         return 1.0
     hint, cause = check["hint"] or "", check.get("cause")
     untried, after = NOT_TRIED.match(hint), AFTER_ANOTHER.match(hint)
-    if untried or state_of(check) == "not tried":
+    if state_in(check) == "not tried":
         result.not_tried.append(student)
         result.cause = cause or (untried and untried["cause"])
         return None
@@ -189,6 +190,12 @@ def note(result: CheckResult, student: str, check: dict) -> float | None:
         result.followed += 1
         result.followed_cause = cause or (after and after["cause"])
     return 0.0
+
+
+def state_in(check: Mapping[str, Any]) -> str:
+    """ "passed", "failed" or "not tried", in records of any age."""
+    untried = not check["passed"] and NOT_TRIED.match(check["hint"] or "")
+    return "not tried" if untried else state_of(check)
 
 
 def causes_first(checks: Sequence[CheckResult]) -> list[CheckResult]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from proctor.pages.report.items import (
     check_results,
     exercise_results,
     known_mistakes,
+    state_in,
 )
 from proctor.text import plain, row_of
 
@@ -144,25 +145,48 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)
 
 
+CSV_COLUMNS = (
+    "student", "status", "graded_cell", "cell_score", "cell_max_score", "check", "title", "passed",
+    "diagnosis",
+)  # fmt: skip
+
+
 def checks_as_csv(results: ClassResults) -> str:
-    """One row for each student and check."""
+    """One row for each student and check: 1 for passed, 0 for failed, nothing for not tried; one
+    for each cell that a person grades, without a score until it is read; one with the reason for
+    what was rejected."""
     text = io.StringIO()
     writer = csv.writer(text)
-    header = ("student", "status", "graded_cell", "cell_score", "cell_max_score", "check", "title")
-    writer.writerow((*header, "passed", "diagnosis"))
+    writer.writerow(CSV_COLUMNS)
     for one in results.submissions:
         if one.is_rejected:
-            writer.writerow(
-                row_of([one.student, "rejected", "", "", "", "", one.record["error"], "", ""])
-            )
+            writer.writerow(row_of([one.student, "rejected", *[""] * 6, one.record["error"]]))
         for cell in one.cells:
-            for check in cell["checks"]:
-                values = [one.student, "graded", cell["grade_id"], cell["score"], cell["max_score"]]
-                values += [
-                    check["name"],
-                    check["title"],
-                    int(check["passed"]),
-                    cell["diagnosis"] or "",
-                ]
-                writer.writerow(row_of(values))
+            begin = [
+                one.student,
+                "graded",
+                cell["grade_id"],
+                score_in(one, cell),
+                cell["max_score"],
+            ]
+            for row in rows_of_cell(cell):
+                writer.writerow(row_of([*begin, *row]))
     return text.getvalue()
+
+
+def score_in(one: Graded, cell: dict[str, Any]) -> float | str:
+    """The automatic points of a cell; a person's where there are no others."""
+    given = one.stored.by_cell.get(cell["grade_id"])
+    if cell["score"] is not None:
+        return cell["score"]
+    return "" if given is None or given.needs_manual_grade else given.score
+
+
+def rows_of_cell(cell: dict[str, Any]) -> Iterator[list[Any]]:
+    if cell["score"] is None:
+        yield ["", "graded by a person", "", ""]
+    for check in cell["checks"]:
+        state = state_in(check)
+        passed = {"passed": 1, "failed": 0}.get(state, "")
+        diagnosis = cell["diagnosis"] or "" if state == "failed" else ""
+        yield [check["name"], check["title"], passed, diagnosis]
