@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import socket
 import traceback
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from proctor.course import Course, CourseError
 from proctor.grading.marks import marks_as_json
+from proctor.grading.modules import submission_from_json
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.sessions import AnySandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
@@ -54,11 +54,12 @@ def mark_as_json(
     )
 
     try:
+        submission = submission_from_json(message["submission"])
         marks = mark(
-            base64.b64decode(message["submission"]),
+            submission.notebook,
             message["assignment"],
             course,
-            modules={name: base64.b64decode(text) for name, text in message["modules"].items()},
+            modules=submission.modules,
             student=message["student"],
             sandbox=sandbox,
             figures=settings.figures,

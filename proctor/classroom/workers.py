@@ -7,7 +7,6 @@ main process alone talks to the warm interpreter, and hands sockets of sessions 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
 import multiprocessing
@@ -380,11 +379,7 @@ def request(
     return {
         "student": job.student,
         "assignment": job.assignment,
-        "submission": base64.b64encode(submission.notebook).decode("ascii"),
-        "modules": {
-            name: base64.b64encode(data).decode("ascii")
-            for name, data in submission.modules.items()
-        },
+        "submission": submission.as_json(),
         "seed": seed,
     }
 

@@ -5,6 +5,7 @@ Modules are imported in the sandbox alone. Here they are read with care, and nev
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from proctor.grading import intake
 from proctor.sandbox.beside import furnished, room_beside
@@ -42,6 +44,21 @@ class Submission:
             return notebook
         hashes = {name: sha256_of(self.modules[name]) for name in sorted(self.modules)}
         return sha256_of(json.dumps([notebook, hashes]).encode())
+
+    def as_json(self) -> dict[str, Any]:
+        """For another process of ours; without the notes."""
+        modules = {name: encoded(data) for name, data in self.modules.items()}
+        return {"notebook": encoded(self.notebook), "modules": modules}
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def submission_from_json(data: dict[str, Any]) -> Submission:
+    """What `as_json` made of a submission."""
+    modules = {name: base64.b64decode(text) for name, text in data["modules"].items()}
+    return Submission(base64.b64decode(data["notebook"]), modules)
 
 
 def sha256_of(data: bytes) -> str:
