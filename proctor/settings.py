@@ -99,7 +99,10 @@ class Grading(Configurable):
         64, help="Largest file, and most in each of the folders, that a submission writes."
     ).tag(config=True)
     submission_mebibytes = Integer(
-        16, min=1, max=64, help="Largest notebook that is read. The outputs in it do not count."
+        16,
+        min=1,
+        max=32,
+        help="Largest notebook that is read, without its outputs; with them, 32 at most.",
     ).tag(config=True)
     packages = List(
         Unicode(),

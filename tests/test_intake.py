@@ -143,7 +143,7 @@ def make_sparse(path):
         (lambda path: path.symlink_to("nowhere"), "symbolic link"),
         (os.mkfifo, "named pipe"),
         (make_socket, "device or socket"),
-        (make_sparse, "at most 67,108,864"),
+        (make_sparse, "at most 33,554,432"),
     ],
 )
 def test_other_files_are_rejected_by_kind_and_name(path, make, reason):

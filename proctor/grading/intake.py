@@ -12,6 +12,7 @@ import json
 import os
 import re
 import stat
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,12 +23,12 @@ from proctor.course import Course, CourseError, read_notebook
 from proctor.grading.pictures import MAX_PICTURES, kept_pictures
 
 MAX_FILE_BYTES = 16 << 20  # unless c.Grading.submission_mebibytes says otherwise; without outputs
-MAX_RAW_BYTES = 64 << 20  # with them
+MAX_RAW_BYTES = 32 << 20  # with them
 # Small parts of JSON take up to 25 times their bytes in memory. What makes an honest notebook large
 # is few and large ones, its pictures.
 MAX_CONTAINERS = 500_000
 MAX_QUOTES = 2_000_000
-MAX_COMMAS = 5_000_000  # in a file that is large
+MAX_COMMAS = 2_000_000  # in a file that is large
 MAX_CELLS = 500
 MAX_SOURCE_CHARACTERS = 200_000
 CUT = "\n\n(... the rest was cut ...)"
@@ -98,6 +99,16 @@ def read_submission(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
+def characters(value: Any) -> int:
+    """How many there are in all texts of a JSON value."""
+    if isinstance(value, dict):
+        return sum(len(key) + characters(part) for key, part in value.items())
+    if isinstance(value, list):
+        return sum(map(characters, value))
+    return len(value) if isinstance(value, str) else 0
+
+
+ONE_LARGE = threading.Lock()  # at a time in a process, as parsing one takes ten times its size
 NO_CELLS = AttributeError, TypeError  # where other JSON stands in their place
 
 
@@ -105,13 +116,17 @@ def without_outputs(data: bytes, most: int, name: str) -> bytes:
     """A large notebook without what its cells gave, which is never used. Raises TooLarge where it
     is too large all the same, or no notebook."""
     size = len(data)
-    with contextlib.suppress(Rejected, ValueError, LookupError, RecursionError, *NO_CELLS):
+    with (
+        ONE_LARGE,
+        contextlib.suppress(Rejected, ValueError, LookupError, RecursionError, *NO_CELLS),
+    ):
         demand_few_parts(data)
         if data.count(b",") <= MAX_COMMAS:
             document = json.loads(data)
             for cell in document["cells"]:
                 cell.pop("outputs", None)
-            data = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            if characters(document) <= most:  # else it would be in memory once more, for nothing
+                data = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
             if len(data) <= most:
                 return data
     raise TooLarge(f"{name} has {size:,} bytes, at most {most:,} are read, outputs not counted.")

@@ -60,7 +60,7 @@ class CarefulExtractor(ExtractorPlugin):
 
     max_files = Int(10_000, help="Most files in one archive.").tag(config=True)
     max_mebibytes = Int(2_000, help="Most mebibytes that one archive unpacks to.").tag(config=True)
-    max_file_mebibytes = Int(64, help="Most mebibytes of one file in an archive.").tag(config=True)
+    max_file_mebibytes = Int(32, help="Most mebibytes of one file in an archive.").tag(config=True)
     max_ratio = Int(
         200, help="How many times its compressed size a file in an archive may have."
     ).tag(config=True)

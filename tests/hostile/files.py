@@ -287,6 +287,9 @@ REJECTED = {
     "five megabytes of lists": b'{"nbformat": 4, "cells": [' + b"[]," * 1_600_000 + b"[]]}",
     "not UTF-8": b'{"nbformat": 4, "cells": ["\xff\xfe"]}\xff',
     "a zip file": b"PK\x03\x04" + bytes(1000),
+    "thirty megabytes of text, four bytes each": (
+        b'{"nbformat": 4, "cells": [{"source": "\xf0\x9f\x98\x80' + b"x" * (30 << 20) + b'"}]}'
+    ),
     "too large": b'{"nbformat": 4, "cells": [], "x": "' + b"x" * (17 << 20) + b'"}',
 }
 
