@@ -114,7 +114,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def demand_course() -> None:
-    """Say that this is no course before anything is made here. Raises CourseError."""
+    """Say that this is not a course before anything is made here. Raises CourseError."""
     if Path("nbgrader_config.py").exists():
         return
     from proctor.settings import load_config
@@ -126,7 +126,7 @@ def demand_course() -> None:
         logging.disable(logging.NOTSET)
     if not isinstance(root, str) or not Path(root, "nbgrader_config.py").exists():
         raise CourseError(
-            f"{Path.cwd()} is no course: change to the folder that has nbgrader_config.py"
+            f"{Path.cwd()} is not a course: change to the folder that has nbgrader_config.py"
         )
 
 
@@ -162,7 +162,8 @@ def complete(top: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="proctor", description="Grade notebooks: student code in a sandbox, graders outside."
+        prog="proctor",
+        description="Grade notebooks: student code runs in a sandbox, hidden tests outside it.",
     )
     top.add_argument("--version", action="version", version=f"proctor {version('proctor')}")
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -170,7 +171,7 @@ def parser() -> argparse.ArgumentParser:
         command = verbs.add_parser(
             name,
             help=verb.SUMMARY,
-            description=verb.SUMMARY.capitalize() + ".",
+            description=f"{verb.SUMMARY[0].upper()}{verb.SUMMARY[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             epilog=more_help(verb),
         )

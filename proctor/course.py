@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
-ONE_EACH = ". An assignment is one notebook here: make one of each, or put their cells into one"
+ONE_EACH = (
+    ". Here an assignment is one notebook: make each an assignment, or put all cells into one"
+)
 # So many names are listed where one was wrong.
 MOST_NAMES = 20
 
@@ -62,14 +64,14 @@ class Course:
 
     def _existing(self, place: str, assignment: str) -> Path:
         if not NAME.fullmatch(assignment):
-            raise CourseError(f"{assignment!r} is no assignment's name")
+            raise CourseError(f"{assignment!r} cannot be the name of an assignment")
         path = self.root / place
         if not path.exists():
             others = sorted(self.root.glob(f"source/{assignment}/*.ipynb"))
             if others and place.startswith("source/"):
                 named = ", ".join(other.name for other in others)
                 raise CourseError(
-                    f"source/{assignment} holds {named}, and the notebook of an assignment has its "
+                    f"source/{assignment} holds {named}, but an assignment's notebook needs its "
                     f"name, {assignment}.ipynb: rename it{ONE_EACH if len(others) > 1 else ''}"
                 )
             known = self.assignments()

@@ -270,7 +270,7 @@ def test_an_assignment_that_is_not_there_is_no_work_at_all(course, proctor):
             ("--assignment", "other", "tiny.ipynb"),
             "no assignment other here. There is tiny",
         ),
-        (("--assignment", "../tiny", "tiny.ipynb"), "no assignment's name"),
+        (("--assignment", "../tiny", "tiny.ipynb"), "cannot be the name of an assignment"),
         (("unknown.ipynb",), "Say which with --assignment"),
     ):
         status, output, error = proctor("check", "--json", *arguments)
@@ -321,7 +321,7 @@ def test_nothing_is_left_in_the_course(course, proctor):
 def test_a_file_that_is_not_there_is_said_and_the_others_are_marked(course, proctor):
     status, output, error = proctor("check", "nothere.ipynb", "tiny.ipynb", "release")
     assert status == 2
-    assert error == "proctor: nothere.ipynb does not exist\nproctor: release is no file\n"
+    assert error == "proctor: nothere.ipynb does not exist\nproctor: release is not a file\n"
     assert output.startswith("tiny.ipynb  (tiny)")
     assert "score 3.00 of 3" in output
 
@@ -365,7 +365,7 @@ def test_a_folder_that_is_no_course_is_told_and_left_as_it_is(tmp_path, monkeypa
         assert cli.main([command, "tiny"]) == 2
         output, error = capfd.readouterr()
         assert (output, error.count("\n")) == ("", 1)
-        assert f"{tmp_path} is no course" in error
+        assert f"{tmp_path} is not a course" in error
     assert not list(tmp_path.iterdir())
 
 

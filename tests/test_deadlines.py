@@ -678,7 +678,7 @@ def test_a_class_graded_by_nbgrader_has_its_extensions_and_late_days(tmp_path):
     table = (course.root / "extensions.csv").read_text()
     course.write("extensions.csv", table.replace("2030-01-03 13:00", "soon"))
     done = course.nbgrader("export")
-    assert "extensions.csv, line 2: 'soon' is no time" in done.stderr
+    assert "extensions.csv, line 2: 'soon' is not a time" in done.stderr
     with (course.root / "grades.csv").open() as grades:
         rows = {row["student_id"]: row for row in csv.DictReader(grades)}
     assert {name: float(row["late_submission_penalty"]) for name, row in rows.items()} == {

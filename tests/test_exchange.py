@@ -238,7 +238,7 @@ def test_links_and_pipes_in_a_submission_are_not_collected(small_class):
     (submission / "folder").symlink_to(secret.parent)
     os.mkfifo(submission / "pipe")
     said = succeeded(small_class.instructor().collect("tiny"))
-    assert said.count("not collected, as it is no file") == 3
+    assert said.count("not collected, because it is not a regular file") == 3
     collected = small_class.course / "submitted/student-01/tiny"
     assert sorted(path.name for path in collected.iterdir()) == [
         "submission_secret.txt",
@@ -264,7 +264,7 @@ def test_a_file_that_becomes_a_link_while_it_is_copied_is_not_followed(small_cla
     monkeypatch.setattr(os, "stat", swap)
     said = "".join(copy_carefully(submission, fresh(small_class.folder / "copy"), Room()))
     assert notebook.is_symlink()
-    assert "as it is no file: 'tiny.ipynb'" in said
+    assert "because it is not a regular file: 'tiny.ipynb'" in said
     assert not (small_class.folder / "copy/tiny.ipynb").exists()
 
 
@@ -307,15 +307,15 @@ def test_what_is_collected_is_bounded(tmp_path):
     (submission / "d/e/deep").touch()
     said = list(copy_carefully(submission, fresh(tmp_path / "copy"), room))
     assert said == [
-        "as it has 400 bytes, and there is room for 200 more: 'c'",
-        "as it has 1,099,511,627,776 bytes, and there is room for 200 more: 'sparse'",
-        "as it lies more than 1 folders deep: what is in 'd'",
+        "because it has 400 bytes, and there is room for 200 more: 'c'",
+        "because it has 1,099,511,627,776 bytes, and there is room for 200 more: 'sparse'",
+        "because it is more than 1 folders deep: what is in 'd'",
     ]
     assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["a", "b", "d"]
     for number in range(9):
         (submission / "d" / str(number)).touch()
     said = list(copy_carefully(submission, fresh(tmp_path / "again"), room))
-    assert said[-1] == "as there are more than 6 files: what is in 'd'"
+    assert said[-1] == "because there are more than 6 files: what is in 'd'"
 
 
 def fresh(folder: Path) -> Path:

@@ -75,7 +75,7 @@ def assert_whole_after(grade, classroom):
     assert classroom.complaints(by_hand=True) == []
 
 
-AGAIN = "the same command goes on with what is not graded yet"
+AGAIN = "run the same command again to go on"
 
 
 def test_a_locked_gradebook_is_waited_for(classroom, grade, monkeypatch):
@@ -120,7 +120,7 @@ def test_a_gradebook_of_an_older_nbgrader(classroom, grade):
         database.commit()
     code, written = grade()
     assert code == options.COULD_NOT_WORK
-    assert_told(written, "It is of an older nbgrader: run `nbgrader db upgrade`", AGAIN)
+    assert_told(written, "It comes from an older nbgrader: run `nbgrader db upgrade`", AGAIN)
     upgraded = classroom.type("nbgrader", "db", "upgrade")
     assert upgraded.returncode == 0, upgraded.stdout
     assert_whole_after(grade, classroom)
@@ -130,7 +130,7 @@ def test_a_gradebook_that_cannot_be_written(classroom, grade):
     place = str(classroom.root / "gradebook.db")
     done = classroom.grade(wrapper=in_a_view("--ro-bind", place, place))
     assert done.returncode == options.COULD_NOT_WORK
-    assert_told(done.stdout, "See to it that you may write to gradebook.db and to its folder")
+    assert_told(done.stdout, "Make sure that you may write to gradebook.db and to its folder")
     assert_whole_after(grade, classroom)
 
 
@@ -145,7 +145,7 @@ def test_each_signal_that_stops_says_what_is_left(classroom, grade, number):
     process.send_signal(number)
     written, _ = process.communicate(timeout=60)
     assert process.returncode == options.STOPPED
-    assert_told(written, "to go: the same command goes on with them")
+    assert_told(written, "to go: run the same command again to go on with them")
     assert record.read_bytes() != old
     assert_whole_after(grade, classroom)
 

@@ -97,8 +97,8 @@ def test_a_refusal_names_every_fault_and_releases_nothing(sound, capsys):
     assert [re.sub(r"seed \d+", "seed S", line) for line in lines] == [
         "tiny was not released:",
         "  release: leak shows the solution of double: return sum([x, x], start=0)",
-        f"  the reference: triple_values has not full marks: {why}",
-        f"  the right answer “a product” to double: triple_values has not full marks: {why}",
+        f"  the reference: triple_values does not get full marks: {why}",
+        f"  the right answer “a product” to double: triple_values does not get full marks: {why}",
         f"  the wrong answer “half” to double: triple_values loses marks, and must not: {why}",
     ]
     assert not (sound.root / "release").exists()
@@ -135,12 +135,12 @@ def test_a_blank_notebook_gets_nothing(faults):
 
 
 def test_a_right_answer_must_not_lose(faults):
-    fault = "the right answer “text” to double: double_values has not full marks: “test_two”:"
+    fault = "the right answer “text” to double: double_values does not get full marks: “test_two”:"
     assert any(found.startswith(fault) for found in faults)
 
 
 def test_a_wrong_answer_must_not_pass(faults):
-    fault = "the wrong answer “always four” to double: double_values has full marks, and must not"
+    fault = "the wrong answer “always four” to double: double_values gets full marks, and must not"
     assert fault in faults
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_answer_must_not_lose_elsewhere(faults):
     name = "the wrong answer “half” to double"
     loses = f"{name}: double_values loses marks, and must not: “test_two”: assert 1.0 == 4 (seed"
     assert any(found.startswith(loses) for found in faults)
-    assert f"{name}: triple_values has full marks, and must not" in faults
+    assert f"{name}: triple_values gets full marks, and must not" in faults
 
 
 def test_what_is_right_is_no_fault(faults):
@@ -204,9 +204,11 @@ def test_what_the_engine_cannot_do_is_refused_in_words(tiny_course):
     shutil.copy(notebook, second)
     (fault,) = release_gate.faults_of_source(tiny_course.course, "tiny")
     assert "2 notebooks (second.ipynb, tiny.ipynb): only tiny.ipynb is graded" in fault
-    assert "make one of each" in fault
+    assert "make each an assignment" in fault
     notebook.rename(notebook.with_name("first.ipynb"))  # as `nbgrader quickstart` makes them
-    with pytest.raises(CourseError, match=r"holds first\.ipynb, second\.ipynb.*make one of each"):
+    with pytest.raises(
+        CourseError, match=r"holds first\.ipynb, second\.ipynb.*make each an assignment"
+    ):
         release_gate.faults_of_source(tiny_course.course, "tiny")
     notebook.with_name("first.ipynb").rename(notebook)
     second.unlink()

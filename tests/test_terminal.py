@@ -88,11 +88,11 @@ def test_progress_can_be_read_in_80_columns(terminal, monkeypatch):
     last = [line for line in re.split(r"[\r\n]+", terminal.shown()) if line.strip()][-1]
     assert len(last) <= 80
     assert re.search(r"76%\|.{3,}\| 1513/2000 \[", last)
-    assert last.rstrip().endswith("12 rejected, 700 need a person, 1 set aside")
+    assert last.rstrip().endswith("12 rejected, 700 to be read, 1 set aside")
 
 
 def test_progress_has_no_room_for_what_is_nothing():
-    assert brief("3 graded, 0 rejected, 0 need a person, 0 set aside", 40) == "3 graded"
+    assert brief("3 graded, 0 rejected, 0 to be read, 0 set aside", 40) == "3 graded"
     assert brief("3 graded, 2 rejected, 1 set aside", 25) == "2 rejected, 1 set aside"
     assert brief("3 graded, 2 rejected", 0) == ""
 

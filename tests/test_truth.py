@@ -281,7 +281,7 @@ def test_a_changed_rule_for_what_is_late_reaches_gradebook_and_page(graded):
     course.write("extensions.csv", "assignment,student,until\ntiny,late,soon\n")
     done = proctor(course, "grade", "tiny")
     assert done.returncode == 1 and "3 unchanged" in done.stdout
-    assert "extensions.csv: line 2: 'soon' is no time" in done.stdout
+    assert "extensions.csv: line 2: 'soon' is not a time" in done.stdout
     with course.gradebook() as gradebook:
         assert not gradebook.find_submission("tiny", "late").late_submission_penalty
     assert made_anew(course) == {"late"}

@@ -228,7 +228,7 @@ def test_nothing_is_shown_where_the_course_says_so(small_class):
     small_class.hand_in(RIGHT)
     assert once() == 0
     [page] = small_class.pages()
-    assert "Your instructor shows later what it got." in page
+    assert "Your instructor will show you later what it got." in page
     assert "Points by exercise" not in page
     assert small_class.scores() == {"student-01": 2.0}
 
@@ -241,7 +241,7 @@ def test_late_work_is_graded_and_its_page_is_left_to_a_person(small_class):
     assert once() == 0
     assert small_class.scores() == {"student-01": 2.0}
     [page] = small_class.pages()
-    assert "It came after the pages had ended, so your instructor returns it." in page
+    assert "It came too late for a page here, so your instructor will return it." in page
     assert once() == 0  # nothing changes
     instructor = small_class.instructor()
     succeeded(instructor.generate_feedback("tiny"))
@@ -261,7 +261,7 @@ def test_an_extension_is_known_before_anything_is_graded(small_class):
         small_class.hand_in(RIGHT, student)
     assert once() == 0
     assert "2 of 2 points so far" in small_class.pages("student-01")[0]
-    assert "It came after the pages had ended" in small_class.pages("student-02")[0]
+    assert "It came too late for a page" in small_class.pages("student-02")[0]
 
 
 def test_only_the_newest_of_many_attempts_is_marked(small_class):
@@ -515,7 +515,7 @@ def test_what_a_page_says_of_those_to_come():
 
 def test_a_wrong_setting_is_named(small_class, capfd):
     for line, words in (
-        ("c.Watch.until = 'soon'", "c.Watch.until is 'soon', which is no time"),
+        ("c.Watch.until = 'soon'", "c.Watch.until is 'soon', which is not a time"),
         ("c.Watch.assignments = {'tiny': {'pages': 0}}", "c.Watch.assignments['tiny']"),
         ("c.Watch.assignments = {'tiny': {'page': 2}}", "there is no setting page"),
     ):

@@ -82,15 +82,17 @@ def copy_carefully(source: Path, target: Path, room: Room) -> Iterator[str]:
         within = Path(folder).relative_to(source)
         (target / within).mkdir(exist_ok=True)
         if len(within.parts) == room.depth and folders:
-            yield f"as it lies more than {room.depth} folders deep: what is in {str(within)!a}"
+            yield f"because it is more than {room.depth} folders deep: what is in {str(within)!a}"
             folders.clear()
         folders.sort()
         yield from (
-            f"as it is no file: {str(within / name)!a}" for name in folders if is_link(name, opened)
+            f"because it is not a regular file: {str(within / name)!a}"
+            for name in folders
+            if is_link(name, opened)
         )
         entries += len(names) + len(folders)
         if entries > room.entries:
-            yield f"as there are more than {room.entries:,} files: what is in {str(within)!a}"
+            yield f"because there are more than {room.entries:,} files: what is in {str(within)!a}"
             return
         for name in sorted(names):
             try:
@@ -119,7 +121,7 @@ def copy_file(name: str, folder: int, target: Path, most: int) -> int:
             demand_file(status)
             if status.st_size > most:
                 size = f"{status.st_size:,} bytes, and there is room for {most:,} more"
-                raise NotCollected(f"as it has {size}")
+                raise NotCollected(f"because it has {size}")
             left = status.st_size  # not what it may have grown to since
             with target.open("wb") as copy:
                 while left and (data := file.read(min(left, PIECE))):
@@ -127,12 +129,16 @@ def copy_file(name: str, folder: int, target: Path, most: int) -> int:
             os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
             return status.st_size - left
     except OSError as error:
-        kind = "is no file" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
-        raise NotCollected(f"as it {kind}") from None
+        kind = (
+            "is not a regular file"
+            if error.errno == errno.ELOOP
+            else f"cannot be read ({error.strerror})"
+        )
+        raise NotCollected(f"because it {kind}") from None
 
 
 def demand_file(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise NotCollected("as it is no file")
+        raise NotCollected("because it is not a regular file")
     if status.st_nlink > 1:
-        raise NotCollected("as it is a link to a file that has another name, too")
+        raise NotCollected("because it is a link to a file that also has another name")

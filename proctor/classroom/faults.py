@@ -38,9 +38,8 @@ def demand_a_sound_place(error: BaseException | None, what: str, folders: str) -
     rights to a folder, or of the gradebook."""
     if isinstance(error, OSError) and error.errno in DISK_FAULTS:
         raise CourseError(
-            f"{what} cannot be written ({error.strerror}). See to it that there is room in "
-            f"{folders}, and that you may write there; then the same command goes on with what is "
-            "not done yet."
+            f"{what} cannot be written ({error.strerror}). Make sure that there is room in "
+            f"{folders}, and that you may write there; then run the same command again to go on."
         )
     if isinstance(error, DatabaseError) and type(error) in (DatabaseError, OperationalError):
         raise unusable(error)

@@ -211,8 +211,8 @@ def side_by_side(
                     connection.close()
     except (EOFError, OSError) as error:
         raise CourseError(
-            "a process that makes pages ended: was it killed, or is the memory full? The same "
-            "command goes on with the pages that are not made yet."
+            "a process that makes pages ended: was it killed, or is the memory full? Run the "
+            "same command again to make the pages that are missing."
         ) from error
     finally:
         for connection in waiting:

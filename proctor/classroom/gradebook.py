@@ -98,11 +98,17 @@ def cells_in_gradebook(coursedir: CourseDirectory) -> dict[str, float]:
 LOCKED = "database is locked"
 # What SQLite says of a gradebook, and what helps there; the first that fits.
 REMEDIES = (
-    (LOCKED, "Close what has gradebook.db open"),
-    ("readonly", "See to it that you may write to gradebook.db and to its folder"),
-    ("unable to open", "See to it that you may read and write gradebook.db and its folder"),
-    ("no such column", "It is of an older nbgrader: run `nbgrader db upgrade`, which keeps a copy"),
-    ("no such table", "It is of an older nbgrader: run `nbgrader db upgrade`, which keeps a copy"),
+    (LOCKED, "Close the program that has gradebook.db open"),
+    ("readonly", "Make sure that you may write to gradebook.db and to its folder"),
+    ("unable to open", "Make sure that you may read and write gradebook.db and its folder"),
+    (
+        "no such column",
+        "It comes from an older nbgrader: run `nbgrader db upgrade`, which keeps a copy",
+    ),
+    (
+        "no such table",
+        "It comes from an older nbgrader: run `nbgrader db upgrade`, which keeps a copy",
+    ),
     ("disk is full", "Make room on its disk"),
 )
 
@@ -112,8 +118,8 @@ def unusable(error: DatabaseError) -> CourseError:
     fitting = [remedy for text, remedy in REMEDIES if text in str(error.orig)]
     remedy = fitting[0] if fitting else "Put a sound copy of gradebook.db in its place"
     return CourseError(
-        f"the gradebook cannot be used ({error.orig}). {remedy}; then the same command goes on "
-        "with what is not graded yet."
+        f"the gradebook cannot be used ({error.orig}). {remedy}; then run the same "
+        "command again to go on."
     )
 
 

@@ -42,7 +42,7 @@ def new_course(folder: Path) -> list[Path]:
     Raises CourseError.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CourseError(f"{folder} is there already: a new course needs a folder of its own")
+        raise CourseError(f"{folder} already exists: a new course needs its own folder")
     course_id = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-.") or "course"
     names = {"course_id": course_id, "assignment": FIRST}
     written = [
@@ -66,7 +66,7 @@ def new_assignment(root: Path, assignment: str) -> list[Path]:
     answers = root / "tests" / "answers" / f"{assignment}.py"
     for path in (notebook, graders, answers):
         if path.exists():
-            raise CourseError(f"{path.relative_to(root)} is there already: nothing was changed")
+            raise CourseError(f"{path.relative_to(root)} already exists: nothing was changed")
     return [
         write(notebook, nbformat.writes(skeleton(assignment)) + "\n"),
         write(graders, filled("graders.py", names)),

@@ -120,7 +120,7 @@ def read_or_replace(path: Path, release: NotebookNode, most: int) -> tuple[Noteb
 
 def put_right(notes: list[str]) -> list[NotebookNode]:
     """The cell that tells of them, if there are any."""
-    return [notes_cell("What was put right before grading", notes)] if notes else []
+    return [notes_cell("What was repaired before grading", notes)] if notes else []
 
 
 def before_marking(marks: Marks, folder: Path, most: int) -> NotebookNode:

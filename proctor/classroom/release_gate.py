@@ -234,7 +234,7 @@ def lost_marks(marks: Marks) -> list[str]:
     if marks.status != "graded":
         return [f"rejected: {marks.error}"]
     lost = sorted(cells_lost(marks))
-    return [f"{cell} has not full marks: {reason_of(marks, cell)}" for cell in lost]
+    return [f"{cell} does not get full marks: {reason_of(marks, cell)}" for cell in lost]
 
 
 def reason_of(marks: Marks, grade_id: str) -> str:
@@ -254,7 +254,7 @@ def faults_of_answer(answer: LabelledAnswer, marks: Marks) -> list[str]:
     if answer.is_right:
         return lost_marks(marks)
     lost = cells_lost(marks)
-    passes = [f"{cell} has full marks, and must not" for cell in sorted(answer.loses - lost)]
+    passes = [f"{cell} gets full marks, and must not" for cell in sorted(answer.loses - lost)]
     loses = [
         f"{cell} loses marks, and must not: {reason_of(marks, cell)}"
         for cell in sorted(lost - answer.loses)

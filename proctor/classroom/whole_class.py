@@ -77,7 +77,7 @@ class Tally:
     def __str__(self) -> str:
         """While it is graded."""
         return (
-            f"{self.graded} graded, {self.rejected} rejected, {self.need_person} need a person, "
+            f"{self.graded} graded, {self.rejected} rejected, {self.need_person} to be read, "
             f"{self.set_aside} set aside"
         )
 

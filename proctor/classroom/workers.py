@@ -246,8 +246,8 @@ class Workers:
                 process.start()
             except (EOFError, OSError) as error:
                 raise CourseError(
-                    "the process that starts workers is gone: was it killed? The same command "
-                    "goes on with what is not graded yet."
+                    "the process that starts workers is gone: was it killed? Run the same "
+                    "command again to go on."
                 ) from error
         self._processes.append(process)
         return Worker(process, Channel(ours, MAX_MESSAGE_BYTES), self.sandbox, self.settings)

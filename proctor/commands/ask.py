@@ -35,21 +35,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--among",
         type=Path,
         metavar="FILE",
-        help="only students named in this CSV, such as that of `proctor similar --csv`",
+        help="only students named in this CSV, such as one from `proctor similar --csv`",
     )
     command.add_argument(
         "--questions", type=int, default=3, metavar="N", help="questions for each (default: 3)"
     )
-    command.add_argument("--seed", type=int, help="to get the same questions again, from a record")
-    command.add_argument("--gift", action="store_true", help="write Moodle's GIFT, too")
     command.add_argument(
-        "--notebook", action="store_true", help="make a follow-up notebook for each student, too"
+        "--seed", type=int, help="seed from a record, to get the same questions again"
+    )
+    command.add_argument("--gift", action="store_true", help="also write Moodle's GIFT format")
+    command.add_argument(
+        "--notebook", action="store_true", help="also make a follow-up notebook for each student"
     )
     command.add_argument(
         "--results",
         type=Path,
         metavar="FILE",
-        help="take in what came of it instead: a CSV with the columns student and right",
+        help="store the results instead: a CSV with the columns student and right",
     )
 
 
@@ -80,11 +82,11 @@ def whom(classroom: Classroom, options: argparse.Namespace) -> list[str]:
         students = [student for student in students if student in named]
     if options.share is not None and students:
         if not 0 < options.share <= 1:
-            raise CourseError(f"--share {options.share:g} is no share: give a number like 0.2")
+            raise CourseError(f"--share {options.share:g} is not a share: use a number like 0.2")
         count = max(1, round(options.share * len(students)))
         students = sorted(random.Random(options.seed).sample(students, count))
     if not students:
-        raise CourseError(f"nobody of {classroom.assignment} is left to be asked")
+        raise CourseError(f"nobody is left to ask about {classroom.assignment}")
     return students
 
 
@@ -172,7 +174,7 @@ def write_follow_up(
         nbformat.write(follow_up(assignment, count, sheet), path)
     return [
         f"  asked/STUDENT/{name}/{name}.ipynb, to hand out",
-        f"  source/{name}/ and its graders: `nbgrader generate_assignment {name}`, then "
+        f"  source/{name}/ and its hidden tests: `nbgrader generate_assignment {name}`, then "
         f"`proctor grade {name}` like any assignment",
     ]
 
@@ -192,12 +194,14 @@ def take_in(course: Course, assignment: str, path: Path) -> str:
         student, right = (row["student"] or "").strip(), (row["right"] or "").strip()
         sheet = read_sheet(course, student, assignment)
         if sheet is None:
-            raise CourseError(f"{path}, line {number}: {student!r} was not asked; nothing was kept")
+            raise CourseError(
+                f"{path}, line {number}: {student!r} was not asked; nothing was stored"
+            )
         if not right.isdigit() or int(right) > len(sheet.questions):
             raise CourseError(
-                f"{path}, line {number}: {right!r} is no number of right answers from 0 to "
-                f"{len(sheet.questions)}; nothing was kept"
+                f"{path}, line {number}: {right!r} is not a number of right answers from 0 to "
+                f"{len(sheet.questions)}; nothing was stored"
             )
     for row in rows:
         write_result(course, assignment, row["student"].strip(), int(row["right"]))
-    return f"the results of {len(rows)} students are kept; `proctor report {assignment}` shows them"
+    return f"stored the results of {len(rows)} students; `proctor report {assignment}` shows them"

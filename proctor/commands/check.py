@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from proctor.grading.marks import Check, Marks
     from proctor.settings import Grading
 
-SUMMARY = "show the marks of notebooks, touching no gradebook"
+SUMMARY = "show the marks of notebooks, without touching a gradebook"
 EXAMPLES = """
 proctor check submitted/student-01/accuracy/accuracy.ipynb
 proctor check *.ipynb --assignment accuracy --json
@@ -33,14 +33,14 @@ proctor check *.ipynb --assignment accuracy --json
 EXIT_CODES = """
 0    all is well
 1    some notebook was rejected, or some check failed
-2    it could not work: no such file, no sandbox, a wrong name
+2    it could not run: no such file, no sandbox, a wrong name
 """
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
     command.add_argument(
-        "--assignment", metavar="A", help="default: told from the name or the grade ids"
+        "--assignment", metavar="A", help="default: found by the name or the grade ids"
     )
     command.add_argument("--student", metavar="S", help="the student's id")
     command.add_argument("--json", action="store_true", help="one JSON object per notebook")
@@ -55,7 +55,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--unsafe-no-sandbox",
         action="store_true",
-        help="no sandbox: for an instructor's own answers only",
+        help="use no sandbox; only for an instructor's own answers",
     )
 
 
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         if there or options.json or options.gradescope:
             jobs[job_of(notebook, options, course, config)] = notebook
         else:
-            what = "is no file" if Path(notebook).exists() else "does not exist"
+            what = "is not a file" if Path(notebook).exists() else "does not exist"
             say(f"proctor: {plain(notebook)} {what}", to=sys.stderr)
     for assignment in dict.fromkeys(job.assignment for job in jobs):
         together = {job: name for job, name in jobs.items() if job.assignment == assignment}

@@ -16,7 +16,7 @@ from proctor.commands.options import COULD_NOT_WORK
 from proctor.commands.terminal import say
 from proctor.sandbox.unavailable import SandboxUnavailable
 
-SUMMARY = "show what sandbox this machine gives"
+SUMMARY = "show what the sandbox can do on this machine"
 EXAMPLES = """
 proctor doctor
 """
@@ -27,12 +27,12 @@ EXIT_CODES = """
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="print all of it as one JSON object")
+    command.add_argument("--json", action="store_true", help="print everything as one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
     """Say what was probed and what protection this machine gives."""
-    say("trying a sandbox: some seconds", to=sys.stderr)
+    say("trying a sandbox; this takes a few seconds", to=sys.stderr)
     from proctor.sandbox.probes import probe
 
     found = probe()
@@ -82,13 +82,13 @@ def notes(folder: Path) -> dict[str, str]:
     if shutil.which("proctor") is None:
         scripts = sysconfig.get_path("scripts")
         found["PATH"] = (
-            f'proctor is not found by its name here: `PATH="{scripts}:$PATH"` in ~/.profile'
+            f'proctor is not on the PATH here; put `PATH="{scripts}:$PATH"` in ~/.profile'
         )
     if (folder / "nbgrader_config.py").exists() and course_at_home() != folder.resolve():
         found["Formgrader"] = (
-            "shows this course where JupyterLab is started in it; in a server that is started "
-            f'elsewhere, as by a hub, `c.CourseDirectory.root = "{folder}"` in '
-            "~/.jupyter/nbgrader_config.py lets it"
+            "shows this course if JupyterLab is started in it. For a server that is started "
+            f'elsewhere, as by a hub, put `c.CourseDirectory.root = "{folder}"` into '
+            "~/.jupyter/nbgrader_config.py"
         )
     return found
 

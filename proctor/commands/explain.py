@@ -17,7 +17,7 @@ proctor explain mnist_loss student-01 --json
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
     command.add_argument("student", metavar="STUDENT")
-    command.add_argument("--json", action="store_true", help="print all of it as one JSON object")
+    command.add_argument("--json", action="store_true", help="print everything as one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from proctor.classroom.deadlines.table import Table
     from proctor.classroom.deadlines.times import MoreTime
 
-SUMMARY = "give students more time, before or after they hand in; see who has it"
+SUMMARY = "give students more time, before or after they hand in; list who has more"
 EXAMPLES = """
 proctor extend mnist_loss student-01 student-02 --days 2 --reason "ill until Friday"
 proctor extend mnist_loss student-01 --until "2026-12-03 18:00"
@@ -28,8 +28,8 @@ proctor extend --list                       extensions, and what late work uses 
 """
 EXIT_CODES = """
 0    all is well
-1    rows of a table could not be read: they are told, line by line, and the others count
-2    it could not work, and says why
+1    some rows of a table could not be read: they are listed, and the others count
+2    it could not run, and says why
 """
 
 
@@ -39,9 +39,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     how = command.add_mutually_exclusive_group()
     how.add_argument(
-        "--days", type=positive, metavar="N", help="so many days after the due date, at its time"
+        "--days",
+        type=positive,
+        metavar="N",
+        help="this many days after the due date, at the same time",
     )
-    how.add_argument("--hours", type=positive, metavar="N", help="so many hours after it")
+    how.add_argument("--hours", type=positive, metavar="N", help="this many hours after it")
     how.add_argument(
         "--until", metavar="TIME", help='"2026-12-03 18:00" in the course\'s time zone, or a day'
     )
@@ -50,16 +53,16 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         dest="table",
         type=Path,
         metavar="FILE",
-        help="take the rows of a CSV file: assignment, student, until or days, reason",
+        help="import the rows of a CSV file: assignment, student, until or days, reason",
     )
-    how.add_argument("--remove", action="store_true", help="take it away again")
+    how.add_argument("--remove", action="store_true", help="remove the extension")
     how.add_argument("--list", action="store_true", help="show extensions and late work")
-    command.add_argument("--reason", default="", help="for the table; students never see it")
+    command.add_argument("--reason", default="", help="goes into the table; students never see it")
     command.add_argument(
-        "--all-assignments", action="store_true", help="for all that there are and will be"
+        "--all-assignments", action="store_true", help="for all assignments, including future ones"
     )
     command.add_argument(
-        "--new-student", action="store_true", help="a student whom the gradebook does not know yet"
+        "--new-student", action="store_true", help="allow a student who is not in the gradebook yet"
     )
     command.add_argument(
         "--dry-run", action="store_true", help="show whose points would change, and store nothing"
@@ -101,7 +104,7 @@ def demand_a_change(options: argparse.Namespace) -> None:
     if options.table:
         most = 0 if options.all_assignments else 1
         if len(options.names) > most:
-            raise CourseError("with --import the students stand in the file: name none here")
+            raise CourseError("with --import the students are in the file: name none here")
     elif len(options.names) < (1 if options.all_assignments else 2):
         raise CourseError(
             "name the assignment and then the students: proctor extend mnist_loss student-01"
@@ -120,7 +123,7 @@ def change(
     if options.table:
         default = EVERY_ASSIGNMENT if options.all_assignments else next(iter(options.names), None)
         taken, wrong = granting.take(options.table, default)
-        return told + (taken or ["no row was taken"]), wrong
+        return told + (taken or ["no rows were imported"]), wrong
     first, *students = [EVERY_ASSIGNMENT] * options.all_assignments + options.names
     for student in dict.fromkeys(students):
         if options.remove:

@@ -13,16 +13,16 @@ from proctor.text import plain
 if TYPE_CHECKING:
     from proctor.classroom.feedback_of_class import PagesTally
 
-SUMMARY = "make the pages of feedback that are missing or out of date"
+SUMMARY = "make the feedback pages that are missing or out of date"
 EXAMPLES = """
 proctor feedback mnist_loss                 as nbgrader generate_feedback, several at a time
 proctor feedback mnist_loss --student ana
 """
 EXIT_CODES = """
-0    all pages are as they should be
+0    all pages are up to date
 1    some could not be made, and it says why
-2    it could not work, and says why
-130  it was stopped, by Ctrl-C, SIGTERM or SIGHUP; the same command goes on
+2    it could not run, and says why
+130  stopped by Ctrl-C, SIGTERM or SIGHUP; run the same command again to go on
 """
 
 
@@ -31,7 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_jobs(command, "pages made")
     add_students(command)
     command.add_argument(
-        "--force", action="store_true", help="also make the pages again that have not changed"
+        "--force", action="store_true", help="also remake the pages that have not changed"
     )
 
 
@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
             left = progress.tally.total - progress.tally.done if progress.tally else 0
             progress.close()
             print(
-                f"\nstopped with {left} to go: the same command goes on with them", file=sys.stderr
+                f"\nstopped with {left} to go: run the same command again to go on with them",
+                file=sys.stderr,
             )
             return STOPPED
     say(summary(options.assignment, tally, progress.seconds))
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 def summary(assignment: str, tally: PagesTally, seconds: float) -> str:
     if not tally.total:
-        return f"nothing of {assignment} is graded yet: `proctor grade {assignment}` does that"
+        return f"no submission of {assignment} is graded yet: run `proctor grade {assignment}`"
     pages = "1 page" if tally.total == 1 else f"{tally.total} pages"
     lines = [f"{assignment}: {pages}: {tally}, in {seconds:.1f} s"]
     if tally.look_at:

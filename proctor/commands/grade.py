@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 SUMMARY = "grade the submissions of a class into nbgrader's gradebook"
 EXAMPLES = """
-proctor grade mnist_loss                    all that is new or has changed
+proctor grade mnist_loss                    everything new or changed
 proctor grade mnist_loss --student ana -j 1
 proctor grade mnist_loss --json --log grading.log --metrics /var/lib/node_exporter/proctor.prom
 """
 EXIT_CODES = """
 0    all is well
 1    some submissions need a look: rejected, set aside, out of time, or with another incident
-2    it could not work: no sandbox, a gradebook that cannot be used, a wrong name
-130  it was stopped, by Ctrl-C, SIGTERM or SIGHUP; the same command goes on
+2    it could not run: no sandbox, a gradebook that cannot be used, a wrong name
+130  stopped by Ctrl-C, SIGTERM or SIGHUP; run the same command again to go on
 """
 
 
@@ -69,7 +69,7 @@ def grade(options: argparse.Namespace) -> int:
     classroom = Classroom(config, course, options.assignment)
     students = named_students(classroom, options.student)
     if not students and not options.json:
-        say(f"nobody has handed in {options.assignment}: submitted/ holds no such folder")
+        say(f"nobody has handed in {options.assignment}: submitted/ has no such folder")
         return 0
     return grade_these(classroom, students, options)
 
@@ -101,7 +101,7 @@ def grade_these(classroom: Classroom, students: list[str], options: argparse.Nam
             done = progress.tally.done if progress.tally else 0
             progress.close()
             print(
-                f"\nstopped with {len(students) - done} to go: the same command goes on with them",
+                f"\nstopped with {len(students) - done} to go: run the same command again to go on with them",
                 file=sys.stderr,
             )
             return code
@@ -137,8 +137,8 @@ def summary_of_class(assignment: str, tally: Tally, seconds: float) -> str:
     lines = [f"{assignment}: {submissions}: {told}, in {seconds:.1f} s"]
     if tally.need_person:
         lines.append(
-            f"written answers in {tally.need_person} of them: `proctor read {assignment}` shows "
-            "those that wait"
+            f"written answers in {tally.need_person} of them: `proctor read {assignment}` "
+            "shows those not read yet"
         )
     if tally.look_at:
         lines.append("worth a look:")

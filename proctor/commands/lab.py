@@ -14,7 +14,7 @@ proctor lab --student student-07
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--student", default="student-01", metavar="S", help="the student's id")
     command.add_argument(
-        "--exchange", type=Path, metavar="FOLDER", help="default: one of their own, in .lab/"
+        "--exchange", type=Path, metavar="FOLDER", help="default: a separate one, in .lab/"
     )
 
 

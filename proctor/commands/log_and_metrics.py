@@ -21,7 +21,7 @@ SECONDS_BETWEEN_FIGURES = 5.0
 
 def add_log(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--log", type=Path, metavar="FILE", help="append what happens to this file, line by line"
+        "--log", type=Path, metavar="FILE", help="append a line to this file for each event"
     )
 
 
@@ -31,7 +31,7 @@ def add_log_and_metrics(command: argparse.ArgumentParser) -> None:
         "--metrics",
         type=Path,
         metavar="FILE",
-        help="keep figures of the run in this file, in Prometheus's text format",
+        help="keep figures about the run in this file, in Prometheus's text format",
     )
 
 

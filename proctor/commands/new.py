@@ -7,7 +7,7 @@ from pathlib import Path
 
 from proctor.course import CourseError
 
-SUMMARY = "make a course, or with --assignment the skeleton of an assignment in one"
+SUMMARY = "make a course, or (with --assignment) a new assignment in one"
 EXAMPLES = """
 proctor new my_course
 proctor new --assignment hinge
@@ -16,7 +16,9 @@ proctor new --assignment hinge
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")
-    command.add_argument("--assignment", metavar="NAME", help="in the course that is here")
+    command.add_argument(
+        "--assignment", metavar="NAME", help="add this assignment to the course here"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
     root = course_of(load_config()).root
     if not (root / "nbgrader_config.py").exists():
-        raise CourseError(f"{root} is no course: `proctor new FOLDER` makes one")
+        raise CourseError(f"{root} is not a course: `proctor new FOLDER` makes one")
     show(new_assignment(root, options.assignment))
     print(f"\nNext: write the exercise, then `proctor release {options.assignment}`")
     return 0

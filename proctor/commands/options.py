@@ -12,9 +12,9 @@ COULD_NOT_WORK = 2
 STOPPED = 130
 USUAL_EXIT_CODES = """
 0    all is well
-2    it could not work, and says why
+2    it could not run, and says why
 """
-NO_FIGURES = "draw no figures, and do not run cells that only draw (faster)"
+NO_FIGURES = "draw no figures, and skip cells that only draw (faster)"
 
 
 def add_jobs(command: argparse.ArgumentParser, what: str = "submissions marked") -> None:
@@ -33,7 +33,7 @@ def add_cluster(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="mark on the Dask cluster of this scheduler, tcp://HOST:PORT, instead",
+        help="mark on the Dask cluster of this scheduler instead, tcp://HOST:PORT",
     )
 
 

@@ -17,21 +17,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "exercise", metavar="EXERCISE", nargs="?", help="the grade id; default: the first one"
     )
-    command.add_argument("--as", dest="grader", metavar="NAME", help="who reads (not on a hub)")
+    command.add_argument(
+        "--as", dest="grader", metavar="NAME", help="who is reading (not needed on a hub)"
+    )
     command.add_argument(
         "--split",
         metavar="NAMES",
-        help="deal the answers that wait out to these graders, as in --split ana,ben",
+        help="deal out the unread answers to these readers, as in --split ana,ben",
     )
     command.add_argument(
         "--twice",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="with --split: this share of them (0 to 1) is read by a second person, too",
+        help="with --split: a second person also reads this share of them (0 to 1)",
     )
     command.add_argument(
-        "--no-browser", action="store_true", help="print the address, open no browser"
+        "--no-browser", action="store_true", help="print the address without opening a browser"
     )
 
 

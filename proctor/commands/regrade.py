@@ -15,7 +15,7 @@ from proctor.text import plain
 if TYPE_CHECKING:
     from proctor.classroom.whole_class import Change, Tally
 
-SUMMARY = "mark graded submissions anew, and show who gains or loses"
+SUMMARY = "mark graded submissions again, and show who gains or loses"
 EXAMPLES = """
 proctor regrade mnist_loss --dry-run        who would gain or lose; nothing is stored
 proctor regrade mnist_loss --student ana
@@ -23,8 +23,8 @@ proctor regrade mnist_loss --student ana
 EXIT_CODES = """
 0    all is well
 1    some submissions need a look: set aside, out of time, or with another incident
-2    it could not work: no sandbox, a gradebook that cannot be used, a wrong name
-130  it was stopped; the same command begins anew
+2    it could not run: no sandbox, a gradebook that cannot be used, a wrong name
+130  it was stopped; the same command starts again from the beginning
 """
 
 
@@ -89,8 +89,8 @@ def changes_for_people(options: argparse.Namespace, tally: Tally, changes: list[
     affected = len({change.student for change in changes})
     stored = "nothing was stored" if options.dry_run else "the new marks are stored"
     lines.append(
-        f"{options.assignment}: {tally.total - tally.unchanged} marked anew, {affected} of them "
-        f"with other marks or verdicts; {stored}"
+        f"{options.assignment}: {tally.total - tally.unchanged} marked again,  {affected} of them "
+        f"with different marks or verdicts; {stored}"
     )
     if tally.unchanged:
         lines.append(f"not graded yet: {tally.unchanged}. Run `proctor grade {options.assignment}`")

@@ -11,15 +11,15 @@ from proctor.commands.options import REFUSED, add_jobs
 from proctor.commands.terminal import say
 from proctor.text import plain
 
-SUMMARY = "release an assignment, if its graders are proven right"
+SUMMARY = "release an assignment if its hidden tests are proven right"
 EXAMPLES = """
 proctor release mnist_loss
 proctor release mnist_loss --json
 """
 EXIT_CODES = """
 0    it was released
-1    it was not: the graders and the labelled answers disagree, or cells are wrong
-2    it could not work: no sandbox, a wrong name
+1    it was not: hidden tests and labelled answers disagree, or cells are wrong
+2    it could not run: no sandbox, a wrong name
 """
 
 
@@ -38,9 +38,7 @@ class Tried:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
     add_jobs(command)
-    command.add_argument(
-        "--json", action="store_true", help="print what came of it as one JSON object"
-    )
+    command.add_argument("--json", action="store_true", help="print the outcome as one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:

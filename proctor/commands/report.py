@@ -8,7 +8,7 @@ from pathlib import Path
 
 from proctor.commands.terminal import say
 
-SUMMARY = "write the report on an assignment of a class"
+SUMMARY = "write a report on how a class did in an assignment"
 EXAMPLES = """
 proctor report mnist_loss                     writes reports/mnist_loss.html
 proctor report mnist_loss --csv > rows.csv    a row for each student and check
@@ -26,7 +26,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--compare",
         type=Path,
         metavar="OTHER",
-        help="beside another class: its course folder, its records/, or what --json wrote of it",
+        help="compare with another class: its course folder, records/, or a file from --json",
     )
     command.add_argument(
         "--group",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from proctor.classroom.whole_class import Classroom
     from proctor.pages.likeness import Document
 
-SUMMARY = "show which submissions share what is rare in the class"
+SUMMARY = "show which submissions share things that are rare in the class"
 EXAMPLES = """
 proctor similar mnist_loss                  writes reports/mnist_loss-similar.html
 proctor similar mnist_loss --also ../last-year/submitted --csv > pairs.csv
@@ -35,7 +35,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FOLDER",
-        help="compare with another class, too: a folder like submitted/; may be repeated",
+        help="also compare with another class: a folder like submitted/; may be repeated",
     )
     command.add_argument("--anonymous", action="store_true", help="without students' names")
     command.add_argument("--csv", action="store_true", help="print a row for each pair instead")

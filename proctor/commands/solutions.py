@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
     from traitlets.config import Config
 
-SUMMARY = "give out the solved notebook, with the rubrics' good answers, after the deadline"
+SUMMARY = "write the solved notebook for students, with model answers, after the deadline"
 EXAMPLES = """
 proctor solutions mnist_loss                writes solutions/mnist_loss.ipynb
 """
@@ -33,7 +33,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--to", type=Path, metavar="FILE", help="default: solutions/ASSIGNMENT.ipynb in the course"
     )
     command.add_argument(
-        "--before-deadline", action="store_true", help="even if somebody can still hand in"
+        "--before-deadline", action="store_true", help="write it even if somebody can still hand in"
     )
 
 
@@ -78,8 +78,8 @@ def last_deadline(config: Config, assignment: str, at_any_time: bool) -> datetim
     deadlines = ClassDeadlines(CourseDirectory(config=config), config)
     if not at_any_time and deadlines.table and deadlines.table.problems:
         raise CourseError(
-            f"{NAME}, {deadlines.table.problems[0]}. So it is not known who can still hand in: "
-            "mend that, or add --before-deadline"
+            f"{NAME}, {deadlines.table.problems[0]}. So nobody knows who can still hand in: "
+            "fix that, or add --before-deadline"
         )
     try:
         return deadlines.last_deadline(assignment)

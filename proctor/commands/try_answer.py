@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from proctor.grading.modules import Submission
     from proctor.settings import Grading
 
-SUMMARY = "try one labelled answer, or a notebook, on the graders as they are now"
+SUMMARY = "try the hidden tests, as they are now, on a labelled answer or a notebook"
 EXAMPLES = """
 proctor try hinge "by relu"
 proctor try hinge reference --seed 3
 proctor try hinge submitted/student-01/hinge/hinge.ipynb
 """
 EXIT_CODES = """
-0    it got what it must, or is a notebook
-1    the gate would refuse a release for it
-2    it could not work: no such answer, no sandbox
+0    the answer got the marks it must get, or it was a notebook
+1    the gate would refuse to release because of it
+2    it could not run: no such answer, no sandbox
 """
 
 
@@ -40,7 +40,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="ANSWER",
         help="the name of a labelled answer, `reference`, `blank`, or a notebook's file",
     )
-    command.add_argument("--seed", type=int, help="seed of the random inputs, as the gate tells it")
+    command.add_argument(
+        "--seed", type=int, help="seed of the random inputs, as reported by the gate"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,7 +56,10 @@ def run(options: argparse.Namespace) -> int:
     grading = Grading(config=config).of(options.assignment)
     demand_packages(grading.packages)
     faults = []
-    print(f"making a release of {options.assignment} to try it: some seconds", file=sys.stderr)
+    print(
+        f"making a release of {options.assignment} to try it; this takes a few seconds",
+        file=sys.stderr,
+    )
     with release_gate.released_in_scratch(course_of(config), options.assignment) as scratch:
         for name, submission, faults_of in asked_for(
             scratch, options.assignment, options.answer, grading

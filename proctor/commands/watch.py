@@ -12,17 +12,17 @@ from proctor.commands.log_and_metrics import add_log, log_to
 from proctor.commands.options import STOPPED, add_jobs
 from proctor.course import Course, CourseError
 
-SUMMARY = "grade what comes in while the class works, and show each student a page"
+SUMMARY = "grade work as it comes in, and show each student a page"
 EXAMPLES = """
-proctor watch mnist_loss accuracy           stays, until Ctrl-C
-proctor watch mnist_loss --once             what there is now, as for cron
-proctor watch --status                      how much waits, and for how long
+proctor watch mnist_loss accuracy           runs until Ctrl-C
+proctor watch mnist_loss --once             only what is there now; for cron
+proctor watch --status                      what is waiting, and for how long
 """
 EXIT_CODES = """
-0    with --once: nothing waits; with --status: a watcher runs
-1    with --status: no watcher runs
-2    it could not work: no sandbox, another watcher, a wrong name
-130  it was stopped, by Ctrl-C, SIGTERM or SIGHUP; the same command goes on
+0    with --once: nothing is waiting; with --status: a watcher is running
+1    with --status: no watcher is running
+2    it could not run: no sandbox, another watcher, a wrong name
+130  stopped by Ctrl-C, SIGTERM or SIGHUP; run the same command again to go on
 """
 NOT_WATCHED = 1
 
@@ -30,9 +30,11 @@ NOT_WATCHED = 1
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignments", metavar="ASSIGNMENT", nargs="*")
     add_jobs(command)
-    command.add_argument("--once", action="store_true", help="do what there is to do now, and end")
     command.add_argument(
-        "--status", action="store_true", help="tell what the running watcher is at, and end"
+        "--once", action="store_true", help="do what there is to do now, then stop"
+    )
+    command.add_argument(
+        "--status", action="store_true", help="say what the running watcher is doing, then stop"
     )
     add_log(command)
 
@@ -67,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             except (NbGraderException, OSError) as error:  # with --once; else it is told
                 raise CourseError(str(error)) from error
             except KeyboardInterrupt:
-                print("\nstopped: the same command goes on", file=sys.stderr)
+                print("\nstopped: run the same command again to go on", file=sys.stderr)
                 return STOPPED
     return 0
 
@@ -78,12 +80,12 @@ def tell_status(course: Course) -> int:
     status = read_status(course)
     watched = is_watched(course)
     if status is None:
-        print("this course is not watched, and never was: `proctor watch ASSIGNMENT` does")
+        print("this course has never been watched: `proctor watch ASSIGNMENT` starts it")
         return NOT_WATCHED
     if watched:
         print(f"watched by process {status['process']} on {status['host']}")
     else:
-        print(f"not watched; process {status['process']} did until {clock(status['updated'])}")
+        print(f"not watched; process {status['process']} did so until {clock(status['updated'])}")
     now = time.time()
     for name, depth in status["assignments"].items():
         print(f"{name}: {depth_for_people(depth, now)}")
@@ -93,11 +95,11 @@ def tell_status(course: Course) -> int:
 
 
 def depth_for_people(depth: dict[str, Any], now: float) -> str:
-    parts = ["nothing waits"]
+    parts = ["nothing is waiting"]
     if depth["waiting"]:
         parts = [f"{depth['waiting']} waiting, the oldest for {now - depth['oldest']:.0f} s"]
     if depth["seconds"] is not None:
-        parts.append(f"{depth['seconds']:.1f} s a mark")
+        parts.append(f"{depth['seconds']:.1f} s per mark")
     if depth["pages"]:
         parts.append(f"{depth['pages']} pages to come")
     return ", ".join(parts)

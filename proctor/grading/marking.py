@@ -37,7 +37,7 @@ from proctor.sandbox.sessions import AnySandbox, shared_sandbox
 from proctor.sandbox.unavailable import SandboxUnavailable
 from proctor.settings import TimeLimits
 
-# Who loses a session to the machine is marked anew, from the start and with other inputs. More
+# Who loses a session to the machine is marked again,  from the start and with other inputs. More
 # often would serve those who find a way to end their own.
 ATTEMPTS = 2
 

@@ -22,7 +22,7 @@ SECRET_BYTES = 32
 
 
 def seed_of(course: Course, sha256: str, attempt: int = 0) -> int:
-    """The seed for the file with this hash. Whoever is marked anew, because of what befell the
+    """The seed for the file with this hash. Whoever is marked again,  because of what befell the
     machine, meets other inputs than those it has seen.
 
     Raises CourseError where the course's secret is damaged.

@@ -245,7 +245,7 @@ def changing(course: Course, *, keep: bool = True) -> Iterator[Table]:
         fcntl.flock(folder, fcntl.LOCK_EX)
         table = read_extensions(course) or Table()
         if table.problems and not table.columns:
-            raise CourseError(f"{NAME}, {table.problems[0]}. Mend that first; nothing was changed")
+            raise CourseError(f"{NAME}, {table.problems[0]}. Fix that first; nothing was changed")
         before = table.text()
         yield table
         if keep and table.text() != before:

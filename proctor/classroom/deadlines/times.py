@@ -72,7 +72,7 @@ def more_time(text: str) -> MoreTime:
 
 def _not_understood(text: str) -> NotUnderstood:
     return NotUnderstood(
-        f"{plain(text, 60)!r} is no time that can be read: write it as 2026-12-03 18:00, or as "
+        f"{plain(text, 60)!r} is not a time that can be read: write it as 2026-12-03 18:00, or as "
         "due + 2 days"
     )
 

@@ -136,13 +136,13 @@ def save(session: Session, exercise: Exercise, grader: str, saving: Saving) -> S
     known = items_in_force(session, exercise)
     given = [item for item in known if item.id in set(saving.items)]
     if len(given) != len(set(saving.items)):
-        raise CourseError("the rubric has changed since this page was opened: load it again")
+        raise CourseError("the rubric has changed since this page was opened: reload it")
     points = points_of(exercise, known, given, saving.points)
     remark = saving.remark.replace("\0", "")[:MAX_REMARK].strip()
     found = {row.key: row for row in all_rows(session, exercise)}
     if saving.key not in found:
         raise Gone(
-            "this answer is no more in the gradebook: its student or submission was removed "
+            "this answer is no longer in the gradebook: its student or submission was removed "
             "meanwhile. Nothing was saved for it; go on with the next one (j)."
         )
     row = found[saving.key]

@@ -130,7 +130,7 @@ class Room:
             if step:
                 row = sharing.neighbour(found, table, key, step)
             elif row is None:
-                raise Gone("this answer is no more in the gradebook: go on with the next one (j)")
+                raise Gone("this answer is no longer in the gradebook: go on with the next one (j)")
             return {"answer": self._shown(session, row, found, table, whole=whole)}
 
     def next(self, assignment: str, name: str, grader: str, after: str | None) -> Json:
@@ -231,7 +231,7 @@ class Room:
             exercise = self.exercise(session, assignment, name)
             wanted = self.rubric(exercise)
             if wanted is None or digest_of(wanted) != digest:
-                raise CourseError("the rubric has changed once more: load the page again")
+                raise CourseError("the rubric has changed again: reload the page")
             return {"changed": change.store(session, exercise, wanted, grader)}
 
     # Parts of these
@@ -246,7 +246,7 @@ class Room:
         found = rows(session, self.exercise(session, assignment, name))
         row = next((one for one in found if one.key == key), None)
         if row is None:
-            raise Gone("this answer is no more in the gradebook")
+            raise Gone("this answer is no longer in the gradebook")
         return row
 
     def _shown(

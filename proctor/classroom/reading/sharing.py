@@ -155,9 +155,9 @@ def split(
     each has. A share of them (0 to 1) is for a second person, too. Raises CourseError."""
     names = [checked_name(name) for name in graders]
     if len(set(names)) != len(names):
-        raise CourseError(f"a grader is named twice: {', '.join(names)}")
+        raise CourseError(f"somebody is named twice: {', '.join(names)}")
     if twice and len(names) < 2:
-        raise CourseError("reading twice takes two graders: name both with --split")
+        raise CourseError("reading twice takes two people: name both with --split")
     if not 0 <= twice <= 1:
         raise CourseError(f"--twice is a share from 0 to 1, not {twice:g}")
     waiting = [row for row in found if row.waits]
@@ -198,7 +198,7 @@ def pass_on(session: Session, row: Row, to: str) -> None:
 def checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > MAX_NAME or not name.isprintable() or name == FORMGRADER:
-        raise CourseError(f"{name[:40]!a} is no name of a grader")
+        raise CourseError(f"{name[:40]!a} is not a name")
     return name
 
 

@@ -91,6 +91,6 @@ def time_of(text: str, zone: ZoneInfo) -> datetime:
         time = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
     except ValueError:
         raise CourseError(
-            f"c.Watch.until is {text!r}, which is no time: 2026-12-01 18:00, or duedate"
+            f"c.Watch.until is {text!r}, which is not a time: write 2026-12-01 18:00, or duedate"
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=zone)

@@ -71,7 +71,7 @@ class Inbound:
         exchange is not there."""
         if not self.coursedir.course_id:
             raise CourseError(
-                "the course has no id, so its place in the exchange is not known: "
+                "the course has no id, so nobody knows where it is in the exchange: "
                 "nbgrader_config.py sets c.CourseDirectory.course_id"
             )
         try:
@@ -135,7 +135,7 @@ class Inbound:
         except OSError as error:
             raise NotTaken(f"it cannot be read ({error.strerror})") from None
         if not stat.S_ISDIR(status.st_mode):
-            raise NotTaken("it is no folder")
+            raise NotTaken("it is not a folder")
         if not self.collect.check_owner:
             return
         try:
@@ -144,7 +144,7 @@ class Inbound:
             owner = f"user {status.st_uid}"
         if owner != arrival.student:
             raise NotTaken(
-                f"it belongs to {owner}. Where students are no users of this machine, set "
+                f"it belongs to {owner}. If students are not users of this machine, set "
                 "c.ExchangeCollect.check_owner = False"
             )
 

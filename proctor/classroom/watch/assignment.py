@@ -212,22 +212,22 @@ class WatchedAssignment:
         """Why an attempt that was handed in then gets no page now, and until when, as far as that
         can be told before it is marked."""
         if self.settings.shows == "nothing":
-            return "Your instructor shows later what it got.", None
+            return "Your instructor will show you later what it got.", None
         if self._is_late(name, handed_in):
-            return "It came after the pages had ended, so your instructor returns it.", None
+            return "It came too late for a page here, so your instructor will return it.", None
         before = allowance(self.settings, self.ledger.of(name).counted, now)
         if not before.is_spent:
             return None
         if before.opens is None:
             return (
                 f"All {self.settings.pages} pages for this assignment were shown, so your "
-                "instructor returns it.",
+                "instructor will return it.",
                 None,
             )
         return (
             f"Its page comes at {at(before.opens, now)}, as {self.settings.pages_per_day} pages "
-            "were shown in the 24 hours before. If you hand in again, it will be that of your "
-            "newest attempt.",
+            "were shown in the last 24 hours. If you hand in again, it will show your newest "
+            "attempt.",
             before.opens,
         )
 
@@ -298,7 +298,7 @@ class WatchedAssignment:
         if marked["sha256"] is not None and marked["sha256"] in student.files:
             return "The page of the same file was shown before."
         if marked["status"] == "rejected" and self._is_refused_unrun(name, marked["error"]):
-            return "The file could not be read, so nothing of it was run."
+            return "The file could not be read, so none of it was run."
         return None
 
     def _is_refused_unrun(self, name: str, error: str) -> bool:

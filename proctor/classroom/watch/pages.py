@@ -194,7 +194,7 @@ class Pages:
             release.start()
         except (ExchangeError, OSError) as error:
             fault = disk_fault(error) or str(error)
-            raise CourseError(f"pages cannot be given out by the exchange ({fault})") from error
+            raise CourseError(f"pages cannot be sent through the exchange ({fault})") from error
         return True
 
     def is_out(self, student: str) -> bool:

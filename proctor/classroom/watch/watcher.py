@@ -82,7 +82,7 @@ class Watcher:
         self._clock = Clock()
 
     def watch(self, once: bool = False) -> None:
-        """Attend to what comes; with `once`, until nothing waits, and then the first trouble ends
+        """Attend to what comes; with `once`, until nothing is waiting, and then the first trouble ends
         it: CourseError, SandboxUnavailable. Without, they are raised by a wrong name or setting,
         and by a machine that gives no sandbox."""
         for each in self.assignments.values():
@@ -308,7 +308,7 @@ class Watcher:
                 self._put_back(replace(attempt, tries=attempt.tries + 1))
             else:
                 LOG.warning(
-                    "%s: %s is left aside until it is handed in again, or the watch begins anew",
+                    "%s: %s is left aside until it is handed in again, or the watch is restarted",
                     *(each.name, plain(attempt.student)),
                 )
                 self._give_up(place, forget=False)
