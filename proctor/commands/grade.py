@@ -101,7 +101,8 @@ def grade_these(classroom: Classroom, students: list[str], options: argparse.Nam
             done = progress.tally.done if progress.tally else 0
             progress.close()
             print(
-                f"\nstopped with {len(students) - done} to go: run the same command again to go on with them",
+                f"\nstopped with {len(students) - done} to go: "
+                "run the same command again to go on with them",
                 file=sys.stderr,
             )
             return code

@@ -82,7 +82,7 @@ class Watcher:
         self._clock = Clock()
 
     def watch(self, once: bool = False) -> None:
-        """Attend to what comes; with `once`, until nothing is waiting, and then the first trouble ends
+        """Attend to what comes; with `once`, until nothing waits, and then the first trouble ends
         it: CourseError, SandboxUnavailable. Without, they are raised by a wrong name or setting,
         and by a machine that gives no sandbox."""
         for each in self.assignments.values():
