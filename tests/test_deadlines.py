@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import itertools
+import os
 import random
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,8 +25,11 @@ from proctor.classroom.deadlines.penalties import ClassDeadlines, renew_penaltie
 from proctor.classroom.deadlines.table import table_of
 from proctor.classroom.deadlines.telling import length, notices
 from proctor.classroom.deadlines.times import NotUnderstood, more_time
+from proctor.commands.completion import assignment_then_students
 from proctor.course import CourseError
 from proctor.settings import LateDays
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader's own, and harmless
 
 DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -474,6 +481,30 @@ def test_what_cannot_be_meant_is_told_and_changes_nothing(course, capsys, argume
     if said is not None:
         assert said in capsys.readouterr().err
         assert not (course.root / "extensions.csv").exists()
+
+
+def test_a_gradebook_that_cannot_be_used_is_told(course, capsys, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: {}["no name"])
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr("proctor.classroom.gradebook.PATIENCE_SECONDS", 0.1)
+        assert extend("first", "student-01", "--days", "2") == 2
+    said = capsys.readouterr().err
+    assert "extensions.csv is written, and the gradebook follows when you grade" in said
+    assert f",{os.getuid()}," in table_text(course)
+    assert renew(course) == [] and ("student-01", "first") not in penalties(course)
+    (course.root / "gradebook.db").write_bytes(b"no gradebook, this" * 100)
+    for arguments in (("first", "student-02", "--days", "2"), ("--list",)):
+        assert extend(*arguments) == 2
+        assert "the gradebook cannot be used" in capsys.readouterr().err
+    assert "student-02" not in table_text(course)
+
+
+def test_tab_offers_assignments_and_then_students(course):
+    (course.root / "submitted/student-01/first").mkdir(parents=True)
+    for typed, offered in (([], ["first", "second"]), (["first"], ["student-01"])):
+        parsed = argparse.Namespace(names=typed, all_assignments=False)
+        assert assignment_then_students(parsed) == offered
 
 
 def test_it_works_before_anything_was_handed_in_and_without_a_due_date(course, capsys):

@@ -28,7 +28,16 @@ def students(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     return sorted(found)
 
 
-COMPLETERS: dict[str, Completer] = {"assignment": assignments, "student": students}
+def assignment_then_students(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    begun = parsed_args.names or parsed_args.all_assignments
+    return students(parsed_args) if begun else assignments()
+
+
+COMPLETERS: dict[str, Completer] = {
+    "assignment": assignments,
+    "student": students,
+    "names": assignment_then_students,
+}
 
 
 def add_completers(top: argparse.ArgumentParser) -> None:

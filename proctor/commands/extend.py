@@ -13,6 +13,8 @@ from proctor.course import CourseError, meant
 from proctor.text import plain
 
 if TYPE_CHECKING:
+    from traitlets.config import Config
+
     from proctor.classroom.deadlines.penalties import ClassDeadlines
     from proctor.classroom.deadlines.table import Table
     from proctor.classroom.deadlines.times import MoreTime
@@ -72,26 +74,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Change extensions.csv and bring the gradebook up to date, or show both."""
     from nbgrader.coursedir import CourseDirectory
+    from sqlalchemy.exc import DatabaseError
 
     from proctor.classroom.deadlines.penalties import ClassDeadlines
-    from proctor.classroom.deadlines.table import NAME, changing
-    from proctor.settings import course_of, load_config
+    from proctor.classroom.gradebook import unusable
+    from proctor.settings import load_config
 
     config = load_config()
-    coursedir = CourseDirectory(config=config)
-    if options.list:
-        return show(options, ClassDeadlines(coursedir, config))
-    demand_a_change(options)
-    with changing(course_of(config), keep=not options.dry_run) as table:
-        deadlines = ClassDeadlines(coursedir, config, table)
-        told, wrong = change(options, deadlines, table)
-    print("\n".join(told))
-    bring_up_to_date(deadlines, dry_run=options.dry_run)
-    wrong = [f"{options.table}, {problem}" for problem in wrong]
-    wrong += [f"{NAME}, {problem}" for problem in deadlines.problems()]
-    for problem in wrong:
-        print(f"proctor: {problem}", file=sys.stderr)
-    return NEEDS_A_LOOK if wrong else 0
+    try:
+        if options.list:
+            return show(options, ClassDeadlines(CourseDirectory(config=config), config))
+        demand_a_change(options)
+        return change(options, config)
+    except DatabaseError as error:
+        raise unusable(error) from error
 
 
 def demand_a_change(options: argparse.Namespace) -> None:
@@ -111,7 +107,26 @@ def demand_a_change(options: argparse.Namespace) -> None:
         )
 
 
-def change(
+def change(options: argparse.Namespace, config: Config) -> int:
+    from nbgrader.coursedir import CourseDirectory
+
+    from proctor.classroom.deadlines.penalties import ClassDeadlines
+    from proctor.classroom.deadlines.table import NAME, changing
+    from proctor.settings import course_of
+
+    with changing(course_of(config), keep=not options.dry_run) as table:
+        deadlines = ClassDeadlines(CourseDirectory(config=config), config, table)
+        told, wrong = change_table(options, deadlines, table)
+    print("\n".join(told))
+    bring_up_to_date(deadlines, dry_run=options.dry_run)
+    wrong = [f"{options.table}, {problem}" for problem in wrong]
+    wrong += [f"{NAME}, {problem}" for problem in deadlines.problems()]
+    for problem in wrong:
+        print(f"proctor: {problem}", file=sys.stderr)
+    return NEEDS_A_LOOK if wrong else 0
+
+
+def change_table(
     options: argparse.Namespace, deadlines: ClassDeadlines, table: Table
 ) -> tuple[list[str], list[str]]:
     """Do in the table what was asked for; returns what to tell, and which lines are wrong."""
@@ -148,19 +163,19 @@ def more_time_of(options: argparse.Namespace) -> MoreTime:
 
 def bring_up_to_date(deadlines: ClassDeadlines, *, dry_run: bool) -> None:
     """Write extensions and penalties into the gradebook, and say whose points change."""
-    from sqlalchemy.exc import DatabaseError
-
-    from proctor.classroom.gradebook import unusable, wait_while_locked
+    from proctor.classroom.deadlines.table import NAME
+    from proctor.classroom.gradebook import wait_while_locked
 
     def say(text: str) -> None:
         print(f"proctor: {text}", file=sys.stderr)
 
-    try:
-        if not dry_run:
+    if not dry_run:
+        try:
             wait_while_locked(deadlines.coursedir, say)
-        changed = deadlines.renew(dry_run=dry_run)
-    except DatabaseError as error:
-        raise unusable(error) from error
+        except CourseError as error:
+            kept = f"{NAME} is written, and the gradebook follows when you grade"
+            raise CourseError(f"{kept}: {error}") from error
+    changed = deadlines.renew(dry_run=dry_run)
     for each in changed:
         print(each)
     for assignment in () if dry_run else sorted({each.assignment for each in changed}):

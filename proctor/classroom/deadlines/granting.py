@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -81,7 +82,7 @@ class Granting:
         self.table.add(
             replace(
                 extension,
-                by=extension.by or getpass.getuser(),
+                by=extension.by or who_is_at_work(),
                 on=extension.on or f"{now:%Y-%m-%d %H:%M}",
             )
         )
@@ -156,6 +157,13 @@ class Granting:
             return []
         found = extensions_in_gradebook(self.deadlines.coursedir)
         return [f"from the gradebook: {self.grant(each)}" for each in found]
+
+
+def who_is_at_work() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container, where the number of a user has no name
+        return str(os.getuid())
 
 
 def called(extension: Extension) -> str:
