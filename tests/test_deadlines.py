@@ -10,6 +10,7 @@ import random
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -128,6 +129,11 @@ def test_the_bank_is_used_in_order_of_due_dates_and_given_back():
     late[1] = Work("a", first.due, first.due + 2 * DAY, first.due + 2 * DAY)
     found = settle(late, late_days)
     assert (found["a"].used, found["b"].used, found["b"].charged) == (0, 2, 0)
+
+
+def test_an_extension_takes_no_time_away():
+    [found] = settle([Work("a", DUE, DUE - DAY, DUE)], rule(bank=1)).values()
+    assert (found.deadline, found.late, found.used) == (DUE, 0, 0)
 
 
 def some_works(generator: random.Random) -> list[Work]:
@@ -327,6 +333,9 @@ def test_a_row_that_cannot_be_read_is_told_with_its_line_and_kept():
     lines = TABLE.splitlines(keepends=True)
     assert table.text().startswith("".join(lines[:5] + lines[6:]))
     assert len(table.text().splitlines()) == len(lines)
+    table.add(replace(table.extensions[0], student="@one"))
+    assert "'@one" in table.text()  # no spreadsheet takes it for a formula
+    assert table_of(table.text().encode(), "t.csv").extensions[-1].student == "@one"
 
 
 @pytest.mark.parametrize(
@@ -458,6 +467,9 @@ def test_the_later_of_two_rows_counts(course, capsys):
     assert ("student-01", "first") not in penalties(course)
     assert extend("first", "student-02", "--until", "2026-03-03 16:00", "--dry-run") == 0
     assert "student-02" not in table_text(course)
+    assert extend("first", "student-02", "--hours", "1") == 0
+    assert extend("--all-assignments", "student-02", "--days", "2") == 0
+    assert {name for name, _ in penalties(course)} == {"student-03"}
 
 
 @pytest.mark.parametrize(
@@ -648,6 +660,22 @@ def test_another_rule_of_the_course_is_asked_for_what_is_left(course):
         config.write("c.LateSubmissionPlugin.penalty_method = 'zero'\n")
     renew(course)
     assert penalties(course) == {(name, "second"): 10.0 for name in NAMES}
+
+
+OWN_RULE = """
+from nbgrader.plugins import BasePlugin
+class OwnRule(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return {"student-01": 99.0, "student-02": -1.0}.get(student_id)
+c.AssignLatePenalties.plugin_class = OwnRule
+"""
+
+
+def test_a_rule_of_ones_own_stays_within_the_points(course):
+    with (course.root / "nbgrader_config.py").open("a") as config:
+        config.write(OWN_RULE)
+    renew(course)
+    assert penalties(course) == {("student-01", name): 10.0 for name in ("first", "second")}
 
 
 def test_the_page_says_what_was_used_and_never_why():
