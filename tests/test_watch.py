@@ -15,6 +15,7 @@ from hostile.rush import rush
 from nbgrader.exchange.default import ExchangeSubmit
 from test_exchange import succeeded
 from test_faults import in_a_view
+from test_hand_ins import NO_TIME
 from watched import (
     NO_NEGATIVE,
     NO_POSITIVE,
@@ -27,6 +28,7 @@ from watched import (
 
 from proctor import cli
 from proctor.classroom.watch import allowance, troubles, watcher
+from proctor.classroom.watch.assignment import WatchedAssignment
 from proctor.settings import Watch
 
 
@@ -46,6 +48,10 @@ def small_class(released, tmp_path, monkeypatch) -> WatchedClass:
     monkeypatch.chdir(copied.course)
     monkeypatch.setenv("HOME", str(copied.folder))
     return copied
+
+
+# Another answer at each attempt, in a file that is the same.
+CHANGING = "import os; return 2 * x if os.urandom(1)[0] % 2 else x"
 
 
 def once() -> int:
@@ -194,13 +200,18 @@ def test_the_whole_page_of_an_attempt_that_does_not_count(small_class):
     assert small_class.scores() == {"student-01": 2.0}
 
 
-def test_the_same_file_again_costs_no_page(small_class):
+def test_the_same_file_again_costs_a_page(small_class):
+    """What it does may be another thing each time: a free page would tell of as many as one likes
+    with the same hidden inputs."""
     small_class.configure("c.Watch.pages_per_day = 1")
-    for _ in range(2):
-        small_class.hand_in(RIGHT)
+    for body in (CHANGING, CHANGING):
+        small_class.hand_in(body)
         assert once() == 0
-    assert all("2 of 2 points so far" in page for page in small_class.pages())
-    assert [line["counted"] for line in small_class.ledger("shown")] == [True, False]
+    _, second = small_class.pages()
+    assert "Its page comes at" in second
+    assert "of 2 points" not in second
+    assert small_class.ledger("marked")[0]["sha256"] == small_class.ledger("marked")[1]["sha256"]
+    assert [line["counted"] for line in small_class.ledger("shown")] == [True]
 
 
 def test_a_file_that_cannot_be_read_costs_no_page(small_class):
@@ -349,8 +360,29 @@ def test_odd_names_in_the_exchange_stop_nobody(small_class):
     for name in ("..+tiny+2026-11-26 10:00:00 UTC", "x+tiny+when", "+tiny+", "tiny", "a+b+c+d+e"):
         (inbound / name).mkdir()
     (inbound / "student-03+tiny+2026-11-26 10:00:00 UTC").symlink_to(small_class.course)
+    # Bytes that are no letters, and times at which a reader of times, or a calendar, gives up.
+    os.mkdir(os.fsencode(inbound) + b"/student-\xe4+tiny+2026-11-26 10:00:00 UTC")
+    for stamp in (NO_TIME, "0001-01-01 00:00:00 UTC", "9999-12-31 23:59:59 UTC"):
+        (inbound / f"student-04+tiny+{stamp}").mkdir()
     assert once() == 0
     assert small_class.scores() == {"student-01": 2.0}
+
+
+def test_a_receipt_that_cannot_be_made_stops_nobody(small_class, monkeypatch, capfd):
+    small_class.configure("c.Watch.shows = 'nothing'")
+    made = WatchedAssignment.receipt
+
+    def receipt(self, name, now):
+        if name == "student-01":
+            raise OverflowError
+        made(self, name, now)
+
+    monkeypatch.setattr(WatchedAssignment, "receipt", receipt)
+    small_class.hand_in(RIGHT)
+    small_class.hand_in(RIGHT, "student-02")
+    assert once() == 0
+    assert small_class.scores() == {"student-01": 2.0, "student-02": 2.0}
+    assert "no word to student-01" in capfd.readouterr().err
 
 
 def test_an_attempt_that_is_half_written_is_not_taken(small_class):

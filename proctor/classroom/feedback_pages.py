@@ -21,13 +21,14 @@ from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import Exchange
-from nbgrader.utils import parse_utc, temp_attrs
+from nbgrader.utils import temp_attrs
 
 from proctor.classroom.deadlines.telling import deadline_notice, in_words
 from proctor.classroom.gradebook import cells_in_gradebook
 from proctor.classroom.reading.storing import given_items
 from proctor.classroom.stored import Stored, stored_submissions
 from proctor.course import CourseError
+from proctor.grading.submitted import read_time
 from proctor.settings import LateDays
 
 MADE_OF = re.compile(rb"<!-- made of ([0-9a-f]{64}) -->\s*\Z")
@@ -130,8 +131,8 @@ def attempt_of(converter: GenerateFeedback, assignment: str, student: str, at: d
 def is_before(when: str, at: datetime) -> bool:
     """Whether the time in the name of a folder is not later than `at`."""
     try:
-        return parse_utc(when) <= at
-    except (ValueError, OverflowError, TypeError):
+        return read_time(when) <= at
+    except ValueError:
         return False
 
 

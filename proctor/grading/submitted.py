@@ -21,6 +21,7 @@ from proctor.grading.modules import Submission, modules_among, modules_beside
 MAX_SIDE_FILES = 100
 MAX_SIDE_BYTES = 20 << 20
 MAX_TIMESTAMP_BYTES = 200
+YEARS = range(1970, 2500)
 IS_NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", re.IGNORECASE)
 IS_HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")
 AS_NBGRADER = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})? UTC")
@@ -147,14 +148,23 @@ def submitted_at(folder: Path) -> datetime | None:
 
 
 def read_time(text: str) -> datetime:
-    """A time as nbgrader writes it, as UTC without saying so. Raises ValueError."""
+    """A time as nbgrader writes it, as UTC without saying so. Raises ValueError, also for one so far
+    off that no calendar could go on from it."""
+    time = read_any_time(text)
+    if time.year not in YEARS:
+        raise ValueError(f"the year {time.year}")
+    return time
+
+
+def read_any_time(text: str) -> datetime:
+    """Raises ValueError."""
     if AS_NBGRADER.fullmatch(text):  # most are, and a class has many
         return datetime.fromisoformat(text.removesuffix(" UTC"))
     try:
         # nbgrader takes +0100 for a hundred seconds.
         read = dateutil.parser.parse if OFFSET.search(text) else parse_utc
         return parse_utc(read(text))
-    except (OverflowError, AttributeError, TypeError) as error:
+    except Exception as error:  # dateutil raises whatever its parts do, decimal's errors too
         raise ValueError(str(error)) from error
 
 

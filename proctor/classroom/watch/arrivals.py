@@ -95,6 +95,7 @@ class Inbound:
         if name is None:
             return None
         try:
+            name[0].encode()  # a name of other bytes than letters could be stored nowhere
             handed_in = read_time(name["stamp"])
         except ValueError:
             return None

@@ -293,10 +293,10 @@ class WatchedAssignment:
         LOG.info("%s: page of %s %s: %s", self.name, plain(name), what, facts["why"])
 
     def _costs_nothing(self, name: str, student: Student) -> str | None:
-        """Why the page counts for no limit, if that is so: it says nothing new."""
+        """Why the page counts for no limit, if that is so: nothing of the file was run. One of the
+        same file as before is not free: its functions can do by the clock, or by chance, something
+        else with the same hidden inputs each time."""
         marked = student.marked or {}
-        if marked["sha256"] is not None and marked["sha256"] in student.files:
-            return "The page of the same file was shown before."
         if marked["status"] == "rejected" and self._is_refused_unrun(name, marked["error"]):
             return "The file could not be read, so none of it was run."
         return None

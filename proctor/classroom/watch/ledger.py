@@ -33,7 +33,6 @@ class Student:
     counting: dict[str, Any] | None = None  # the one that the gradebook has
     page: dict[str, Any] | None = None  # the last line that shows or holds one
     counted: list[datetime] = field(default_factory=list)  # when pages were shown that count
-    files: set[str] = field(default_factory=set)  # hashes of the notebooks whose page was shown
 
     @property
     def key(self) -> str | None:
@@ -66,7 +65,7 @@ class Ledger:
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
         line = {"time": now, "student": student, "what": what, **facts}
         with self._lock:
-            add_line(self.path, json.dumps(line, ensure_ascii=False))
+            add_line(self.path, json.dumps(line))
             self._learn(line)
 
     def _learn(self, line: dict[str, Any]) -> None:
@@ -84,10 +83,8 @@ class Ledger:
             self.seconds = [*self.seconds[-49:], line["seconds"]]
         else:
             student.page = line
-            if what == SHOWN:
-                student.files.add(line["sha256"])
-                if line["counted"]:
-                    student.counted.append(datetime.fromisoformat(line["time"]))
+            if what == SHOWN and line["counted"]:
+                student.counted.append(datetime.fromisoformat(line["time"]))
 
 
 def ledger_file(course: Course, assignment: str) -> Path:
