@@ -628,7 +628,9 @@ def test_what_is_handed_in_and_not_graded_yet_has_its_late_day_already(course):
 FAR = "9999-12-31 23:59:59 UTC"  # no calendar goes on from there
 
 
-@pytest.mark.parametrize("text", ["yesterday, I swear", "", "2026-03-02 16:00 UTC", "\x00\xff", FAR])
+@pytest.mark.parametrize(
+    "text", ["yesterday, I swear", "", "2026-03-02 16:00 UTC", "\x00\xff", FAR]
+)
 def test_a_timestamp_that_cannot_be_read_is_not_on_time(course, text):
     folder = course.root / "submitted/student-01/first"
     folder.mkdir(parents=True)

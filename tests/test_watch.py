@@ -361,7 +361,7 @@ def test_odd_names_in_the_exchange_stop_nobody(small_class):
         (inbound / name).mkdir()
     (inbound / "student-03+tiny+2026-11-26 10:00:00 UTC").symlink_to(small_class.course)
     # Bytes that are no letters, and times at which a reader of times, or a calendar, gives up.
-    os.mkdir(os.fsencode(inbound) + b"/student-\xe4+tiny+2026-11-26 10:00:00 UTC")
+    (inbound / os.fsdecode(b"student-\xe4+tiny+2026-11-26 10:00:00 UTC")).mkdir()
     for stamp in (NO_TIME, "0001-01-01 00:00:00 UTC", "9999-12-31 23:59:59 UTC"):
         (inbound / f"student-04+tiny+{stamp}").mkdir()
     assert once() == 0

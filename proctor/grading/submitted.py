@@ -148,8 +148,8 @@ def submitted_at(folder: Path) -> datetime | None:
 
 
 def read_time(text: str) -> datetime:
-    """A time as nbgrader writes it, as UTC without saying so. Raises ValueError, also for one so far
-    off that no calendar could go on from it."""
+    """A time as nbgrader writes it, as UTC without saying so. Raises ValueError, also for one that
+    is so far off that no calendar could go on from it."""
     time = read_any_time(text)
     if time.year not in YEARS:
         raise ValueError(f"the year {time.year}")
