@@ -204,7 +204,7 @@ def test_the_report_has_the_numbers_of_the_gradebook(graded):
     assert {name: float(row.td.text) for name, row in rows.items()} == scores
     assert "to read: 1" in rows[waiting].text
     assert "late: 3 points off" in rows["late"].text
-    assert "Scores are of 3 points so far" in page.header.text
+    assert "Scores are out of 3 points so far" in page.header.text
     assert "heron" not in page.text
 
 

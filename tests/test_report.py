@@ -110,8 +110,8 @@ def test_scores_are_automatic_ones_until_all_is_read(made, all_read, report):
         )
     assert results.waiting == waiting > 0
     shown = text_of(report)
-    assert "Scores are of 17 points so far" in shown
-    assert f"{waiting} written answers wait to be read" in shown
+    assert "Scores are out of 17 points so far" in shown
+    assert f"{waiting} written answers have yet to be read" in shown
     automatic = [
         sum(cell["score"] or 0 for cell in one.record["cells"])
         for one in results.submissions

@@ -60,7 +60,7 @@ def to_act_on(results: ClassResults) -> list[Matter]:
         Matter(
             "rejected",
             "Rejected",
-            "The file could not be read and has 0 points. Ask for it again.",
+            "The file could not be read, so it has 0 points. Ask the student to hand it in again.",
             [
                 (one.student, plain(one.record["error"]))
                 for one in results.submissions
@@ -70,21 +70,21 @@ def to_act_on(results: ClassResults) -> list[Matter]:
         Matter(
             "not-graded",
             "Handed in, not graded",
-            "New, or set aside by a fault. They are graded, or you are told why not, by",
+            "New, or set aside because of an error. To grade them, or to see why not, run",
             [(student, "") for student in results.not_graded],
             f"proctor grade {results.assignment}",
         ),
         Matter(
             "unusual",
             "Unusual, possibly tampering",
-            "It cost nobody else anything. Look at the notebook before you talk to its author.",
+            "No other submission was affected. Look at the notebook before you talk to anybody.",
             [one for one in told if is_unusual(one[1]) and not time_ran_out(one[1])]
             + met_in_calls(results),
         ),
         Matter(
             "timed-out",
             "Out of time",
-            "A loop that never ends costs the checks that call it. Is the limit fair?",
+            "Usually a loop that never ends: the checks that call it fail. Are the limits fair?",
             [one for one in told if time_ran_out(one[1])],
         ),
     ]
@@ -97,11 +97,11 @@ def to_know(results: ClassResults) -> list[Matter]:
         one for one in incidents(results) if not time_ran_out(one[1]) and not is_unusual(one[1])
     ]
     found = [
-        Matter("noted", "Notes on notebooks", "What was put right, or flagged.", others),
+        Matter("noted", "Notes on notebooks", "What was repaired, or flagged for you.", others),
         Matter(
             "not-handed-in",
             "Nothing handed in",
-            "They are on the class list and have no folder among the submissions.",
+            "They are on the class list, but have no folder in submitted/.",
             [(student, "") for student in results.not_handed_in],
         ),
     ]
