@@ -303,7 +303,7 @@ def test_one_slip_is_paid_once(slip):
     checks = {check.name: check for cell in marks.cells for check in cell.checks}
     if told_at is not None:
         assert checks[told_at].passed
-        assert "Measured by your own" in checks[told_at].hint
+        assert "Marked with your own" in checks[told_at].hint
 
 
 FITTED = """
@@ -324,7 +324,7 @@ def test_a_slope_that_rounds_costs_nothing_where_it_is_used_rightly():
     marks = marks_with_a_fitted_slope("sum(slope(f, x, x + step) == 0 for x in xs) / len(xs)")
     assert losses(marks) == {"slope_values": ["test_slope_however_small"]}
     checks = {check.name: check for cell in marks.cells for check in cell.checks}
-    assert "Measured by your own" in checks["test_flat_fraction_of_stairs"].hint
+    assert "Marked with your own" in checks["test_flat_fraction_of_stairs"].hint
 
 
 @pytest.mark.parametrize(

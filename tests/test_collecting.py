@@ -190,7 +190,7 @@ def test_modules_go_with_the_notebook_that_they_lie_beside(collecting):
     assert reasons["onestudent_101_9002_helpers-1.py"] == "another helpers.py is newer"
     assert reasons["two words.py"].startswith("no import can name it")
     for name in ("twostudent_102_9004_helpers.py", "helpers.py", "x.py"):
-        assert reasons[name] == "it lies beside no notebook that is collected"
+        assert reasons[name] == "it is not beside a notebook that is collected"
 
 
 def test_newest_submission_wins_and_the_older_ones_are_named(collecting):
@@ -232,7 +232,7 @@ def test_newest_that_cannot_be_told_is_left_to_a_person(collecting):
     assert set(collecting.collect()) == {"7002"}
     reasons = collecting.reasons()
     for name in (f"submissions/{folder}/tiny.ipynb", f"submissions/{folder}/again/tiny.ipynb"):
-        assert "cannot be told which is newest" in reasons[name]
+        assert "not clear which is newest" in reasons[name]
 
 
 @pytest.mark.parametrize(

@@ -339,7 +339,7 @@ def test_attempts_are_counted_in_the_exchange(tmp_path):
 def pages(tmp_path_factory):
     """A page of each kind, as files."""
     slow = {**RIGHT, "half_values": [
-        check("halves", passed=False, hint="`half` took longer than the 4 s that a call may take.")
+        check("halves", passed=False, hint="`half` took longer than the 4 s allowed for a call.")
     ]}  # fmt: skip
     attempt = ("tiny", "student-01", HEAD["submitted_at"], HEAD["notices"])
     made = {

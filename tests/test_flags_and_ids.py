@@ -146,7 +146,7 @@ def test_ready_made_functions_cost_nothing_but_are_told(cell, name):
     [incident] = marks.incidents
     assert incident.startswith(f"{cell} uses torch's own {name}")
     told = [check.hint for cell in marks.cells for check in cell.checks if check.hint]
-    assert told == [f"This costs nothing, but your instructor is told: {incident}."]
+    assert told == [f"This costs no points, but your instructor is told:  {incident}."]
 
 
 def test_the_students_own_functions_and_comments_are_not_told():

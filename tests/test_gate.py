@@ -159,8 +159,8 @@ def test_cells_and_graders_must_fit(tiny_course):
     graders = GRADERS.replace('"triple_values"', '"tripel_values"')
     with_answers(tiny_course.add("tiny", CELLS, graders, stubs=STUBS))
     [fault] = faults_of_marks(tiny_course)
-    assert "graded cells without a grader: triple_values" in fault
-    assert "graders for other cells: tripel_values" in fault
+    assert "graded cells without a hidden test: triple_values" in fault
+    assert "tests for other cells: tripel_values" in fault
 
 
 @pytest.mark.parametrize(

@@ -116,4 +116,4 @@ NO_TIME = "26:9999123456789012345678901234567890Infinity"
 def test_a_time_that_cannot_be_read_is_told(tmp_path, text):
     folder = hand_in(tmp_path, **{"timestamp.txt": text.encode(), "tiny.ipynb": NOTEBOOK})
     [note] = notes_on(folder, "tiny")
-    assert "timestamp.txt holds no time that can be read" in note
+    assert "timestamp.txt contains no time that can be read" in note

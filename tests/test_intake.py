@@ -180,7 +180,7 @@ def test_outputs_do_not_count(path):
 def test_what_is_large_without_outputs_is_rejected(path, data, monkeypatch):
     monkeypatch.setattr(intake, "MAX_CONTAINERS", 1000)
     path.write_bytes(data)
-    with pytest.raises(Rejected, match=r"at most 1,000 are read, outputs not counted.*Clear its"):
+    with pytest.raises(Rejected, match=r"at most 1,000 are read, not counting outputs.*Clear its"):
         read_submission(path, most=1000)
 
 
@@ -315,7 +315,7 @@ def test_nothing_but_sources_is_taken(submitted, release):
     )
     taken = take_in(submitted, release)
     assert_sound(taken, release)
-    assert "pictures attached to its text were left out: 'a.png' is no PNG" in taken.repairs[0]
+    assert "pictures attached to its text were left out: 'a.png' is not a PNG" in taken.repairs[0]
 
 
 def with_photo(notebook, source):
@@ -357,7 +357,12 @@ def test_pictures_have_bounds(submitted, release):
     taken = take_in(submitted, release)
     assert len(cell(taken.notebook, "explain").attachments) == MAX_PICTURES
     [repair] = taken.repairs
-    for words in ("larger than 3 MB", "name is too long", "no PNG, JPEG or GIF", "'liar.png' is"):
+    for words in (
+        "larger than 3 MB",
+        "name is too long",
+        "not a PNG, JPEG or GIF",
+        "'liar.png' is",
+    ):
         assert words in repair
 
 
@@ -449,8 +454,8 @@ def test_edited_check_is_replaced_and_the_edit_still_runs(submitted, release):
     assert cell(taken.notebook, "check").source == CHECK
     assert own_sources(taken) == ["def double(x):\n    return x + x"]
     assert taken.repairs == [
-        "double_values had been changed: the released text was put back, and what stood there runs "
-        "behind it as an ungraded cell."
+        "double_values had been changed: the released text was put back, and the changed text "
+        "runs after it as an ungraded cell."
     ]
 
 
@@ -498,7 +503,7 @@ def test_retyped_answer_is_code_again(submitted, release, cell_type):
     assert_sound(taken, release)
     assert cell(taken.notebook, "double").source == ANSWER
     assert taken.repairs == [
-        "double had been turned into another kind of cell: it is read as code again."
+        "double had been turned into another kind of cell: it was turned back into code."
     ]
 
 
@@ -573,7 +578,7 @@ def test_second_answer_runs_after_the_first_as_it_did_for_the_student(submitted,
     assert cell(taken.notebook, "double").source == ANSWER
     assert own_sources(taken) == [second.source]
     assert sources(taken)[-1] == second.source
-    assert "double is there more than once" in taken.repairs[0]
+    assert "double appears more than once" in taken.repairs[0]
 
 
 def test_edited_copy_of_a_check_leaves_the_check_alone(submitted, release):

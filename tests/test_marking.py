@@ -284,7 +284,7 @@ def test_a_hang_in_one_check_costs_that_check_and_is_an_incident(marks_of):
     assert scores(marks) == {"double_values": 1.0, "half_values": 2.0, "explain": None}
     assert marks.incidents == ["double took longer than its 0.8 s"]
     hint = checks(marks)["test_values"].hint
-    assert hint.startswith("`double` took longer than the 0.8 s that a call may take.")
+    assert hint.startswith("`double` took longer than the 0.8 s allowed for a call.")
     assert "a loop that never ends" in hint
     assert "by hand" not in hint  # the check's own, which is about values
 
@@ -311,17 +311,17 @@ BROKEN_GRADERS = {
     "nothing": ("", "NO_TESTS_COLLECTED"),
     "no grader for a cell": (
         '@grades("double_values", hint="h")\ndef test_a(student): pass',
-        "graded cells without a grader: half_values",
+        "graded cells without a hidden test: half_values",
     ),
     "grader for no cell": (
         only('\n        @grades("doubel_values", hint="h")\n        def test_a(student): pass'),
-        "graders for other cells: doubel_values",
+        "tests for other cells: doubel_values",
     ),
     "requires what is not there": (
         only(
             '\n        @grades("half_values", hint="h", requires="test_b")\n        def test_a(): 0'
         ),
-        "names 'test_b', which is no grader of tiny",
+        "names 'test_b', which is not a hidden test of tiny",
     ),
     "requires itself": (
         only("""

@@ -73,7 +73,7 @@ def test_modules_named_like_others_change_nothing_but_their_own_session(course, 
     )
     assert scores(marks) == {"double_check": 1}
     [told] = marks.incidents
-    assert "course_tools.py belongs to the assignment: it was run as it was released" in told
+    assert "course_tools.py belongs to the assignment: the released version was used" in told
     # As when the whole folder is handed in, with what was released in it.
     same = {**OWN, "course_tools.py": b"real = 1\n"}
     marks = mark(course.submission(), "tiny", course.course, sandbox=sandbox, modules=same)

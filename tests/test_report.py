@@ -474,7 +474,7 @@ def test_nothing_to_compare_with(made, tmp_path, capsys):
     for place, said in (
         (tmp_path / "nowhere", "does not exist: --compare takes a folder or a saved JSON"),
         (tmp_path, "holds no records of mnist_loss"),
-        (wrong, "is no report in JSON"),
+        (wrong, "is not a JSON report"),
     ):
         with here(made):
             assert cli.main(["report", ASSIGNMENT, "--compare", str(place)]) == 2

@@ -284,7 +284,7 @@ def test_subclasses_arrive_as_what_they_are_made_of(answers):
 def test_a_result_that_cannot_be_sent_is_told_as_too_large_and_ends_nothing(answers, name):
     with pytest.raises(TooMuch, match="too large to look at") as caught:
         getattr(answers, name)()
-    assert caught.value.reason == f"What `{name}` gave is too large to look at."
+    assert caught.value.reason == f"The result of `{name}` is too large to look at."
     assert answers.give("int") == 7
 
 
@@ -608,7 +608,7 @@ def test_a_call_that_fills_the_memory_costs_itself_alone(answers):
 
 def test_a_call_that_takes_too_long_is_stopped_and_later_ones_sooner(answers, notebook):
     with pytest.raises(
-        TookTooLong, match=r"longer than the 1 s that a call may take\. Is there a loop"
+        TookTooLong, match=r"longer than the 1 s allowed for a call\. Is there a loop"
     ):
         answers.hang()
     before = notebook.spent

@@ -88,7 +88,7 @@ def last_deadline(config: Config, assignment: str, at_any_time: bool) -> datetim
 
 
 def solved(reference: NotebookNode) -> NotebookNode:
-    """The instructor's notebook as students may see it: no hidden tests, no notes for graders."""
+    """The instructor's notebook as students may see it: no hidden tests or notes for readers."""
     from nbformat import from_dict
 
     notebook: NotebookNode = from_dict(reference)

@@ -71,11 +71,11 @@ def tolerance(*inputs: torch.Tensor) -> float:
 def assert_tensor(name: str, result: Any) -> None:
     if isinstance(result, torch.Tensor):
         return
-    told = f"{called(name)} gave {kind_of(result)}, and a tensor was asked for."
+    told = f"{called(name)} gave {kind_of(result)}, but a tensor is needed."
     if isinstance(result, int | float):
-        told += " `.item()` and `float()` take a number out of torch, and away from its device."
+        told += " `.item()` and `float()` take a number out of torch and off its device."
     if result is None:
-        told += " Does every way through your function end in a `return`?"
+        told += " Does every path through your function end in a `return`?"
     raise Fault(f"{name} should be a tensor, got {result!r}", told)
 
 
@@ -85,7 +85,7 @@ def assert_shape(name: str, result: Any, shape: Sequence[int]) -> None:
     shape = torch.Size(shape)
     if result.shape == shape:
         return
-    told = f"{called(name)} gave a tensor of another size than was asked for."
+    told = f"{called(name)} gave a tensor of the wrong size."
     if result.dim() != len(shape):
         told = f"{called(name)} gave a tensor with {result.dim()} dimensions, not {len(shape)}."
     raise Fault(
@@ -153,7 +153,7 @@ def gradient_of(name: str, result: Any, tensor: torch.Tensor) -> torch.Tensor:
     if not result.requires_grad:
         raise Fault(
             f"{name} should be part of a graph, but it was cut off",
-            f"{called(name)} does not remember how it was computed, so that no gradient can flow:"
+            f"{called(name)} does not remember how it was computed, so no gradient can flow:"
             " which step takes the numbers out of torch, detaches them, or only compares them?",
         )
     # Not 1 comes from above, for a backward of the student's own that takes it for granted.
@@ -161,7 +161,7 @@ def gradient_of(name: str, result: Any, tensor: torch.Tensor) -> torch.Tensor:
     if gradient is None:
         raise Fault(
             f"{name} should depend on its input, but no gradient arrived",
-            f"`backward` runs, but no gradient arrives at the input of {called(name)}: where does"
+            f"`backward` runs, but no gradient reaches the input of {called(name)}: where does"
             " the way back end?",
         )
     return gradient / -2
@@ -186,7 +186,9 @@ def as_number(name: str, value: Any) -> float:
     if isinstance(found, torch.Tensor):
         if found.shape != ():
             text = f"{name} should be one number, got the shape {list(found.shape)}"
-            raise Fault(text, f"{called(name)} should be one number; several came, or a box.")
+            raise Fault(
+                text, f"{called(name)} should be one number; it gave several, or a container."
+            )
         found = found.item()
     if not isinstance(found, int | float) or isinstance(found, bool):
         told = f"{called(name)} should be one number, but it is {kind_of(found)}."

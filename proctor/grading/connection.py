@@ -58,7 +58,7 @@ class Raised(StudentError):
         elif told.is_beyond_accelerator:
             shown = (
                 f"`{name}` uses an operation that the pretend accelerator does not have: a limit "
-                "of the grading, not an error of yours. Tell your instructor."
+                "of the grading, not your mistake. Tell your instructor."
             )
         super().__init__(shown, f"({told.type_name}: {told.text})")
         self.type_name = told.type_name
@@ -181,7 +181,7 @@ class Connection:
         if seconds <= 0:
             raise TookTooLong("The time for the whole notebook was used up before this check.")
         if self.spent.get(name, 0.0) > self.examination.limits.function:
-            raise TookTooLong(f"All calls of `{name}` together took too long.")
+            raise TookTooLong(f"All calls to `{name}` together took too long.")
         before = self.examination.spent
         try:
             self.question = question = self.examination.question()
@@ -197,9 +197,11 @@ class Connection:
         finally:
             self.spent[name] = self.spent.get(name, 0.0) + self.examination.spent - before
         if "not_an_argument" in reply:
-            raise TypeError(f"a grader's argument does not arrive: {reply['not_an_argument']}")
+            raise TypeError(f"a hidden test's argument does not arrive: {reply['not_an_argument']}")
         if "too_large" in reply:
-            raise TooMuch(f"What `{name}` gave is too large to look at.", f"({reply['too_large']})")
+            raise TooMuch(
+                f"The result of `{name}` is too large to look at.", f"({reply['too_large']})"
+            )
         raised = reply.get("raised")
         if raised is None:
             return reply, found
@@ -219,7 +221,7 @@ class Connection:
             return TookTooLong("The time for the whole notebook was used up in this check.")
         if again:
             return TookTooLong(f"`{name}` took too long here, too.")
-        return TookTooLong(f"`{name}` took longer than the {limit:g} s that a call may take.")
+        return TookTooLong(f"`{name}` took longer than the {limit:g} s allowed for a call.")
 
 
 def told_of(raised: Any) -> Told:

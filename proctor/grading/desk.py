@@ -171,7 +171,7 @@ def grader_marker(item: pytest.Item) -> Grades:
     """What `@grades` says of an item that is a grader."""
     marker = grades_of(item)
     if marker is None:
-        raise TypeError(f"{item.nodeid} is no grader")
+        raise TypeError(f"{item.nodeid} is not a hidden test")
     return marker
 
 

@@ -58,7 +58,7 @@ def run_graders(folder: Path, candidate: Candidate) -> list[CheckResult]:
         raise desk.unavailable
     missing = [name for name, result in desk.results.items() if result is None]
     if missing:
-        raise CourseError(f"these graders in {folder.name} did not run: {', '.join(missing)}")
+        raise CourseError(f"these hidden tests in {folder.name} did not run: {', '.join(missing)}")
     return [result for result in desk.results.values() if result is not None]
 
 
@@ -115,7 +115,7 @@ class LoadedGraders:
         self.folder = folder
         self.session = OpenSession(folder)
         self.thread = threading.Thread(
-            target=self._run, name=f"graders of {folder.name}", daemon=True
+            target=self._run, name=f"hidden tests of {folder.name}", daemon=True
         )
         self.thread.start()
         started = self.session.done.get()
@@ -131,7 +131,7 @@ class LoadedGraders:
         finished = self.session.done.get()
         if isinstance(finished, Desk):
             return finished
-        raise finished or CourseError(f"the graders in {self.folder.name} stopped")
+        raise finished or CourseError(f"the hidden tests in {self.folder.name} stopped")
 
     def close(self) -> None:
         self.session.waiting.put(None)
@@ -154,7 +154,7 @@ class LoadedGraders:
             status = pytest.main(arguments, plugins=[self.session])
             reasons = "\n".join(self.session.errors) or f"pytest ended with {status!r}"
             error: BaseException = CourseError(
-                f"the graders in {self.folder.name} could not be run: {reasons}"
+                f"the hidden tests in {self.folder.name} could not be run: {reasons}"
             )
         except BaseException as failure:  # noqa: BLE001 - it is raised where the thread is waited for
             error = failure
@@ -202,7 +202,7 @@ class OpenSession:
                 self.done.put(desk)
             except pytest.exit.Exception as error:
                 self.done.put(
-                    CourseError(f"a grader in {self.folder.name} stopped pytest: {error}")
+                    CourseError(f"a hidden test in {self.folder.name} stopped pytest: {error}")
                 )
             except Exception as error:  # noqa: BLE001 - it is raised where the candidate came from
                 self.done.put(error)

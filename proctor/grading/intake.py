@@ -129,7 +129,7 @@ def without_outputs(data: bytes, most: int, name: str) -> bytes:
                 data = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
             if len(data) <= most:
                 return data
-    raise TooLarge(f"{name} has {size:,} bytes, at most {most:,} are read, outputs not counted.")
+    raise TooLarge(f"{name} has {size:,} bytes, at most {most:,} are read, not counting outputs.")
 
 
 def read_regular_file(path: Path, limit: int, folder: int | None = None) -> bytes:
@@ -329,7 +329,7 @@ def assignment_named(path: Path, root: Path) -> str:
         if name in known:
             return name
     raise CourseError(
-        f"it cannot be told which assignment {_name(path)} belongs to: neither its name nor its "
+        f"it is not clear which assignment {_name(path)} belongs to: neither its name nor its "
         f"grade ids fit one of {', '.join(known)}. Say which with --assignment."
     )
 

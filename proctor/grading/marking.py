@@ -91,7 +91,7 @@ def mark(
             except (CourseError, SandboxUnavailable, Starved):
                 raise
             except Exception as error:  # noqa: BLE001 - what its values did here is its own result
-                return reject(f"it could not be marked, as its values led to {name_of(error)}")
+                return reject(f"it could not be marked, because its values led to {name_of(error)}")
             finally:
                 incidents += examination.incidents
         if not any(each.ended_from_outside for each in candidate.examinations()):
@@ -224,9 +224,10 @@ def mark_cells(
     checked = {result.grades.cell for result in results}
     if checked != automatic:
         raise CourseError(
-            f"the graders of {assignment} do not fit its released notebook: "
-            f"graded cells without a grader: {', '.join(sorted(automatic - checked)) or 'none'}; "
-            f"graders for other cells: {', '.join(sorted(checked - automatic)) or 'none'}"
+            f"the hidden tests of {assignment} do not fit its released notebook: "
+            "graded cells without a hidden test: "
+            f"{', '.join(sorted(automatic - checked)) or 'none'}; "
+            f"tests for other cells: {', '.join(sorted(checked - automatic)) or 'none'}"
         )
     cells = []
     for graded in known.values():

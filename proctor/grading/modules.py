@@ -123,7 +123,7 @@ def demand_name(name: str) -> None:
     """Raises intake.Rejected."""
     if not NAME.fullmatch(name):
         raise intake.Rejected(
-            f"{name!a} cannot be imported: letters, digits, _ and - can name a module."
+            f"{name!a} cannot be imported: a module's name may have letters, digits, _ and -."
         )
 
 
@@ -153,11 +153,11 @@ def without_the_courses(
         above = {parent.as_posix() for parent in PurePosixPath(name).parents}
         if name in beside:
             if beside[name].read_bytes() != data:
-                left_out.append(f"{name} belongs to the assignment: it was run as it was released.")
+                left_out.append(f"{name} belongs to the assignment: the released version was used.")
         elif name in folders or above & beside.keys():
             left_out.append(f"{name} is in the way of the assignment's files.")
         elif len(data) > room:
-            left_out.append(f"{name} finds no room beside the assignment's files.")
+            left_out.append(f"{name} does not fit beside the assignment's files.")
         else:
             kept[name] = data
             room -= len(data)

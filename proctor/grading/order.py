@@ -41,7 +41,7 @@ def requirements_first(items: list[pytest.Item]) -> list[pytest.Item]:
         if item in ordered:
             return
         if item.nodeid in above:
-            raise pytest.UsageError(f"{item.nodeid} requires itself, by way of other graders")
+            raise pytest.UsageError(f"{item.nodeid} requires itself, through other hidden tests")
         for required in earlier_items(item, items):
             place(required, (*above, item.nodeid))
         ordered.append(item)
@@ -71,7 +71,7 @@ def graders_named(
 def unknown_names(items: Sequence[pytest.Item]) -> list[str]:
     """What graders require or build on, though it is no grader of their assignment."""
     return [
-        f"{item.nodeid} names {name!r}, which is no grader of {assignment_of(item)}"
+        f"{item.nodeid} names {name!r}, which is not a hidden test of {assignment_of(item)}"
         for item in items
         if (marker := grades_of(item))
         for name in marker.earlier

@@ -35,7 +35,7 @@ def kept_pictures(attachments: Any) -> tuple[dict[str, dict[str, str]], list[str
 def picture_in(bundle: Any) -> dict[str, str] | str:
     """The one picture in an attachment, or what is wrong with it."""
     if not isinstance(bundle, Mapping):
-        return "is no picture"
+        return "is not a picture"
     for kind, beginning in KINDS.items():
         data = bundle.get(kind)
         if isinstance(data, list) and all(isinstance(line, str) for line in data):
@@ -49,8 +49,8 @@ def picture_in(bundle: Any) -> dict[str, str] | str:
             found = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
             return "cannot be read"
-        return {kind: data} if found.startswith(beginning) else f"is no {kind[6:].upper()}"
-    return "is no PNG, JPEG or GIF"
+        return {kind: data} if found.startswith(beginning) else f"is not a {kind[6:].upper()}"
+    return "is not a PNG, JPEG or GIF"
 
 
 def attached_pictures(cell: Mapping[str, Any]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "grades(cell, hint, weight, requires): a hidden grader")
+    config.addinivalue_line("markers", "grades(cell, hint, weight, requires): a hidden test")
     if config.stash.get(DESK, None) is None:
         config.stash[DESK] = plain_desk(config)
 
@@ -293,7 +293,7 @@ def paid_once(request: pytest.FixtureRequest) -> Callable[[Callable[[Any], None]
             except (AssertionError, StudentError) as other:
                 raise failure from other
             item.stash[NOTE] = (
-                f"Measured by your own {own.names}, which you use rightly: what is wrong there is"
+                f"Marked with your own {own.names}, which you use correctly: the fault in it is"
                 " counted there alone."
             )
 
@@ -315,6 +315,6 @@ def flag(request: pytest.FixtureRequest, candidate: Candidate) -> Callable[[str]
 
     def tell(text: str) -> None:
         candidate.examination.incidents.append(text)
-        request.node.stash[NOTE] = f"This costs nothing, but your instructor is told: {text}."
+        request.node.stash[NOTE] = f"This costs no points, but your instructor is told:  {text}."
 
     return tell

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from proctor.grading.intake import MAX_CELLS, SubmittedCell, describe, labels_of, parse
 
 MISSING_CODE = "# This answer was missing from the submission."
-MISSING_TEXT = "*This answer was missing from the submission. It may stand in a cell nearby.*"
+MISSING_TEXT = "*This answer was missing from the submission. It may be in a cell nearby.*"
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class _Rebuilding:
             return
         elif self.filled[place] is not cell:
             self.repairs.append(
-                f"{self._name(place)} is there more than once: cell {cell.number} was kept as an "
+                f"{self._name(place)} appears more than once: cell {cell.number} was kept as an "
                 "ungraded cell."
             )
         if cell.source.strip():
@@ -228,7 +228,7 @@ class _Rebuilding:
             else:
                 self.repairs.append(
                     f"{self._name(place)} had been changed: the released text was put back, and "
-                    "what stood there runs behind it as an ungraded cell."
+                    "the changed text runs after it as an ungraded cell."
                 )
         if submitted is not None and labels_of(cell):
             self._report_claims(cell, submitted)
@@ -266,8 +266,8 @@ class _Rebuilding:
         labels = labels_of(cell)
         if submitted.cell_type != cell.cell_type:
             self.repairs.append(
-                f"{labels['grade_id']} had been turned into another kind of cell: it is read as "
-                f"{cell.cell_type} again."
+                f"{labels['grade_id']} had been turned into another kind of cell: it was "
+                f"turned back into {cell.cell_type}."
             )
         if not submitted.claims:
             self.without_metadata.append(labels["grade_id"])

@@ -69,7 +69,7 @@ def read_submitted(folder: Path, assignment: str, most: int = intake.MAX_FILE_BY
     shown = candidates or [path for path in (*beside, *within) if path.name != "timestamp.txt"]
     names = ", ".join(ascii(path.relative_to(folder).as_posix()) for path in shown[:5]) or "nothing"
     raise intake.Rejected(
-        f"there is no notebook {path.name}, and it cannot be told which file is meant instead "
+        f"there is no notebook {path.name}, and it is not clear which file is meant instead "
         f"(found: {names}). Submit the notebook under its own name."
     )
 
@@ -142,7 +142,7 @@ def submitted_at(folder: Path) -> datetime | None:
         return read_time(text)
     except ValueError as error:
         raise intake.Rejected(
-            f"timestamp.txt holds no time that can be read ({text[:40]!a}), so it is not known "
+            f"timestamp.txt contains no time that can be read ({text[:40]!a}), so it is not known "
             "whether it was late: write it as 2026-11-26 12:00:00 UTC"
         ) from error
 

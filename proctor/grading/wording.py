@@ -13,11 +13,14 @@ KNOWN = (
     (r"The size of tensor a \(\d+\) must match", "the sizes of two tensors do not match"),
     (r"mat1 and mat2 shapes cannot be multiplied", "the sizes do not fit a matrix product"),
     (r"size mismatch|inconsistent tensor size", "the sizes of two tensors do not fit"),
-    (r"shape '.*' is invalid for input of size", "the new shape does not hold as many numbers"),
+    (
+        r"shape '.*' is invalid for input of size",
+        "the new shape does not have room for as many numbers",
+    ),
     (r"shape mismatch: indexing tensors", "the indices do not have the same length"),
     (r"Dimension out of range", "there is no such dimension (`dim`)"),
-    (r"index \S+ is out of bounds", "an index points behind the end"),
-    (r"list index out of range", "an index points behind the end of a list"),
+    (r"index \S+ is out of bounds", "an index is past the end"),
+    (r"list index out of range", "an index is past the end of a list"),
     (r"'NoneType' object|not NoneType|and 'NoneType'|'NoneType' and", "something there is None"),
     (
         r"element 0 of tensors does not require grad",
@@ -35,20 +38,20 @@ KNOWN = (
         r"Can't call numpy\(\) on Tensor that requires grad",
         "NumPy cannot take a tensor that requires a gradient",
     ),
-    (r"Boolean value of Tensor with more than one value", "`if` got a tensor of several values"),
+    (r"Boolean value of Tensor with more than one value", "`if` got a tensor with several values"),
     (
         r"a Tensor with \d+ elements cannot be converted to Scalar|only one element tensors can be",
-        "a tensor of several numbers is taken for a single one",
+        "a tensor of several numbers is used as a single one",
     ),
     (
         r"could not infer output dtype|Input dtype must be either a floating point",
-        "there is no mean of whole numbers or of True and False",
+        "`mean` needs floating-point numbers, not integers or booleans",
     ),
     (r"Expected all tensors to be on the same device", "two tensors are on different devices"),
-    (r"expected scalar type|Found dtype|have the same dtype", "two dtypes do not go together"),
+    (r"expected scalar type|Found dtype|have the same dtype", "two dtypes do not match"),
     (r"missing \d+ required positional argument", "a call has too few arguments"),
     (r"takes \d+ positional arguments? but \d+ (was|were) given", "a call has too many arguments"),
-    (r"object is not callable", "something is called that is no function"),
+    (r"object is not callable", "something is called that is not a function"),
     (r"has no attribute", "there is no attribute of that name"),
 )
 

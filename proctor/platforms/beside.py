@@ -28,18 +28,18 @@ def name_beside(
     claim = claim_of(parts)
     notebook = claim and notebooks.get((claim.number, claim.name))
     if not claim or not notebook:
-        raise NotMatched("it lies beside no notebook that is collected")
+        raise NotMatched("it is not beside a notebook that is collected")
     is_flat = claim_of(parts[:-1]) is None
     if is_flat != (claim_of(notebook.relative_to(extracted).parts[:-1]) is None):
-        raise NotMatched("it lies beside no notebook that is collected")
+        raise NotMatched("it is not beside a notebook that is collected")
     if is_flat and path.parent == notebook.parent:
         name = COPY.sub("", claim.file) if claim.platform == "Canvas" else claim.file
     elif not is_flat and path.is_relative_to(notebook.parent):
         name = path.relative_to(notebook.parent).as_posix()
     else:
-        raise NotMatched("it lies beside no notebook that is collected")
+        raise NotMatched("it is not beside a notebook that is collected")
     if not NAME.fullmatch(name):
-        raise NotMatched("no import can name it: letters, digits, _ and - can name a module")
+        raise NotMatched("no import can name it: a module's name may have letters, digits, _ and -")
     return (claim.number, claim.name), name
 
 

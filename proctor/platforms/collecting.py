@@ -204,7 +204,7 @@ class Survey:
     def found_in(self, path: Path) -> Found:
         """Whose file it is. Raises NotMatched with the reason where that cannot be told."""
         if path.suffix != ".ipynb":
-            raise NotMatched("it is no notebook (.ipynb)")
+            raise NotMatched("it is not a notebook (.ipynb)")
         claim = claim_of(path.relative_to(self.extracted).parts)
         if claim is None:
             raise NotMatched(
@@ -318,5 +318,5 @@ def doubt_about(files: Sequence[Found]) -> str:
     newest = [found for found in files if found.newness == files[0].newness]
     if len({found.path.read_bytes() for found in newest}) > 1:
         names = ", ".join(plain(found.path.name) for found in newest)
-        return f"it cannot be told which is newest ({names}): remove the others and collect again"
+        return f"it is not clear which is newest ({names}): remove the others and collect again"
     return ""

@@ -353,8 +353,8 @@ class Examination:
         self.out_of_time = True
         seconds = self.limits.submission - self.limits.questions
         self.incidents.append(
-            f"the notebook took longer than its {seconds:g} s; {self.names[index]} and what "
-            "follows were not run"
+            f"the notebook took longer than its {seconds:g} s; {self.names[index]} and the "
+            "cells after it were not run"
         )
         self._left_out.update(range(index, len(self.cells)))
 

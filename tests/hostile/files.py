@@ -377,7 +377,7 @@ ATTACKS = [
     Attack("F15 odd file name", "a name with a line break, terminal codes and markup", WRONG_BASE,
            WRONG_BASE, place=named_oddly),
     Attack("F15 names that match others", "several notebooks, named as patterns", {}, {},
-           may_lose=EVERYTHING, place=several, reason=r"cannot be told"),
+           may_lose=EVERYTHING, place=several, reason=r"not clear which"),
     Attack("own: modules beside it", "modules named like the grader's, links, a pipe, a terabyte",
            {"mnist_loss": WRONG + IMPORTS}, WRONG_BASE, place=modules_beside,
            reason=r"symbolic link"),

@@ -148,7 +148,7 @@ def saved_summary(path: Path) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.get("format") != FORMAT or "checks" not in found:
-        raise CourseError(f"{path} is no report in JSON, as `proctor report --json` writes it")
+        raise CourseError(f"{path} is not a JSON report, as `proctor report --json` writes it")
     return found
 
 

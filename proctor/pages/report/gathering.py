@@ -124,9 +124,7 @@ def gather(
         if student in stored
     ]
     if not submissions:
-        raise CourseError(
-            f"nothing was graded yet: `proctor grade {assignment}` does that, and leaves records"
-        )
+        raise CourseError(f"nothing is graded yet: run `proctor grade {assignment}`")
     handed_in = set(handed_in_by(coursedir, assignment))
     return ClassResults(
         course=course,
