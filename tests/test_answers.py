@@ -228,6 +228,15 @@ SLIPS = {
         {*LOSS_CELLS, "train_epoch_step", "train_epoch_learns"},
         None,
     ),
+    "a loss that is always 1, and a return 1.0": (
+        "mnist_loss",
+        {
+            "mnist_loss": "def mnist_loss(p, t):\n    return 1 + (p - t - (p - t).detach()).sum()",
+            "train_epoch": "def train_epoch(weights, bias, x, y, lr):\n    return 1.0",
+        },
+        {*LOSS_CELLS, "train_epoch_step", "train_epoch_learns"},
+        None,
+    ),
     "down the columns": (
         "cross_entropy",
         {"log_softmax": "def log_softmax(z):\n    return z - z.logsumexp(0, keepdim=True)"},

@@ -1,8 +1,9 @@
 """train_epoch(weights, bias, x, y, lr): one gradient step on the student's own sigmoid and loss.
 
 Where the student's `mnist_loss` or `sigmoid` is wrong, a step is right that follows these, as long
-as they still lead to one: the loss is one number, and its gradient moves the weights and the bias.
-A pair of functions that leaves the model where it stands would make a step of no code at all right.
+as they still lead to one: the loss is one number, not the same for all models, and its gradient
+moves the weights and the bias. A pair of functions that leaves the model where it stands would make
+a step of no code at all right, and a loss that is always 1 a `return 1.0`.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ EPOCHS, LR, SLOW = 40, 1.5, 2.8
 
 SURE_STEP = 5  # tolerances: what own functions have to move the model by, to be worth a check
 TRIES = 20  # to find data that does: a step may be short by chance
+OTHERS = 5  # models whose own loss is compared: most have to have another one
 STARTS = 6  # to find a model that own steps lead on
 
 EARLIER = (
@@ -58,9 +60,13 @@ def new_model(student, weights, bias):
 
 
 def random_model(student, generator, size, scale=1):
-    """Its scores are moderate for data of this scale."""
+    return new_model(student, *random_weights(generator, size, scale))
+
+
+def random_weights(generator, size, scale=1):
+    """Weights and a bias whose scores are moderate for data of this scale."""
     weights, bias = torch.randn(size + 1, generator=generator).split([size, 1])
-    return new_model(student, 0.5 / scale * weights, bias[0])
+    return 0.5 / scale * weights, bias[0]
 
 
 def some_case(student, basis, generator, count, size, lr, scale=1):
@@ -102,6 +108,9 @@ class RightStep:
         return weights.double() - lr * (slopes @ x.double()), bias - lr * slopes.sum()
 
     def moves(self, weights, bias, x, y, lr):
+        return True
+
+    def tells_apart(self, loss, others, x, y):
         return True
 
     def gets_on(self, before, after, x, y):
@@ -149,6 +158,11 @@ class OwnStep:
         lengths = [(old - new).abs().max() for old, new in zip((weights, bias), after, strict=True)]
         return min(lengths) > SURE_STEP * tolerance(x)
 
+    def tells_apart(self, loss, others, x, y):
+        """Whether most of the other models have another loss."""
+        near = SURE_STEP * tolerance(x)
+        return sum(abs(self.loss(*other, x, y) - loss) > near for other in others) > len(others) / 2
+
     def gets_on(self, before, after, x, y):
         """Whether own steps lower the own loss: from some places they may not."""
         start = self.loss(*before, x, y)
@@ -193,6 +207,8 @@ def test_train_epoch_returns_the_loss_before_the_step(student, generator, paid_o
         for count, size, lr in ((9, 4, 0.7), (1, 2, 0.3), (many(generator), 3, 1.6)):
             x, y, model = some_case(student, basis, generator, count, size, lr)
             expected = basis.loss(model.weights, model.bias, x, y)
+            others = [random_weights(generator, size) for _ in range(OTHERS)]
+            assert basis.tells_apart(expected, others, x, y), "the own loss is the same for all"
             returned = student.train_epoch(*model.kept, x, y, lr)
             assert_float(returned)
             assert abs(returned - expected) <= tolerance(x), (
