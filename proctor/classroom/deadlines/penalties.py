@@ -77,6 +77,7 @@ class Submission:
     student: str
     work: Work
     extension: timedelta | None
+    timestamp: datetime | None
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,12 @@ class ClassDeadlines:
         for identity, name, assignment, timestamp, extension in gradebook.db.execute(wanted):
             due = due_dates[assignment]
             until = self.until(assignment, name, due, extension)
-            _, unreadable = self.time_in_folder(assignment, name)
-            work = Work(assignment, due, until, in_utc(timestamp), unreadable)
+            in_folder, unreadable = self.time_in_folder(assignment, name)
+            # nbgrader keeps the time of an earlier hand-in where it can read no other.
+            at = None if unreadable else in_utc(timestamp) or in_folder
+            work = Work(assignment, due, until, at, unreadable)
             found.works.setdefault(name, {})[assignment] = work
-            found.submissions.append(Submission(identity, name, work, extension))
+            found.submissions.append(Submission(identity, name, work, extension, in_utc(timestamp)))
         for assignment, due in due_dates.items():
             for name, _ in self.not_graded(assignment, found, student) if due else ():
                 at, unreadable = self.time_in_folder(assignment, name)
@@ -206,9 +209,8 @@ class ClassDeadlines:
             if gradebook is None:
                 return []
             found = self.read(gradebook, student)
-            if self.is_kept_in_table:
-                for each in found.submissions:
-                    self._write_extension(gradebook, each)
+            for each in found.submissions:
+                self._write_times(gradebook, each)
             changed = list(self._write_penalties(gradebook, found, student)) if self.costs else []
             if dry_run:
                 gradebook.db.rollback()
@@ -228,23 +230,31 @@ class ClassDeadlines:
                 gradebook.update_or_create_student(student)
                 gradebook.update_or_create_submission(assignment, student, extension=until - due)
 
-    def _write_extension(self, gradebook: Gradebook, submission: Submission) -> None:
-        work = submission.work
+    def _write_times(self, gradebook: Gradebook, submission: Submission) -> None:
+        """The extension by the table, and the time of handing in that was mended, or cannot be
+        read any more."""
+        work, at = submission.work, submission.work.handed_in
+        values: dict[str, datetime | timedelta | None] = {}
+        if at != submission.timestamp:
+            values["timestamp"] = at.replace(tzinfo=None) if at is not None else None
         more = work.deadline - work.due if work.deadline and work.due else None
         more = more or None  # of no seconds it is none
-        if more == submission.extension:
-            return
-        if more is None and self.table and not self.table.of(work.assignment, submission.student):
-            LOG.warning(
-                "%s: %s had %s more in the gradebook, and has none in extensions.csv: it is taken "
-                "away",
-                *(work.assignment, submission.student, submission.extension),
-            )
-        gradebook.db.execute(
-            update(SubmittedAssignment)
-            .where(SubmittedAssignment.id == submission.id)
-            .values(extension=more)
-        )
+        if self.is_kept_in_table and more != submission.extension:
+            values["extension"] = more
+            self._tell_of_removed(submission, more)
+        if values:
+            row = SubmittedAssignment.id == submission.id
+            gradebook.db.execute(update(SubmittedAssignment).where(row).values(**values))
+
+    def _tell_of_removed(self, submission: Submission, more: timedelta | None) -> None:
+        if more is None and self.table:
+            name, student = submission.work.assignment, submission.student
+            if not self.table.of(name, student):
+                LOG.warning(
+                    "%s: %s had %s more in the gradebook, and has none in extensions.csv: it is "
+                    "taken away",
+                    *(name, student, submission.extension),
+                )
 
     def _write_penalties(
         self, gradebook: Gradebook, found: Class, student: str | None
