@@ -253,10 +253,6 @@ class Workers:
         return Worker(process, Channel(ours, MAX_MESSAGE_BYTES), self.sandbox, self.settings)
 
 
-def daemon(run: Callable[..., None], *arguments: Any) -> threading.Thread:
-    return threading.Thread(target=run, args=arguments, daemon=True)
-
-
 def take_all(waiting: queue.Queue) -> None:
     with contextlib.suppress(queue.Empty):
         while True:
