@@ -136,7 +136,7 @@ def in_proctor_read(browser: Browser, server: Server) -> Counts:
     hand = Hand(browser, server.url(f"proctor/read/{ASSIGNMENT}"))
     title = hand.page.locator("#title")
     expect(title).to_contain_text("Answer")
-    while "Nothing more" not in (before := title.inner_text()):
+    while "Nothing left" not in (before := title.inner_text()):
         hand.counts.visits += 1
         hand.press("1")
         hand.press("Enter")

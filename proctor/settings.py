@@ -186,7 +186,7 @@ class Watch(Configurable):
         "is the student's own, with an extension; or a time, `2026-12-01 18:00`; or `` for no end.",
     ).tag(config=True)
     poll_seconds = Float(
-        10.0, min=0.1, help="So often it looks into the exchange and into submitted/."
+        10.0, min=0.1, help="Seconds between two looks into the exchange and submitted/."
     ).tag(config=True)
     exchange = Bool(
         True, help="Whether there is an exchange; without one, submitted/ alone is watched."
@@ -231,7 +231,9 @@ class LateDays(Configurable):
         "day is over there. By default that of `c.NbGraderAPI` or `c.Exchange`, else UTC."
     ).tag(config=True)
     grace_minutes = Float(
-        0.0, min=0.0, help="So late counts as on time, at the due date and at each day after it."
+        0.0,
+        min=0.0,
+        help="This late still counts as on time, at the due date and at each day after it.",
     ).tag(config=True)
     bank = Integer(
         0, min=0, help="Late days that each student has for the whole course; see `unit`."
@@ -253,7 +255,7 @@ class LateDays(Configurable):
         None,
         min=0,
         allow_none=True,
-        help="What is later than so many days gets no points, and nothing is taken from the bank "
+        help="Work later than this many days gets no points, and nothing is taken from the bank "
         "for it.",
     ).tag(config=True)
 

@@ -738,7 +738,7 @@ def test_a_class_graded_by_nbgrader_has_its_extensions_and_late_days(tmp_path):
     assert "flu" not in course.feedback("ill")
     assert "1 late day used for it, 0 of 1 late day left after it" in course.feedback("banked")
     assert "1.5 points were taken off" in course.feedback("late")
-    assert "It cannot be read when this was handed in" in course.feedback("odd")
+    assert "The time when you handed this in cannot be read" in course.feedback("odd")
     # Another row, and the class follows: gradebook, export, page.
     done = proctor(course, "extend", "tiny", "late", "--days", "1")
     assert "late, tiny: 0 points are taken off for being late, instead of 1.5" in done.stdout

@@ -120,7 +120,7 @@ def students(course: WrittenCourse) -> dict[str, tuple]:
 
 def test_a_class_by_keyboard_alone(reader, answers):
     visits = 0
-    while "Nothing more" not in reader.title:
+    while "Nothing left" not in reader.title:
         visits += 1
         assert reader.page.evaluate("scrollY") == 0
         for part in ("#text", "#items", "#save"):
@@ -175,7 +175,7 @@ def test_every_key_does_what_the_list_says(reader, answers):
 def test_no_item_is_asked_about_once(reader, answers):
     first = reader.title
     reader.press("Enter")
-    reader.said("Enter once more saves 0 of 3 points")
+    reader.said("Press Enter again to save 0 of 3 points")
     assert reader.title == first
     assert all(waits for _, waits, _ in students(answers).values())
     reader.save()
@@ -301,7 +301,7 @@ def test_a_changed_rubric_is_confirmed_on_the_page(reader, answers):
     assert violations(reader.page) == []
     assert 2.0 in {points for points, _, _ in students(answers).values()}
     change.get_by_role("button").click()
-    reader.said("The new rubric is in force: 1 answer has other points.")
+    reader.said("The new rubric applies: 1 answer has different points.")
     assert {points for points, _, _ in students(answers).values()} == {None, 1.5}
 
 

@@ -237,7 +237,7 @@ def test_what_is_shared_is_marked_and_nothing_runs(notebooks, reference, unusual
     segments = marked(part, pair.keys, given)
     assert "".join(text for text, _ in segments) == part.text
     assert any(is_shared for _, is_shared in segments)
-    assert evidence(pair).startswith("100 % of what is rare in the one is in the other, too, most")
+    assert evidence(pair).startswith("100 % of what is rare in one is also in the other, most")
     hidden = similar_page("mnist_loss", found, given, anonymous=True)
     assert "&lt;b&gt;" not in hidden
     assert "submission 1 and submission 2" in hidden

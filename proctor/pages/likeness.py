@@ -339,7 +339,7 @@ def told_left_out(documents: Sequence[Document], given: frozenset[str]) -> list[
         if most > max(ALWAYS_RARE, number // COMMON["code"]):
             lines.append(
                 f"{exercise}: {most} of {number} answers are the same but for names, spaces and "
-                "comments. That is how it is written; it was not counted."
+                "comments. That is how it is written, so it was not counted."
             )
     return lines
 

@@ -99,7 +99,7 @@ def shown(
 def evidence(pair: Pair) -> str:
     """One sentence on what the two share."""
     runs = sum(key.startswith(("code ", "prose ")) for key in pair.keys)
-    text = f"{100 * pair.share:.0f} % of what is rare in the one is in the other, too"
+    text = f"{100 * pair.share:.0f} % of what is rare in one is also in the other"
     exercises = list(pair.by_exercise)
     if exercises:
         text += f", most of it in {exercises[0]}"

@@ -43,7 +43,8 @@ def notices(work: Work, lateness: Lateness, rule: LateDays) -> list[str]:
         told.append(f"You had more time: until {in_words(work.deadline, rule.zone())}.")
     if lateness.is_unknown:
         told.append(
-            "It cannot be read when this was handed in, so it counts as late. Ask your instructor."
+            "The time when you handed this in cannot be read, so it counts as late. Ask your "
+            "instructor."
         )
     elif lateness.charged or lateness.used:
         told.append(f"It was handed in {length(lateness.late)} after the deadline.")

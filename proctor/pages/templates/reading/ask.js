@@ -20,11 +20,11 @@ export async function ask(what, given, post) {
   try {
     told = await response.json();
   } catch {
-    if (response.ok) throw new Error("The server's answer broke off. Nothing is lost: try again in a moment.");
+    if (response.ok) throw new Error("The server's answer was cut off. Nothing is lost: try again in a moment.");
   }
   if (response.ok) return told;
-  if (response.status === 403) throw new Error("Your login has run out: log in again in another tab, then try again here.");
-  throw new Error(told.message ?? `The server could not do this (${response.status}). Try again, or load the page again.`);
+  if (response.status === 403) throw new Error("Your login has expired: log in again in another tab, then try again here.");
+  throw new Error(told.message ?? `The server could not do this (${response.status}). Try again, or reload the page.`);
 }
 
 const cookie = name => document.cookie.split("; ").find(one => one.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";

@@ -55,7 +55,7 @@ function showStanding(told) {
 async function confirmChange() {
   const { changed: number } = await ask("change", { digest: view.digest }, true);
   await open(answer?.key);
-  say(`The new rubric is in force: ${count(number, "answer has", "answers have")} other points.`);
+  say(`The new rubric applies: ${count(number, "answer has", "answers have")} different points.`);
 }
 
 // An answer
@@ -68,7 +68,7 @@ function show(next) {
   $("notices").replaceChildren();
   $("state").textContent = "";
   if (answer === null) {
-    $("title").textContent = "Nothing more waits for you";
+    $("title").textContent = "Nothing left for you to read";
     $("text").replaceChildren(make("p", {}, "All your answers are read. “All answers” lists them, and opens any of them again."));
     $("rest").hidden = true;
     $("title").focus();
@@ -154,7 +154,7 @@ async function save() {
   if (total() === null) throw new Error(`Give points from 0 to ${points(view.points)} first.`);
   if (view.items.length && !given().length && answer.waits && warned !== answer.key) {
     warned = answer.key;
-    say(`No item is given. Enter once more saves ${points(total())} of ${points(view.points)} points.`);
+    say(`No item is given. Press Enter again to save ${points(total())} of ${points(view.points)} points.`);
     return;
   }
   const others = chosen.size, old = answer;
@@ -166,7 +166,7 @@ async function save() {
   showStanding(told);
   show(told.answer);
   if (told.saved.state === "beside") {
-    $("problem").textContent = "This answer changed while you read it, so your reading is kept beside what is there: see both.";
+    $("problem").textContent = "This answer changed while you read it, so your reading is kept beside it. Look at both.";
     return;
   }
   const same = others ? `, and ${count(told.saved.stored.length - 1, "other", "others")} with it` : "";
@@ -179,7 +179,7 @@ async function withdraw() {
   const told = await ask("withdraw", { key: answer.key, version: answer.version }, true);
   showStanding(told);
   show(told.answer);
-  say(told.saved.state === "withdrawn" ? "Taken back: the answer waits again." : "It has changed meanwhile: look once more.");
+  say(told.saved.state === "withdrawn" ? "Taken back: the answer is unread again." : "It has changed in the meantime: look again.");
 }
 
 async function pass(to) {
@@ -198,7 +198,7 @@ async function move(step) {
 
 async function skip() {
   const told = await ask("next", { key: answer?.key ?? "" });
-  if (told.answer === null && answer?.waits) say("No other answer waits for you.");
+  if (told.answer === null && answer?.waits) say("There are no other answers for you to read.");
   else show(told.answer);
 }
 
@@ -236,7 +236,7 @@ async function find() {
   for (const one of answer.equal) chosen.set(one.key, one.version);
   showMembers(members, chosen, { changed: choose, open: key => doing(() => open(key)), message: told.message });
   $("group-title").textContent = told.members.length
-    ? `${count(told.members.length, "answer is", "answers are")} like this: choose which get the same` : "No other that waits is like this";
+    ? `${count(told.members.length, "answer is", "answers are")} like this: choose which get the same` : "No other unread answer is like this";
   if (told.members.length) {
     const all = make("button", { type: "button", onclick: () => {
       for (const member of members) chosen.set(member.key, member.version);
@@ -259,7 +259,7 @@ async function above(all = false) {
     return;
   }
   const told = await ask("above", { key: answer.key, all: all ? "1" : "" });
-  const more = make("button", { type: "button", onclick: () => doing(() => above(true)) }, "Show all that stands above");
+  const more = make("button", { type: "button", onclick: () => doing(() => above(true)) }, "Show all cells above");
   $("context").replaceChildren(...(all ? [] : [make("p", {}, more)]), withSafeLinks(cleaned(told.html)));
   $("context").hidden = false;
   $("context").scrollTop = $("context").scrollHeight;

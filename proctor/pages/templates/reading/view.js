@@ -60,7 +60,7 @@ export function showRubric(view, changed) {
   if (!view.items.length) {
     const field = make("input", { type: "number", id: "by-hand", min: 0, max: view.points, step: "any", oninput: changed });
     box.append(make("label", { htmlFor: "by-hand" }, `Points, of ${points(view.points)} `), field,
-      make("p", {}, "The rubric in source/ has no items. Lines like `* 1: says …` would be some."));
+      make("p", {}, "The rubric in source/ has no items. Add lines like `* 1: says …`."));
   }
   $("model").replaceChildren(cleaned(view.model));
   $("model-box").hidden = !view.model;
@@ -92,7 +92,7 @@ export function showNotices(answer, use) {
   }
   if (answer.formgrader) {
     const remark = answer.formgrader.remark ? ` and the remark “${answer.formgrader.remark}”` : "";
-    notice(make("p", {}, `Given in Formgrader: ${points(answer.formgrader.points)} points${remark}. A save replaces them.`));
+    notice(make("p", {}, `Given in Formgrader: ${points(answer.formgrader.points)} points${remark}. Saving replaces them.`));
     if (answer.given) notice(make("p", {}, "Given here before:"), make("ul", {}, reading(answer.given, null, use)));
   }
   if (answer.before) {
@@ -106,7 +106,7 @@ export function showNotices(answer, use) {
       make("p", {}, "Saved by somebody who had not seen it, kept beside it:"),
       make("ul", {}, ...answer.beside.map(one => reading(one, null, use))));
   }
-  if (answer.second) notice(make("p", {}, "You read this one as the second person: what the first gave is not shown."));
+  if (answer.second) notice(make("p", {}, "You are the second reader of this one, so what the first gave is hidden."));
 }
 
 export function showMembers(members, chosen, { changed, open, message }) {
@@ -128,7 +128,7 @@ export function showChange(change, confirm) {
     make("td", {}, effect.held ? points(effect.before) : points(effect.after)),
     make("td", {}, effect.held ? `stays: it ${effect.held}` : signed(effect.after - effect.before))));
   box.replaceChildren(
-    make("h2", { id: "change-title" }, "The rubric in source/ has changed since answers were read by it"),
+    make("h2", { id: "change-title" }, "The rubric in source/ has changed since answers were read with it"),
     make("ul", {}, ...change.items.map(item => make("li", {}, `${said(item.before)} → ${said(item.after)}`))),
     change.effects.length
       ? make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Who gains or loses" }, make("table", {},
@@ -137,7 +137,7 @@ export function showChange(change, confirm) {
       : make("p", {}, "Nobody gains or loses."),
     make("p", {}, make("button", { type: "button", className: "main", id: "confirm-change", onclick: confirm },
       change.effects.length ? `Use the new rubric: ${count(change.effects.length, "answer changes", "answers change")}` : "Use the new rubric"),
-      " Until then, the one before stays in force."));
+      " Until then, the old one applies."));
 }
 
 const MOST_ROWS = 500;
@@ -151,6 +151,6 @@ export function showList(answers, open) {
     make("td", {}, one.waits ? "waits" : one.points === null ? "read" : points(one.points)),
     make("td", {}, one.read_by ?? (one.dealt_to ? `(for ${one.dealt_to})` : one.waits || one.points === null ? "" : "Formgrader")),
     make("td", {}, one.excerpt))));
-  const more = shown.length > MOST_ROWS ? ` The first ${MOST_ROWS} are listed: words narrow it down.` : "";
+  const more = shown.length > MOST_ROWS ? ` The first ${MOST_ROWS} are listed: type words to narrow it down.` : "";
   $("more-rows").textContent = `${count(shown.length, "answer", "answers")}.${more}`;
 }
