@@ -634,7 +634,7 @@ WRONG_ACCURACY = [
             return ((predictions > 0.5) == (targets == 1)).mean()
         """,
         loses=ACCURACY,
-        hint="torch takes no mean of True and False: as which numbers could they go in?",
+        hint="torch takes no mean of True and False: which numbers could stand in for them?",
     ),
     wrong(
         "accuracy",
@@ -1561,14 +1561,14 @@ WRONG_CLAIMS = [
         "everything the other way round",
         f"claims = { ({name: not judgement for name, judgement in JUDGEMENTS.items()}) }",
         loses=[CLAIMS],
-        hint="Read the task once more: True stands for a statement that is true.",
+        hint="Read the task again: True stands for a statement that is true.",
     ),
     wrong(
         "claims",
         "words instead of truth values",
         f"claims = { ({name: str(judgement) for name, judgement in JUDGEMENTS.items()}) }",
         loses=[CLAIMS],
-        hint="`'False'` in quotes is a text, and a text is no judgement.",
+        hint="`'False'` in quotes is a string, not a judgement.",
     ),
     wrong(
         "claims",

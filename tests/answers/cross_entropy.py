@@ -1188,7 +1188,7 @@ return -0.9 * right - 0.1 * log_softmax(logits).mean()
         "the number from the forum",
         "return logits.sum() * 0 + 0.5514",
         CROSS_ENTROPY,
-        "The grader uses other numbers.",
+        "The hidden tests use other numbers.",
     ),
     wrong_loss(
         "leading batches averaged again",
@@ -1499,7 +1499,7 @@ WRONG_LOGIT = [
     wrong_logit(
         "a table of the notebook's values",
         "{0.5514: 1.0, 1.0986: 0.0}.get(round(loss, 4), 1.0)",
-        "The grader uses other numbers.",
+        "The hidden tests use other numbers.",
     ),
     wrong_logit(
         "a vector of logits",

@@ -605,7 +605,7 @@ WRONG_MSE = [
         "a constant that looks right",
         returns("mse", "predictions.sum() * 0 + 1.75"),
         loses=SQUARES,
-        hint="The grader uses other numbers.",
+        hint="The hidden tests use other numbers.",
     ),
     wrong(
         "mse",
@@ -1235,7 +1235,7 @@ WRONG_BCE = [
             "torch.nn.functional.softplus(torch.where(targets == 1, logits, -logits)).mean()",
         ),
         loses=ALL_OF_BCE,
-        hint="Should a high score be cheap or dear for a true 3?",
+        hint="Should a high score be cheap or expensive for a true 3?",
     ),
     wrong(
         "bce_with_logits",
@@ -1313,7 +1313,7 @@ WRONG_BCE = [
             return (torch.log1p(torch.exp(z)) - targets * z).mean()
         """,
         loses=ALL_OF_BCE,
-        hint="What does a model hear that is sure and wrong, beyond your clamp?",
+        hint="What does a model that is sure and wrong learn beyond your clamp?",
     ),
     wrong(
         "bce_with_logits",
@@ -1324,7 +1324,7 @@ WRONG_BCE = [
             return (torch.logaddexp(torch.zeros_like(z), z) - targets * z).mean()
         """,
         loses=ALL_OF_BCE,
-        hint="What does a model hear that is sure and wrong, beyond your clamp?",
+        hint="What does a model that is sure and wrong learn beyond your clamp?",
     ),
     wrong(
         "bce_with_logits",
@@ -1579,7 +1579,7 @@ WRONG_BCE = [
         "three numbers from the table",
         returns("bce_with_logits", "logits.sum() * 0 + 0.7462"),
         loses=ALL_OF_BCE,
-        hint="The grader uses other numbers.",
+        hint="The hidden tests use other numbers.",
     ),
     # sizes
     wrong(
@@ -1700,14 +1700,14 @@ WRONG_CLAIMS = [
         "everything the other way round",
         f"zoo_claims = { ({name: not judgement for name, judgement in JUDGEMENTS.items()}) }",
         loses=[CLAIMS],
-        hint="Read the task once more: True stands for a statement that is true.",
+        hint="Read the task again: True stands for a statement that is true.",
     ),
     wrong(
         "zoo_claims",
         "words instead of truth values",
         f"zoo_claims = { ({name: str(judgement) for name, judgement in JUDGEMENTS.items()}) }",
         loses=[CLAIMS],
-        hint="`'False'` in quotes is a text, and a text is no judgement.",
+        hint="`'False'` in quotes is a string, not a judgement.",
     ),
     wrong(
         "zoo_claims",

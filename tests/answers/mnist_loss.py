@@ -792,7 +792,7 @@ WRONG_LOSS = [
             return predictions.sum() * 0 + 0.43333333
         """,
         loses=[*LOSS, *EPOCH],
-        hint="The grader uses other numbers.",
+        hint="The hidden tests use other numbers.",
     ),
     wrong(
         "mnist_loss",
@@ -1137,7 +1137,7 @@ WRONG_LOSS = [
             return (predictions - targets).abs().mean()
         """,
         loses=[VALUES],
-        hint="Give it columns: has the caller's tensor still its shape after the call?",
+        hint="Give it columns: does the caller's tensor still have its shape after the call?",
     ),
     wrong(
         "mnist_loss",
@@ -1393,7 +1393,7 @@ WRONG_LOSS = [
             return torch.stack(rows).mean()
         """,
         loses=[DEVICE],
-        hint="Who gets an error gets no loss.",
+        hint="A caller who gets an error gets no loss.",
     ),
     wrong(
         "mnist_loss",
@@ -2226,7 +2226,7 @@ WRONG_EPOCH = [
             return loss.item()
         """,
         loses=[STEP],
-        hint="Does a step depend on where the model stands only?",
+        hint="Does a step depend only on where the model is?",
     ),
     wrong(
         "train_epoch",

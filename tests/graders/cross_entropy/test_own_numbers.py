@@ -44,8 +44,8 @@ def test_own_loss(student, student_id):
 @grades(
     "own_numbers_loss",
     requires="test_own_loss",
-    hint="The arithmetic is right, but for the logits of another id than the one under which you"
-    " hand in: that one counts here.",
+    hint="The arithmetic is right, but it uses the logits of another id. The id that you hand in"
+    " under counts here.",
 )
 def test_own_id(student, student_id):
     """The id is the one under which you hand in."""

@@ -221,7 +221,7 @@ def test_bce_slope_at_zero(student):
     weight=2,
     requires="test_bce_slopes",
     hint="Where the model is sure and wrong, the loss is a straight line. Which step on the way is"
-    " not finite there, or flat? The gradient passes by branches that are not taken, too.",
+    " not finite there, or flat? The gradient passes through branches not taken, too.",
 )
 def test_bce_slopes_at_both_ends(student, generator):
     """The gradient of bce_with_logits still speaks up at both ends."""
