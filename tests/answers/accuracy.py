@@ -492,7 +492,7 @@ WRONG_ACCURACY = [
             return (predictions == targets).float().mean()
         """,
         loses=ACCURACY,
-        hint="Will 0.9 ever be equal to 1? First make an answer of it, then compare.",
+        hint="Will 0.9 ever be equal to 1? First turn it into an answer, then compare.",
     ),
     wrong(
         "accuracy",
@@ -502,7 +502,7 @@ WRONG_ACCURACY = [
             return (predictions.long() == targets).float().mean()
         """,
         loses=ACCURACY,
-        hint="Follow a prediction of 0.9 through your function: as what does it count?",
+        hint="Follow a prediction of 0.9 through your function: what does it count as?",
     ),
     wrong(
         "accuracy",
@@ -532,7 +532,7 @@ WRONG_ACCURACY = [
             return (targets[predictions > 0.5] == 1).float().mean()
         """,
         loses=ACCURACY,
-        hint="You look at the images that were called a 3 only; what about the others?",
+        hint="You only look at the images that were called a 3; what about the others?",
     ),
     wrong(
         "accuracy",
@@ -574,7 +574,7 @@ WRONG_ACCURACY = [
             return ((predictions > 0.5) == (targets == 1)).float().mean()
         """,
         loses=ACCURACY,
-        hint="Follow a prediction of 0.9 through your function: as what does it count?",
+        hint="Follow a prediction of 0.9 through your function: what does it count as?",
     ),
     wrong(
         "accuracy",
@@ -847,7 +847,7 @@ WRONG_ACCURACY = [
             return ((predictions.float() > 0.5) == (targets == 1)).float().mean()
         """,
         loses=[VALUES],
-        hint="Where does a float64 lie that is a billionth above 0.5, before and after your cast?",
+        hint="Where is a float64 that is a billionth above 0.5, before and after your cast?",
     ),
     wrong(
         "accuracy",
@@ -871,7 +871,7 @@ WRONG_ACCURACY = [
             return torch.stack([(p > 0.5) == (t == 1) for p, t in pairs]).float().mean()
         """,
         loses=[DEVICE],
-        hint="A loop is a loop, whoever looks on.",
+        hint="A hidden loop is still a loop.",
     ),
     # devices
     wrong(
@@ -1063,7 +1063,7 @@ WRONG_SLOPE = [
             return np.polyfit(xs, ys, 1)[0]
         """,
         loses=[SLOPE],
-        hint="Fitting a line rounds: is your slope exactly 0 where both heights are the same?",
+        hint="Fitting a line rounds: is your slope exactly 0 if both heights are the same?",
     ),
     wrong(
         "slope",
@@ -1434,7 +1434,7 @@ WRONG_SAME = [
         predictions_b = torch.tensor([0.9, 0.1, 0.1, 0.9, 0.9])
         """,
         loses=[SAME],
-        hint="As what does a prediction of exactly 0.5 count?",
+        hint="What does a prediction of exactly 0.5 count as?",
     ),
     wrong(
         "same_accuracy",

@@ -1406,7 +1406,7 @@ rows = log_softmax(logits)
 return -torch.stack([row[target] for row, target in zip(rows, targets)]).mean()
 """,
         [DEVICE],
-        "A loop is a loop, whoever looks on.",
+        "A hidden loop is still a loop.",
     ),
     # devices
     wrong_loss(

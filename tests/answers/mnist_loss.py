@@ -1380,7 +1380,7 @@ WRONG_LOSS = [
             return torch.stack(rows).mean()
         """,
         loses=[DEVICE],
-        hint="A loop is a loop, whoever looks on.",
+        hint="A hidden loop is still a loop.",
     ),
     wrong(
         "mnist_loss",
