@@ -73,8 +73,8 @@ def left(
     today = min(after.today, after.in_all)
     in_all = f", the last of {settings.pages} in all" if after.in_all <= after.today else ""
     return (
-        f"{today} of {settings.pages_per_day} pages left until {at(ends, now)}{in_all}. What you "
-        "hand in beyond that is graded and counts; only its page waits."
+        f"{today} of {settings.pages_per_day} pages left until {at(ends, now)}{in_all}. Anything "
+        "beyond that is still graded and counts; only its page has to wait."
     )
 
 
