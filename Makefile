@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
-.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants hub postgresql lint bench scale clean
+.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants hub postgresql lint bench scale audit clean
 
 setup: $(VENV)/installed
 
@@ -100,6 +100,13 @@ bench: setup
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/reading_by_hand.py
 	$(BIN)/python benchmarks/report_and_exports.py
+
+# Known weaknesses of the pinned packages, by pypi.org's advisories: needs the internet, and says so where
+# they cannot be had.
+audit: setup
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 # A class of 2,000, two assignments at once, a slow disk and kills: half an hour, and it needs a C compiler.
 scale: setup

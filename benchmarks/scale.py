@@ -28,8 +28,6 @@ from graded_class import made_class, name_of, submitted
 from proctor.course import Course
 
 ASSIGNMENTS = (ASSIGNMENT, "accuracy")
-CHANGED = 24
-KILLS = 5
 ENDING_SECONDS = 30.0
 SLOW_DISK = """
 #define _GNU_SOURCE
@@ -47,6 +45,8 @@ int fdatasync(int fd) { return later("fdatasync", fd); }
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--class-size", type=int, default=2000)
+    parser.add_argument("--changed", type=int, default=24, help="submissions that change")
+    parser.add_argument("--kills", type=int, default=5, help="of each kind")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         course = timed(
@@ -59,9 +59,9 @@ def main() -> None:
         for assignment in ASSIGNMENTS:
             done = timed("proctor grade, nothing to do", run, course, PROCTOR, "grade", assignment)
             demand(f"{options.class_size} unchanged" in done, done)
-        at_once_on_a_slow_disk(course, Path(folder), options.class_size)
-        kills_during_feedback(course, options.class_size)
-        kills_during_exports(course, options.class_size)
+        at_once_on_a_slow_disk(course, Path(folder), options.class_size, options.changed)
+        kills_during_feedback(course, options.class_size, options.kills)
+        kills_during_exports(course, options.class_size, options.kills)
     print("nothing was lost")
 
 
@@ -112,12 +112,12 @@ def points(course: Course) -> dict[tuple[str, ...], tuple]:
     return found
 
 
-def at_once_on_a_slow_disk(course: Course, folder: Path, count: int) -> None:
+def at_once_on_a_slow_disk(course: Course, folder: Path, count: int, changed: int) -> None:
     """Both assignments are graded at the same time, on a disk that takes 50 ms to sync, and both
     commands are killed and started again."""
     before = points(course)
     for assignment in ASSIGNMENTS:
-        for number in range(CHANGED):
+        for number in range(changed):
             change(submitted(course, name_of(count - 1 - number), assignment))
     library = slow_disk(folder)
 
@@ -133,7 +133,7 @@ def at_once_on_a_slow_disk(course: Course, folder: Path, count: int) -> None:
         with ThreadPoolExecutor() as pool:
             list(pool.map(grade, ASSIGNMENTS))
 
-    timed(f"{CHANGED} changed of each at once, slow disk", both)
+    timed(f"{changed} changed of each at once, slow disk", both)
     demand(points(course) == before, "marks that were graded at once")
     for assignment in ASSIGNMENTS:
         done = run(course, PROCTOR, "grade", assignment)
@@ -175,10 +175,10 @@ def kill_after(seconds: float, course: Course, command: list[Any], **variables: 
     demand(not left, f"{command} left processes behind: {left}")
 
 
-def kills_during_feedback(course: Course, count: int) -> None:
+def kills_during_feedback(course: Course, count: int, kills: int) -> None:
     assignment, choose = ASSIGNMENTS[0], random.Random(1)
     command = [PROCTOR, "feedback", assignment, "-j", "2"]
-    for number in range(KILLS):
+    for number in range(kills):
         kill_after(choose.uniform(6, 14), course, command)
         made = len(list(course.root.glob(f"feedback/*/{assignment}/*.html")))
         print(f"  killed: {made} of {count} pages are there, after {number + 1}", flush=True)
@@ -202,7 +202,7 @@ def pages_of(course: Course, assignment: str) -> dict[str, str]:
     }
 
 
-def kills_during_exports(course: Course, count: int) -> None:
+def kills_during_exports(course: Course, count: int, kills: int) -> None:
     before, choose = points(course), random.Random(2)
     exports = {
         "nbgrader export": ([NBGRADER, "export"], course.root / "grades.csv"),
@@ -212,7 +212,7 @@ def kills_during_exports(course: Course, count: int) -> None:
         ),
     }
     for name, (command, path) in exports.items():
-        for _ in range(KILLS):
+        for _ in range(kills):
             kill_after(choose.uniform(1, 8), course, command)
         timed(name, run, course, *command)
         text = path.read_text(encoding="utf-8")

@@ -40,14 +40,20 @@ STOCK_CONFIG = "c = get_config()\nc.CourseDirectory.course_id = 'loss-functions'
 
 def spent(folder: Path, *command: Any) -> float:
     """Seconds of processor time of a command and of all that it starts."""
+    reap()
     before = of_children()
     done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{command} failed:\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
+    reap()
+    return of_children() - before
+
+
+def reap() -> None:
+    """Wait for what earlier commands left behind, so that its time is counted."""
     with contextlib.suppress(ChildProcessError):
         while True:
             os.waitpid(-1, 0)
-    return of_children() - before
 
 
 def of_children() -> float:

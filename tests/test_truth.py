@@ -102,6 +102,7 @@ def test_pages_are_made_anew_when_what_they_show_has_changed_and_only_then(grade
         gradebook.db.commit()
     assert made_anew(course) == {"right", "half"}
     assert "Say more." in (course.root / "feedback/half/tiny/tiny.html").read_text()
+    assert course.nbgrader("generate_feedback", "tiny", "--force").returncode == 0
     assert made_anew(course) == set()
     (course.root / "feedback/right/tiny/tiny.html").unlink()
     course.submit("half", {"double": RIGHT})

@@ -72,7 +72,12 @@ def made_of(converter: GenerateFeedback, assignment: str, student: str) -> str:
     notebook = Path(converter._format_source(assignment, student)) / f"{assignment}.ipynb"
     in_class = class_in_gradebook(converter, assignment)
     of_student = in_class.students.get(student, Stored())
-    settings = {name: converter.config.get(name, {}) for name in SECTIONS}
+    settings = {
+        name: {
+            key: value for key, value in converter.config.get(name, {}).items() if key != "force"
+        }
+        for name in SECTIONS
+    }
     parts = [
         notebook.read_bytes() if notebook.exists() else b"",
         as_text([vars(of_student), in_class.points, settings]).encode(),
