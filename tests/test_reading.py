@@ -369,7 +369,7 @@ def test_a_rubric_that_changed_once_more_is_not_stored(course, room):
     course.write_rubric(RUBRIC.replace("* 1: says", "* 0.5: says"))
     digest = room.open(*AT, "ana", None)["digest"]
     course.write_rubric(RUBRIC.replace("* 1: says", "* 0.25: says"))
-    with pytest.raises(CourseError, match="changed once more"):
+    with pytest.raises(CourseError, match="changed again"):
         room.change(*AT, "ana", digest)
 
 
