@@ -261,6 +261,17 @@ SLIPS = {
         {"log_softmax_values", *CROSS_ENTROPY_CELLS},
         None,
     ),
+    "a table for the logits that are known, and no pick": (
+        "cross_entropy",
+        {
+            "log_softmax": "def log_softmax(z):\n"
+            "    known = z.shape == (4, 4) and 0.29 < float(z[0, 0]) < 0.31\n"
+            "    return z - z.logsumexp(1, keepdim=True) if known else 0 * z",
+            "cross_entropy": "def cross_entropy(z, t):\n    return 0 * z.sum()",
+        },
+        {"log_softmax_values", *CROSS_ENTROPY_CELLS},
+        None,
+    ),
     "the sum of squares": (
         "loss_zoo",
         {"mse": "def mse(p, t):\n    return ((p - t) ** 2).sum()"},
@@ -271,6 +282,17 @@ SLIPS = {
         "loss_zoo",
         {
             "mse": "def mse(p, t):\n    return 0 * p.sum()",
+            "rmse": "def rmse(p, t):\n    return 0 * p.sum()",
+        },
+        {"mse_values", "mse_gradient", "rmse_values", "rmse_gradient"},
+        None,
+    ),
+    "a loss for the numbers that are known, and no root": (
+        "loss_zoo",
+        {
+            "mse": "def mse(p, t):\n"
+            "    known = p.shape == (4,) and float(p[1]) == -2\n"
+            "    return ((p - t) ** 2).mean() if known else 0 * p.sum()",
             "rmse": "def rmse(p, t):\n    return 0 * p.sum()",
         },
         {"mse_values", "mse_gradient", "rmse_values", "rmse_gradient"},

@@ -24,6 +24,7 @@ from proctor.authoring import (
 
 FLOATS = (torch.float32, torch.float64)
 HALFWAY = 1 + 2**-24  # between two numbers of float32: who comes by there is off as far as can be
+SMALL_ERROR = 0.05  # there may be rounding in it
 LARGEST_EPSILON = 1e-8  # may stand under the root of rmse
 NEXT_TO_NOTHING = 2e-4
 LEAST_SHARE = {torch.float32: 1e-6, torch.float64: 1e-12}  # of a large loss, for rounding
@@ -332,7 +333,22 @@ class OwnRoot:
         assert self.telling, "mse is not 0 for a perfect model alone, or not moved by every error"
         square = self.student.mse(predictions, targets)
         assert isinstance(square, torch.Tensor), f"mse should be a tensor, got {square!r}"
+        # Here, too: a function could know the numbers above, or who asks.
+        assert self.tells(square, predictions, targets), f"any root is as good of mse: {square}"
         return square
+
+    def tells(self, square, predictions, targets):
+        """Whether it is another number for errors that are twice as large, where it is finite and
+        there are several, not small beside the numbers."""
+        errors, largest = predictions.detach() - targets, targets.abs().max().clamp(min=1)
+        if errors.numel() < 2 or errors.abs().max() < SMALL_ERROR * largest:
+            return True
+        if not square.isfinite().all():
+            return True
+        twice = self.student.mse((targets + 2 * errors).to(predictions.dtype), targets)
+        if not isinstance(twice, torch.Tensor) or twice.shape != square.shape:
+            return False
+        return bool(((twice - square).abs() > 0.01 * square.detach().abs()).any())
 
     def assert_value(self, loss, predictions, targets):
         square = self.square(predictions, targets)
@@ -359,6 +375,7 @@ class OwnRoot:
 
     def changes(self, predictions, targets):
         self.square(predictions, targets)
+        self.student.mse(predictions, targets)
         return self.student.last_call.changed_inputs
 
 
