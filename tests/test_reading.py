@@ -301,8 +301,8 @@ def test_an_answer_is_passed_on(room):
     ("names", "twice", "reason"),
     [
         (["ana", "ana"], 0, "named twice"),
-        (["ana"], 0.5, "two graders"),
-        (["ana", ""], 0, "no name"),
+        (["ana"], 0.5, "two people"),
+        (["ana", ""], 0, "not a name"),
     ],
 )
 def test_what_cannot_be_dealt_is_told(room, names, twice, reason):
