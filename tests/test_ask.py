@@ -329,7 +329,7 @@ def test_whom_to_ask(course, capsys):
     assert cli.main(["ask", "mnist_loss", "--among", str(among)]) == 0
     assert "sheets: 1; students who cannot be asked: 0" in capsys.readouterr().out
     assert cli.main(["ask", "mnist_loss", "--share", "2"]) == 2
-    assert "is no share" in capsys.readouterr().err
+    assert "is not a share" in capsys.readouterr().err
     assert cli.main(["ask", "mnist_loss", "--student", "student-77"]) == 2
     bad = course / "bad.csv"
     bad.write_text("student,right\nstudent-01,9\n")

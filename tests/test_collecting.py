@@ -150,7 +150,7 @@ def test_moodle_archives_of_both_forms(collecting):
     assert collecting.collect() == {"7001": "one", "7002": "two", "7003": "three", "7004": "four"}
     [(name, reason)] = collecting.reasons().items()
     assert name.endswith("onlinetext.html")
-    assert "no notebook" in reason
+    assert "not a notebook" in reason
 
 
 def test_modules_go_with_the_notebook_that_they_lie_beside(collecting):
@@ -243,8 +243,8 @@ def test_newest_that_cannot_be_told_is_left_to_a_person(collecting):
         ("onestudent_101_9001_thoughts.ipynb", "neither its name nor its grade ids"),
         ("anon_Ab3dE_9001_tiny.ipynb", "the platform hides who anon_Ab3dE is"),
         ("LATE_anon_Ab3dE_9001_tiny.ipynb", "the platform hides who anon_Ab3dE is"),
-        ("onestudent_101_9001_text.html", "no notebook"),
-        ("onestudent_101_9001_tiny.ipynb.txt", "no notebook"),
+        ("onestudent_101_9001_text.html", "not a notebook"),
+        ("onestudent_101_9001_tiny.ipynb.txt", "not a notebook"),
     ],
 )
 def test_what_fits_nobody_is_listed_with_its_reason(collecting, name, reason):
@@ -545,7 +545,7 @@ def test_students_own_archives_are_unpacked_once_and_stay_theirs(collecting):
     reasons = collecting.reasons()
     prefix = "submissions.zip/onestudent_101_9001_work.zip"
     assert "an archive in an archive in an archive" in reasons[f"{prefix}/deep.zip"]
-    assert "no notebook" in reasons[f"{prefix}/work/notes.txt"]
+    assert "not a notebook" in reasons[f"{prefix}/work/notes.txt"]
     assert "holds 201 files" in reasons["submissions.zip/fivestudent_105_9005_many.zip"]
 
 

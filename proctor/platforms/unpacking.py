@@ -250,7 +250,7 @@ def is_wanted(name: str) -> bool:
 def demand_wanted(name: str) -> None:
     if not is_wanted(name):
         raise Refused(
-            "it is not a notebook (.ipynb), no module (.py) and no zip archive that a person made"
+            "it is not a notebook (.ipynb), a module (.py) or a zip archive that a person made"
         )
 
 
