@@ -12,7 +12,8 @@ ask Python: `torch.tensor(..., device=...)`, indexing by a list, `torch.arange(.
 Known not to be as on CUDA: an exception in a tensor hook during backward ends the process, a tensor
 does not grow when it is an `out=` argument, and nothing on the device can be pickled or saved.
 
-Registering is for the whole process and cannot be undone: do it only in a question's fork.
+Registering is for the whole process and cannot be undone: do it only in a session whose cells have
+all been run, or in a fork of it.
 """
 
 from __future__ import annotations
