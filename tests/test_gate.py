@@ -252,7 +252,7 @@ def test_nothing_that_is_there_is_made_new(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["new", "Kurs 2"]) == 0
     assert cli.main(["new", "Kurs 2"]) == options.COULD_NOT_WORK
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     course = tmp_path / "Kurs 2"
     monkeypatch.chdir(course)
     assert cli.main(["new", "--assignment", "hinge"]) == 0

@@ -147,7 +147,7 @@ def test_over_the_limit_the_work_counts_and_its_page_waits(small_class, later):
     small_class.hand_in(WRONG, note="fourth")
     later(hours=72)
     assert once() == 0
-    assert "your instructor returns it" in small_class.pages()[3]
+    assert "your instructor will return it" in small_class.pages()[3]
     assert small_class.scores() == {"student-01": 0.0}
     later(hours=1000)
     assert once() == 0
@@ -434,7 +434,7 @@ def test_one_watcher_of_a_course(small_class, capfd):
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 130
-    assert "the same command goes on" in small_class.said()
+    assert "run the same command again to go on" in small_class.said()
     assert cli.main(["watch", "--status"]) == 1
 
 

@@ -61,12 +61,12 @@ def left(
     """What a page says of those to come, `counted` having its own time among them. What is handed
     in after the `end` gets none."""
     if end is not None and end <= now:
-        return "What you hand in now is graded, and your instructor returns it."
+        return "What you hand in now is graded, and your instructor will return it."
     after = allowance(settings, counted, now)
     if after.in_all <= 0:
         return (
             f"This is the last of your {settings.pages} pages for this assignment. What you hand "
-            "in from now on is graded and counts, and your instructor returns it."
+            "in from now on is graded and counts, and your instructor will return it."
         )
     ends = after.day_ends or now.astimezone(UTC) + DAY
     ends = min(ends, end) if end is not None else ends
