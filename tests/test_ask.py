@@ -40,7 +40,7 @@ from proctor.settings import TimeLimits
 ROOT = Path(__file__).parent.parent
 COURSE = Course(ROOT)
 ASSIGNMENTS = ("accuracy", "mnist_loss", "cross_entropy", "loss_zoo")
-# Each takes a fork of a session: `make mutants` tries all of them.
+# Each takes a fork of a session: `make answers` tries all of them.
 STEP = 1 if os.environ.get("EVERY_ANSWER") else 10
 LIMITS = TimeLimits(cell=1.0, call=0.5, repeated_call=0.2, submission=20.0, questions=8.0)
 
