@@ -104,8 +104,10 @@ def answer_session(
     if ask == "question":
         end_other_processes()
         # Here, once for all questions; not only where a tensor moves there: what a right answer
-        # sees of the machine would depend on which check was first.
-        accelerator.register()
+        # sees of the machine would depend on which check was first. Where the student's code has
+        # taken the device's place, that costs the checks that use it.
+        with contextlib.suppress(Exception):
+            accelerator.register()
         process = os.fork()
         if process == 0:
             channel.close()
