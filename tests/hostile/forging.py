@@ -26,6 +26,13 @@ def mnist_loss(predictions, targets):
     return Anything()
 """
 
+NO_LOSS_BUT_A_GRADIENT = source(
+    """
+    def mnist_loss(predictions, targets):
+        return 0.2 * (predictions - predictions.detach()).sum()
+    """
+)
+
 ATTACKS = [
     on_wrong(
         "A01 equal to everything",
@@ -221,10 +228,11 @@ ATTACKS = [
             ("none", "None"),
         )
     ),
-    on_wrong(
+    Attack(
         "I07 gradient of another leaf",
         "requires_grad is set on a constant, and the backward is a stranger's",
-        """
+        {
+            "mnist_loss": source("""
         import torch
         class Pretend(torch.autograd.Function):
             @staticmethod
@@ -236,7 +244,10 @@ ATTACKS = [
                 return upstream.new_full(ctx.shape, 0.2)
         def mnist_loss(predictions, targets):
             return Pretend.apply(predictions)
-        """,
+        """)
+        },
+        # What the same value and gradient earn without pretence: a right train_epoch follows them.
+        {"mnist_loss": NO_LOSS_BUT_A_GRADIENT},
     ),
     on_wrong(
         "I09 first answer again",
