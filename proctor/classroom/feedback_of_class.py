@@ -29,7 +29,7 @@ from proctor.classroom.deadlines.penalties import renew_penalties
 from proctor.classroom.deadlines.table import NAME as EXTENSIONS
 from proctor.classroom.faults import Messages, demand_a_sound_place
 from proctor.classroom.feedback_pages import made_of, mark_of, page_of
-from proctor.classroom.folders import folders_in
+from proctor.classroom.folders import chosen, folders_in
 from proctor.classroom.gradebook import keep_engines, share_gradebook
 from proctor.classroom.nbgrader_seams import NBGRADER_CONVERT_NOTEBOOKS
 from proctor.course import Course, CourseError, meant
@@ -162,14 +162,15 @@ def make_pages(
 def students_of(maker: PageMaker, wanted: Sequence[str]) -> list[str]:
     """The wanted students, or everybody whose submission was graded. Raises CourseError."""
     students = maker.students()
-    missing = sorted(set(wanted) - set(students))
-    if missing:
-        raise CourseError(
+    return chosen(
+        wanted,
+        students,
+        lambda missing: (
             f"no graded submission of {maker.assignment} by {', '.join(missing)}"
             f"{meant(missing[0], students)}: `proctor grade {maker.assignment}` grades what was "
             "handed in"
-        )
-    return [student for student in students if not wanted or student in wanted]
+        ),
+    )
 
 
 def one_by_one(maker: PageMaker, students: Sequence[str]) -> Generator[Page]:

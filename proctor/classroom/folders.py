@@ -5,9 +5,12 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
+
+from proctor.course import CourseError
 
 
 def handed_in(
@@ -29,3 +32,14 @@ def folders_in(
     folders = (folder for folder in glob.glob(pattern) if os.path.isdir(folder))  # noqa: PTH207,PTH112
     matched = ((name.fullmatch(folder), folder) for folder in folders)
     return sorted((found[1], Path(folder)) for found, folder in matched if found)
+
+
+def chosen(
+    wanted: Sequence[str], students: Sequence[str], complaint: Callable[[list[str]], str]
+) -> list[str]:
+    """The wanted students in their order, or everybody. Raises CourseError, with what `complaint`
+    says of them, if some of those wanted are not there."""
+    missing = sorted(set(wanted) - set(students))
+    if missing:
+        raise CourseError(complaint(missing))
+    return [student for student in students if not wanted or student in wanted]

@@ -27,7 +27,7 @@ from traitlets.config import Config
 from proctor.classroom.deadlines.penalties import renew_penalties
 from proctor.classroom.deadlines.table import NAME as EXTENSIONS
 from proctor.classroom.faults import Messages, demand_a_sound_place
-from proctor.classroom.folders import handed_in
+from proctor.classroom.folders import chosen, handed_in
 from proctor.classroom.gradebook import (
     LOCKED,
     count_rows,
@@ -41,7 +41,7 @@ from proctor.classroom.preprocessors import MarkInSandbox
 from proctor.classroom.stopping import held_interrupts
 from proctor.classroom.stored import Stored, stored_submissions
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
-from proctor.course import Course, CourseError, meant
+from proctor.course import Course, meant
 from proctor.grading import intake
 from proctor.grading.marks import Marks
 from proctor.grading.modules import Submission
@@ -373,10 +373,11 @@ def changes_of(student: str, record: dict[str, Any], marks: Marks) -> list[Chang
 def named_students(classroom: Classroom, wanted: Sequence[str]) -> list[str]:
     """The wanted students, or everybody. Raises CourseError for one who handed nothing in."""
     students = classroom.students()
-    missing = sorted(set(wanted) - set(students))
-    if missing:
-        raise CourseError(
+    return chosen(
+        wanted,
+        students,
+        lambda missing: (
             f"no submission of {classroom.assignment} by {', '.join(missing)}: there is no folder "
             f"{classroom.folder(missing[0])}{meant(missing[0], students)}"
-        )
-    return [student for student in students if not wanted or student in wanted]
+        ),
+    )
