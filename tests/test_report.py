@@ -21,9 +21,12 @@ from playwright.sync_api import expect
 
 from proctor import cli
 from proctor.classroom.reading.statistics import ItemReport, WrittenReport
+from proctor.course import Course
 from proctor.grading.marks import state_of
+from proctor.grading.records import aside_file, write_aside
+from proctor.grading.refusals import refusal
 from proctor.pages.exercises import exercises_of
-from proctor.pages.report.acting import to_act_on
+from proctor.pages.report.acting import to_act_on, to_know
 from proctor.pages.report.charts import Distribution
 from proctor.pages.report.comparison import compare
 from proctor.pages.report.gathering import ClassResults, gather
@@ -327,6 +330,37 @@ def test_what_graders_met_in_calls_is_told_once_for_each_student(made):
             check["detail"] = f"def test_x():\nE   proctor.grading.connection.{name}: {text}\n"
     [unusual] = [one for one in to_act_on(results) if one.key == "unusual"]
     assert unusual.lines[1:] == [(students[0], met["Died"]), (students[1], met["Untrustworthy"])]
+
+
+def test_why_a_submission_was_set_aside_is_told_until_it_is_graded(made):
+    course, new, old = Course(made.root), "zz-new", "student-02"
+    error = "Traceback (most recent call last):\n  File \"x.py\"\nKeyError: 'loss'\n"
+    for student in (new, old):
+        write_aside(course, student, ASSIGNMENT, error, "Grade it again.")
+    try:
+        results = results_of(made)
+        told = {one.key: dict(one.lines) for one in to_act_on(results)}
+        assert told["set-aside"].keys() == {new, old}
+        assert told["set-aside"][new].endswith("UTC: KeyError: 'loss'. Grade it again.")
+        assert new not in told.get("not-graded", {})
+        assert old in {one.student for one in results.submissions}
+        assert summary_of(results)["set_aside"] == 2
+    finally:
+        for student in (new, old):
+            aside_file(course, student, ASSIGNMENT).unlink()
+    assert new in {one.key: dict(one.lines) for one in to_act_on(results_of(made))}["not-graded"]
+
+
+def test_what_the_sandbox_refused_is_to_be_looked_at(made):
+    results = results_of(made)
+    told = refusal(["PermissionError", "OSError", "Exception"], "[Errno 13] Permission denied")
+    assert told is not None
+    assert refusal(["OSError"], "[Errno 101] Network is unreachable") != told
+    assert refusal(["ValueError", "Exception"], "no such thing") is None
+    results.submissions[0].record["incidents"].append(f"mnist_loss {told}")
+    found = {one.key: one.lines for one in to_act_on(results)}
+    assert found["refused"] == [(results.submissions[0].student, f"mnist_loss {told}")]
+    assert not [one for one in to_know(results) if f"mnist_loss {told}" in str(one.lines)]
 
 
 def test_what_came_of_questions_on_own_code(made):

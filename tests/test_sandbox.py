@@ -556,7 +556,7 @@ def test_an_ordinary_user_starts_it_too(tmp_path):
         command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "1000 inside, 20001 for the machine" in ran.stdout
+    assert "1000 inside, 20001 outside" in ran.stdout
     assert "started by an ordinary user" in ran.stdout
 
 

@@ -303,7 +303,16 @@ def test_every_folder_that_was_handed_in_gets_a_mark_or_a_reason(graded):
     assert "3 unchanged, 2 graded, 2 rejected, 1 set aside" in done.stdout, done.stdout
     assert "submitted/'blank ' begins or ends with a blank" in done.stdout
     assert "as-text" in done.stdout and "the notebook was named" in done.stdout
-    for student in odd:
+    told = proctor(course, "explain", "tiny", "blank ")
+    assert told.returncode == 2 and "has no mark for tiny: set aside" in told.stderr
+    assert "begins or ends with a blank" in told.stderr and "grade again" in told.stderr
+    proctor(course, "report", "tiny")
+    page = (course.root / "reports/tiny.html").read_text()
+    assert "Set aside, not graded" in page and "rename the folder" in page
+    (course.root / "submitted/blank ").rename(course.root / "submitted/blank")
+    done = proctor(course, "grade", "tiny")
+    assert "1 graded" in done.stdout and "0 set aside" in done.stdout, done.stdout
+    for student in (*odd, "blank"):
         assert course.scores(student)["double_values"] == (2, False)
     for student in ("essay", "nothing"):
         assert course.scores(student)["double_values"] == (0, False)

@@ -1,7 +1,7 @@
-"""Make the virtual environment `.venv` with all that constraints.txt pins: `make setup`.
+"""Make the virtual environment `.venv` with everything pinned in constraints.txt: `make setup`.
 
-pip installs uv there, and uv the rest, in half the time that pip would take. This file uses only
-what any Python 3 has, so that one that is too old gets a clear message.
+pip installs uv, and uv installs the rest, in half the time pip would take. This file runs on any
+Python 3, so that one that is too old gets a clear message.
 """
 
 import ast
@@ -45,7 +45,7 @@ def main():
 
 
 class Refused(Exception):
-    """It cannot be done here: why, and what helps."""
+    """It cannot be done here: why, and what to do."""
 
 
 def check_python():
@@ -54,8 +54,8 @@ def check_python():
     version = ".".join(map(str, sys.version_info[:3]))
     if not (3, oldest) <= sys.version_info[:2] < (3, after):
         raise Refused(
-            f"Python 3.{oldest} to 3.{after - 1} is needed, and {sys.executable} is {version}. "
-            f"Name another one: `make setup PYTHON=python3.{after - 1}`."
+            f"Python 3.{oldest} to 3.{after - 1} is needed, but {sys.executable} is {version}. "
+            f"Choose another one: `make setup PYTHON=python3.{after - 1}`."
         )
     try:
         import ensurepip  # noqa: F401
@@ -77,11 +77,11 @@ def make_environment():
 
 
 def install_uv():
-    """With pip, which tells soon whether packages can be had at all."""
+    """With pip, which soon shows whether packages can be downloaded at all."""
     uv = [pin for pin in pins() if pin.startswith("uv==")]
     run(
         [BIN / "python", "-m", "pip", "install", "--quiet", "--retries=1", "--timeout=15", *uv],
-        "no package could be installed. Is there a network, and a proxy that pip must know "
+        "no package could be installed. Is there a network connection? Does pip need a proxy "
         "(`pip config set global.proxy ...`)?",
     )
 
@@ -93,20 +93,21 @@ def uv_install(*arguments):
             *("--build-constraints", CONSTRAINTS, *arguments),
             *([] if sys.stderr.isatty() else ["--quiet"]),  # to a person, bars show how far it is
         ],
-        "not everything could be installed. What is there stays: the same command goes on",
+        "some packages could not be installed. Run the same command again to continue: what was "
+        "installed stays",
         environment=uv_environment(),
     )
 
 
 def announce_pages():
-    """Tell Jupyter of the pages for reading: an editable installation leaves such files out."""
+    """Tell Jupyter about the pages for reading: an editable installation leaves such files out."""
     place = ENVIRONMENT / "etc" / "jupyter" / "jupyter_server_config.d"
     place.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "proctor" / "classroom" / "reading" / "proctor.json", place)
 
 
 def uv_environment():
-    """Where pip finds packages by its settings, uv shall, too."""
+    """uv's settings, so that it finds packages where pip's settings say they are."""
     listed = subprocess.run(
         [str(BIN / "python"), "-m", "pip", "config", "list"], capture_output=True, text=True
     ).stdout

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nbgrader.converters import Autograde
-from nbgrader.converters.base import NbGraderException
 
+from proctor.classroom.set_aside import marks_in
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
 from proctor.course import Course, CourseError
 from proctor.grading.marks import Marks
@@ -29,8 +29,7 @@ class MarkedAhead:
         self._waiting: dict[str, Outcome] = {}
 
     def marks(self, student: str) -> Marks | None:
-        """The marks, once they are there; None if nobody is at it. Raises NbGraderException for a
-        submission that is set aside."""
+        """The marks, once they are there; None if nobody is at it. Raises SetAside."""
         if student not in self._students:
             return None
         while student not in self._waiting:
@@ -38,10 +37,7 @@ class MarkedAhead:
             if outcome is None:
                 return None
             self._waiting[outcome.job.student or ""] = outcome
-        outcome = self._waiting.pop(student)
-        if outcome.marks is None:
-            raise NbGraderException(f"{student} is set aside, not graded: {outcome.error}")
-        return outcome.marks
+        return marks_in(self._waiting.pop(student))
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from traitlets.config import Config
 from proctor.classroom.ahead import MarkedAhead
 from proctor.classroom.feedback_pages import class_in_gradebook, head_of, time_told
 from proctor.classroom.gradebook import course_in, demand_same_cells
+from proctor.classroom.set_aside import SetAside, marks_in, note_set_aside
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, CourseError, read_notebook
 from proctor.grading import intake, rebuilding
@@ -158,9 +159,13 @@ class MarkInSandbox(NbGraderPreprocessor):
         most = Grading(config=self.config).of(assignment).submission_bytes
         marks = self.ready.get((student, assignment))
         if marks is None:
-            marks = self.ahead.marks(student)
-            if marks is None or not is_of(marks, folder, most):
-                marks = mark_submission(folder, assignment, student, course, self.config)
+            try:
+                marks = self.ahead.marks(student)
+                if marks is None or not is_of(marks, folder, most):
+                    marks = mark_submission(folder, assignment, student, course, self.config)
+            except SetAside as error:
+                note_set_aside(course, error.outcome, None)
+                raise
             marks.incidents.extend(notes_on(folder, assignment, most))
         for incident in marks.incidents:
             self.log.warning("%s, %s: %s", student, assignment, ascii(incident))
@@ -203,7 +208,7 @@ def mark_submission(
     """Mark the notebook in a folder that a student handed in, whatever it holds.
 
     A process of its own looks at it, as values of a stranger may end who looks at them: this one
-    may be a server. Raises NbGraderException for a submission that is set aside.
+    may be a server. Raises SetAside.
     """
     grading = Grading(config=config).of(assignment)
     settings = MarkingSettings.of(course.root, grading)
@@ -211,9 +216,7 @@ def mark_submission(
     job = Job(student, assignment, read)
     with Workers(1, shared_sandbox(grading.session_limits()), settings) as workers:
         [outcome] = workers.mark([job])
-    if outcome.marks is None:
-        raise NbGraderException(f"{student} is set aside, not graded: {outcome.error}")
-    return outcome.marks
+    return marks_in(outcome)
 
 
 def report(notebook: NotebookNode, marks: Marks) -> None:

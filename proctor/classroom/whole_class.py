@@ -38,6 +38,7 @@ from proctor.classroom.gradebook import (
 )
 from proctor.classroom.kept_gradebook import KeptGradebook, one_transaction
 from proctor.classroom.preprocessors import MarkInSandbox
+from proctor.classroom.set_aside import note_set_aside
 from proctor.classroom.stopping import held_interrupts
 from proctor.classroom.stored import Stored, stored_submissions
 from proctor.classroom.workers import Job, MarkingSettings, Outcome, Workers
@@ -45,7 +46,7 @@ from proctor.course import Course, meant
 from proctor.grading import intake
 from proctor.grading.marks import Marks
 from proctor.grading.modules import Submission
-from proctor.grading.records import read_record, write_record
+from proctor.grading.records import read_aside, read_record, write_record
 from proctor.grading.submitted import notes_on, read_submitted
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import Grading
@@ -128,6 +129,8 @@ class Classroom:
         autograded = self.coursedir.autograded_directory
         folder = self.coursedir.format_path(autograded, student, self.assignment)
         record = read_record(self.course, student, self.assignment)
+        if read_aside(self.course, student, self.assignment):
+            return False
         if record is None or not os.path.exists(f"{folder}/{self.assignment}.ipynb"):  # noqa: PTH110
             return False
         # The gradebook may have been emptied, restored or exchanged since.
@@ -249,6 +252,8 @@ class Classroom:
             marks.incidents.extend(notes_on(folder, self.assignment, self.most_bytes))
             error = store.marks(student, marks)
         if error is not None or marks is None:
+            if store is not None:
+                note_set_aside(self.course, outcome, error)
             tally.set_aside += 1
             tally.look_at.append((student, f"set aside, not graded: {plain(error)}"))
             LOG.error("%s: %s set aside: %s", self.assignment, plain(student), plain(error))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proctor.commands.options import add_students
+from proctor.commands.terminal import say
 from proctor.course import Course, CourseError
 
 if TYPE_CHECKING:
@@ -63,12 +64,12 @@ def run(options: argparse.Namespace) -> int:
     config = load_config()
     course = course_of(config)
     if options.results:
-        print(take_in(course, options.assignment, options.results))
+        say(take_in(course, options.assignment, options.results))
         return 0
     classroom = Classroom(config, course, options.assignment)
     sheets = make_sheets(classroom, whom(classroom, options), options)
     for line in write(course, options, sheets):
-        print(line)
+        say(line)
     return 0
 
 

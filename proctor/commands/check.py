@@ -136,9 +136,7 @@ def told(outcome: Outcome, notebook: str, options: argparse.Namespace) -> int:
 
     marks = outcome.marks
     if marks is None:
-        print(
-            f"proctor: {plain(notebook)} set aside: {plain(outcome.error or '')}", file=sys.stderr
-        )
+        say(f"proctor: {plain(notebook)} set aside: {plain(outcome.error or '')}", to=sys.stderr)
         return COULD_NOT_WORK
     with contextlib.suppress(Rejected):  # as the marks say
         marks.incidents.extend(outcome.job.read().notes)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proctor.commands.options import NEEDS_A_LOOK, positive
+from proctor.commands.terminal import say
 from proctor.course import CourseError, meant
 from proctor.text import plain
 
@@ -117,12 +118,12 @@ def change(options: argparse.Namespace, config: Config) -> int:
     with changing(course_of(config), keep=not options.dry_run) as table:
         deadlines = ClassDeadlines(CourseDirectory(config=config), config, table)
         told, wrong = change_table(options, deadlines, table)
-    print("\n".join(told))
+    say("\n".join(told))
     bring_up_to_date(deadlines, dry_run=options.dry_run)
     wrong = [f"{options.table}, {problem}" for problem in wrong]
     wrong += [f"{NAME}, {problem}" for problem in deadlines.problems()]
     for problem in wrong:
-        print(f"proctor: {problem}", file=sys.stderr)
+        say(f"proctor: {problem}", to=sys.stderr)
     return NEEDS_A_LOOK if wrong else 0
 
 
@@ -166,22 +167,22 @@ def bring_up_to_date(deadlines: ClassDeadlines, *, dry_run: bool) -> None:
     from proctor.classroom.deadlines.table import NAME
     from proctor.classroom.gradebook import wait_while_locked
 
-    def say(text: str) -> None:
-        print(f"proctor: {text}", file=sys.stderr)
+    def warn(text: str) -> None:
+        say(f"proctor: {text}", to=sys.stderr)
 
     if not dry_run:
         try:
-            wait_while_locked(deadlines.coursedir, say)
+            wait_while_locked(deadlines.coursedir, warn)
         except CourseError as error:
             kept = f"{NAME} is written, and the gradebook follows when you grade"
             raise CourseError(f"{kept}: {error}") from error
     changed = deadlines.renew(dry_run=dry_run)
     for each in changed:
-        print(each)
+        say(str(each))
     for assignment in () if dry_run else sorted({each.assignment for each in changed}):
-        print(f"`proctor feedback {assignment}` makes the pages of it anew")
+        say(f"`proctor feedback {assignment}` makes its pages anew")
     if dry_run:
-        print("nothing was stored")
+        say("nothing was stored")
 
 
 def show(options: argparse.Namespace, deadlines: ClassDeadlines) -> int:
@@ -199,10 +200,10 @@ def show(options: argparse.Namespace, deadlines: ClassDeadlines) -> int:
         ("Nobody has more time.", extension_rows(deadlines, assignment, students)),
         ("Nothing came late.", late_rows(deadlines, assignment, students)),
     )
-    print("\n\n".join(as_table(rows) if len(rows) > 1 else empty for empty, rows in tables))
+    say("\n\n".join(as_table(rows) if len(rows) > 1 else empty for empty, rows in tables))
     problems = deadlines.problems()
     for problem in problems:
-        print(f"proctor: extensions.csv, {problem}", file=sys.stderr)
+        say(f"proctor: extensions.csv, {problem}", to=sys.stderr)
     return NEEDS_A_LOOK if problems else 0
 
 

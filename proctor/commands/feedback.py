@@ -59,9 +59,9 @@ def run(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             left = progress.tally.total - progress.tally.done if progress.tally else 0
             progress.close()
-            print(
+            say(
                 f"\nstopped with {left} to go: run the same command again to go on with them",
-                file=sys.stderr,
+                to=sys.stderr,
             )
             return STOPPED
     say(summary(options.assignment, tally, progress.seconds))

@@ -27,7 +27,7 @@ SUMMARY = "grade the submissions of a class into nbgrader's gradebook"
 EXAMPLES = """
 proctor grade mnist_loss                    everything new or changed
 proctor grade mnist_loss --student ana -j 1
-proctor grade mnist_loss --json --log grading.log --metrics /var/lib/node_exporter/proctor.prom
+proctor grade mnist_loss --json --log grading.log
 """
 EXIT_CODES = """
 0    all is well
@@ -100,10 +100,10 @@ def grade_these(classroom: Classroom, students: list[str], options: argparse.Nam
             code = STOPPED
             done = progress.tally.done if progress.tally else 0
             progress.close()
-            print(
+            say(
                 f"\nstopped with {len(students) - done} to go: "
                 "run the same command again to go on with them",
-                file=sys.stderr,
+                to=sys.stderr,
             )
             return code
         finally:

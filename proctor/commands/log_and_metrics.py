@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proctor.commands.terminal import say
 from proctor.course import CourseError
 
 if TYPE_CHECKING:
@@ -35,13 +36,17 @@ def add_log_and_metrics(command: argparse.ArgumentParser) -> None:
     )
 
 
+class ToTerminal(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"proctor: {self.format(record)}", to=sys.stderr)
+
+
 @contextmanager
 def log_to(path: Path | None) -> Iterator[None]:
     """Warnings go to the terminal, and all that is logged to the file. Raises CourseError."""
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = ToTerminal()
     # What is worse than a warning is in the summary of the run.
     terminal.addFilter(lambda record: record.levelno == logging.WARNING)
-    terminal.setFormatter(logging.Formatter("proctor: %(message)s"))
     handlers: list[logging.Handler] = [terminal]
     if path is not None:
         try:

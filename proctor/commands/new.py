@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from proctor.commands.terminal import say
 from proctor.course import CourseError
 
 SUMMARY = "make a course, or (with --assignment) a new assignment in one"
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         raise CourseError("name the FOLDER of a new course, or an --assignment of the course here")
     if options.folder is not None:
         show(new_course(options.folder))
-        print(f"\nNext: cd {options.folder} && proctor release {FIRST}")
+        say(f"\nNext: cd {options.folder} && proctor release {FIRST}")
         return 0
     from proctor.settings import course_of, load_config
 
@@ -36,10 +37,10 @@ def run(options: argparse.Namespace) -> int:
     if not (root / "nbgrader_config.py").exists():
         raise CourseError(f"{root} is not a course: `proctor new FOLDER` makes one")
     show(new_assignment(root, options.assignment))
-    print(f"\nNext: write the exercise, then `proctor release {options.assignment}`")
+    say(f"\nNext: write the exercise, then `proctor release {options.assignment}`")
     return 0
 
 
 def show(paths: list[Path]) -> None:
     for path in paths:
-        print(f"wrote {path}")
+        say(f"wrote {path}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from proctor.commands.terminal import say
+
 SUMMARY = "make the zip file of an assignment for a course page"
 EXAMPLES = """
 proctor package mnist_loss                  writes packages/mnist_loss.zip
@@ -30,5 +32,5 @@ def run(options: argparse.Namespace) -> int:
     path = options.to or course.root / "packages" / f"{options.assignment}.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    print(f"for the course page: {path}")
+    say(f"for the course page: {path}")
     return 0

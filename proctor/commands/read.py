@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from proctor.commands.terminal import say
+
 SUMMARY = "read the written answers of a class by rubric, in JupyterLab"
 EXAMPLES = """
 proctor read cross_entropy                     opens the page
@@ -49,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
     if options.split:
         for exercise, dealt in room.deal(known, options.split.split(","), options.twice):
             told = ", ".join(f"{grader} {number}" for grader, number in dealt.items())
-            print(f"{exercise.name}: {told}")
+            say(f"{exercise.name}: {told}")
         return 0
     page = opening.page(options.assignment, options.exercise, options.grader)
-    opening.open_page(room.course.root, page, browser=not options.no_browser)
+    opening.open_page(room.course.root, page, browser=not options.no_browser, say=say)
     return 0

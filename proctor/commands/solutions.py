@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proctor.commands.terminal import say
 from proctor.course import CourseError
 from proctor.grading.rubric import parse
 
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(nbformat.writes(solved(reference)) + "\n", encoding="utf-8")
     known = f"until {told}" if deadline else "it has no due date"
-    print(f"for students, once nobody can hand in any more ({known}): {path}")
+    say(f"for students, once nobody can hand in any more ({known}): {path}")
     return 0
 
 

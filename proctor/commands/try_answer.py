@@ -56,15 +56,15 @@ def run(options: argparse.Namespace) -> int:
     grading = Grading(config=config).of(options.assignment)
     demand_packages(grading.packages)
     faults = []
-    print(
+    say(
         f"making a release of {options.assignment} to try it; this takes a few seconds",
-        file=sys.stderr,
+        to=sys.stderr,
     )
     with release_gate.released_in_scratch(course_of(config), options.assignment) as scratch:
         for name, submission, faults_of in asked_for(
             scratch, options.assignment, options.answer, grading
         ):
-            print(f"trying {name}", file=sys.stderr, flush=True)
+            say(f"trying {name}", to=sys.stderr)
             marks = marks_of(submission, options, scratch, grading)
             say(table_of(name, marks))
             say(details_of(marks).rstrip("\n"))

@@ -10,6 +10,7 @@ from typing import Any
 
 from proctor.commands.log_and_metrics import add_log, log_to
 from proctor.commands.options import STOPPED, add_jobs
+from proctor.commands.terminal import say
 from proctor.course import Course, CourseError
 
 SUMMARY = "grade work as it comes in, and show each student a page"
@@ -63,13 +64,13 @@ def run(options: argparse.Namespace) -> int:
             names = list(dict.fromkeys(options.assignments))
             watcher = Watcher(config, course, names, options.jobs, Status(course))
             watcher.tell(watcher)
-            print(f"watching {', '.join(names)}", flush=True)
+            say(f"watching {', '.join(names)}")
             try:
                 watcher.watch(once=options.once)
             except (NbGraderException, OSError) as error:  # with --once; else it is told
                 raise CourseError(str(error)) from error
             except KeyboardInterrupt:
-                print("\nstopped: run the same command again to go on", file=sys.stderr)
+                say("\nstopped: run the same command again to go on", to=sys.stderr)
                 return STOPPED
     return 0
 
@@ -80,17 +81,17 @@ def tell_status(course: Course) -> int:
     status = read_status(course)
     watched = is_watched(course)
     if status is None:
-        print("this course has never been watched: `proctor watch ASSIGNMENT` starts it")
+        say("this course has never been watched: `proctor watch ASSIGNMENT` starts it")
         return NOT_WATCHED
     if watched:
-        print(f"watched by process {status['process']} on {status['host']}")
+        say(f"watched by process {status['process']} on {status['host']}")
     else:
-        print(f"not watched; process {status['process']} did so until {clock(status['updated'])}")
+        say(f"not watched; process {status['process']} did so until {clock(status['updated'])}")
     now = time.time()
     for name, depth in status["assignments"].items():
-        print(f"{name}: {depth_for_people(depth, now)}")
+        say(f"{name}: {depth_for_people(depth, now)}")
     for trouble in status["troubles"]:
-        print(f"trouble: {trouble}")
+        say(f"trouble: {trouble}")
     return 0 if watched else NOT_WATCHED
 
 

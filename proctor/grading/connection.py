@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from proctor.grading.refusals import refusal
 from proctor.grading.wording import in_plain_words
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.question import QuestionLost
@@ -208,6 +209,8 @@ class Connection:
         told = told_of(raised)
         if raised.get("late") is True:
             raise self._too_late(name, limit, seconds)
+        if refused := refusal(told.kinds, told.text):
+            self.examination.incidents.append(f"{name} {refused}")
         raise Raised(name, told)
 
     def _too_late(self, name: str, limit: float, seconds: float) -> TookTooLong:

@@ -27,6 +27,7 @@ from proctor.grading.marks import (
 )
 from proctor.grading.missing import demand_packages, missing_packages, with_missing
 from proctor.grading.modules import Submission, with_modules
+from proctor.grading.refusals import refused_cells
 from proctor.grading.seeds import seed_of
 from proctor.grading.standing import is_run, standings_of
 from proctor.grading.submitted import read_with_modules
@@ -136,7 +137,7 @@ def mark_candidate(
         results = run_graders(course.graders(assignment), candidate) if graded else []
         cells = mark_cells(assignment, release, results, taken.unanswered, candidate.note_on)
         missing = missing_packages(examination)
-        examination.incidents.extend(missing)
+        examination.incidents.extend([*missing, *refused_cells(examination)])
         cells = [with_missing(cell, missing) for cell in cells]
         failed = failed_answers(release, cells)
         sources = sources_of(taken.notebook)

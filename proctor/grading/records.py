@@ -55,8 +55,10 @@ def hash_of(paths: Iterable[Path]) -> str:
 
 def write_record(course: Course, marks: Marks) -> Path:
     """Write the record of a student's marks, in one step: a reader never sees half of it."""
-    path = course.record(marks.student or "unknown", marks.assignment)
+    student = marks.student or "unknown"
+    path = course.record(student, marks.assignment)
     write_whole(path, json.dumps(record_of(course, marks), indent=1), others_may_read=False)
+    aside_file(course, student, marks.assignment).unlink(missing_ok=True)
     return path
 
 
@@ -64,6 +66,26 @@ def read_record(course: Course, student: str, assignment: str) -> dict[str, Any]
     """The record of the last grading, or None where there is none that can be read."""
     try:
         return json.loads(course.record(student, assignment).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def aside_file(course: Course, student: str, assignment: str) -> Path:
+    """Where it is kept why a submission was set aside, until it is graded."""
+    return course.root / "records" / student / f"{assignment}.aside.json"
+
+
+def write_aside(course: Course, student: str, assignment: str, error: str, remedy: str) -> None:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    kept = {"set_aside_at": at, "error": error, "remedy": remedy}
+    path = aside_file(course, student, assignment)
+    write_whole(path, json.dumps(kept, indent=1), others_may_read=False)
+
+
+def read_aside(course: Course, student: str, assignment: str) -> dict[str, str] | None:
+    """When and why a submission was set aside, and what helps; None if it was not."""
+    try:
+        return json.loads(aside_file(course, student, assignment).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
 

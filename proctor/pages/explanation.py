@@ -11,7 +11,7 @@ from traitlets.config import Config
 
 from proctor.course import Course, CourseError, meant
 from proctor.grading.marks import state_of
-from proctor.grading.records import read_record
+from proctor.grading.records import read_aside, read_record
 from proctor.text import plain
 
 
@@ -30,6 +30,7 @@ def explained(config: Config, course: Course, assignment: str, student: str) -> 
         "student": record["student"],
         "status": record["status"],
         "error": record["error"] and plain(record["error"]),
+        "set_aside": read_aside(course, student, assignment),
         "automatic": {name: record[name] for name in ("score", "max_score")},
         "gradebook": {
             name: sum(grade[name] for grade in given.values()) for name in ("score", "max_score")
@@ -49,6 +50,8 @@ PROVENANCE = ("graded_at", "seconds", "sha256", "seed", "protection", "versions"
 def no_record(course: Course, student: str, assignment: str) -> str:
     """What to do about a student without a record: one who handed in is graded, others are not
     meant."""
+    if note := read_aside(course, student, assignment):
+        return f"{student} has no mark for {assignment}: " + "\n".join(aside_lines(note))
     known = sorted(path.parent.name for path in course.root.glob(f"records/*/{assignment}.json"))
     if known and not (course.root / "submitted" / student / assignment).is_dir():
         return f"nobody called {student} was graded in {assignment}{meant(student, known)}"
@@ -124,10 +127,18 @@ def heading(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['assignment']}, {found['student']}"]
     if found["status"] == "rejected":
         lines.append(f"rejected: {found['error']}")
+    if found["set_aside"]:
+        lines += aside_lines(found["set_aside"])
     for name, title in (("automatic", "automatic score"), ("gradebook", "in the gradebook")):
         if found[name]:
             lines.append(f"{title}: {of(found[name]['score'], found[name]['max_score'])}")
     return lines + [f"incident: {incident}" for incident in found["incidents"]]
+
+
+def aside_lines(note: Mapping[str, str]) -> list[str]:
+    """Why the last try gave no mark; what is told below, if anything, is of an earlier one."""
+    error = [f"  | {plain(line)}" for line in note["error"].splitlines() if line.strip()]
+    return [f"set aside, not graded, at {note['set_aside_at']}:", *error, plain(note["remedy"])]
 
 
 def of(score: float, most: float) -> str:

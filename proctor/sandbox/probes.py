@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import textwrap
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,8 +38,7 @@ class Finding:
     def __str__(self) -> str:
         state = "BAD " if not self.holds else "weak" if self.weaker else "ok  "
         lines = [f"{state} {self.name:<22} {self.detail}"]
-        lines += textwrap.wrap(self.weaker, 95, initial_indent=" " * 5, subsequent_indent=" " * 5)
-        return "\n".join(lines)
+        return "\n".join(lines + [f"     {self.weaker}"] * bool(self.weaker))
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,8 @@ def find_room() -> Finding:
     memory = machine.free_memory()
     fitting = machine.jobs_that_fit(memory)
     detail = (
-        f"{machine.default_jobs()}: {machine.cores()} cores, {memory // machine.MEGABYTE} MB free"
+        f"{machine.default_jobs()}, for {machine.cores()} cores and "
+        f"{memory // machine.MEGABYTE} MB of free memory"
     )
     return Finding("marked at a time", fitting > 0, detail)
 
@@ -107,7 +106,7 @@ def probe_start(sandbox: Sandbox) -> list[Finding]:
         began = time.monotonic()
     ended = time.monotonic() - began
     return [
-        Finding("warm start", True, f"{first:.1f} s, once"),
+        Finding("warm start", True, f"{first:.1f} s, once per run"),
         Finding("session", True, f"{forked * 1000:.0f} ms to start, {ended * 1000:.0f} ms to end"),
     ]
 
@@ -138,14 +137,18 @@ def probe_walls(sandbox: Sandbox) -> list[Finding]:
         Finding(
             "user",
             facts["user"] != 0 and outside != 0,
-            f"{facts['user']} inside, {outside} for the machine",
+            f"{facts['user']} inside, {outside} outside",
             weaker=shared_user(),
         ),
         Finding("capabilities", not capabilities, ", ".join(capabilities) or "none"),
         Finding("no new privileges", facts["no_new_privileges"], "set"),
-        Finding("processes", alone, f"process {facts['process']} of {facts['processes_seen']}"),
-        Finding("network", refusal is not None, refusal or "reached"),
-        Finding("files of the course", hidden, "not there" if hidden else ", ".join(sorted(names))),
+        Finding(
+            "processes", alone, "sees only its own" if alone else f"sees {facts['processes_seen']}"
+        ),
+        Finding("network", refusal is not None, refusal or "can be reached"),
+        Finding(
+            "files of the course", hidden, "not visible" if hidden else ", ".join(sorted(names))
+        ),
         Finding(
             "writable folders", set(folders) == {"/dev/shm", "/home", "/tmp"}, ", ".join(folders)
         ),
@@ -154,7 +157,7 @@ def probe_walls(sandbox: Sandbox) -> list[Finding]:
         Finding(
             "control group",
             True,
-            str(group.parent) if group else "none can be made here",
+            str(group.parent) if group else "cannot be created here",
             weaker="" if group else UNCOUNTED,
         ),
     ]
@@ -168,22 +171,22 @@ def shared_user() -> str:
 
 
 ALL_NOBODY = (
-    "all sessions are one user, as this container has too few: one can use up what the kernel "
-    "counts by user (descriptors in flight, memory of pipes)"
+    "all sessions run as one user, because this container has too few user ids: one session can "
+    "use up what the kernel counts per user (descriptors in flight, memory for pipes)"
 )
 SAME_USER = (
-    "sessions are the user who grades: one can use up what the kernel counts by user (descriptors "
-    "in flight, memory of pipes). An administrator gives subordinate ids (`usermod --add-subuids "
-    "100000-165535 --add-subgids 100000-165535 NAME`, package uidmap), and all users must be able "
-    "to read the virtual environment"
+    "sessions run as the user who grades: one session can use up what the kernel counts per user "
+    "(descriptors in flight, memory for pipes). To give each session its own user, an "
+    "administrator assigns subordinate ids (`usermod --add-subuids 100000-165535 --add-subgids "
+    "100000-165535 NAME`, package uidmap) and makes the virtual environment readable for all users"
 )
-NO_FILTER = "leases, asynchronous input, the page cache and odd sockets are not kept from sessions"
-NO_LANDLOCK = "the mounts alone keep files from being changed (Linux 5.13 and later has Landlock)"
-ALL_OF_PROC = "sessions can read counters of the machine in /proc (Linux 5.8 and later hides them)"
+NO_FILTER = "sessions can use file leases, asynchronous I/O, the page cache and unusual sockets"
+NO_LANDLOCK = "only the mounts protect files from changes (Landlock needs Linux 5.13 or later)"
+ALL_OF_PROC = "sessions can read the machine's counters in /proc (Linux 5.8 and later hides them)"
 UNCOUNTED = (
-    "memory of the kernel is counted in part, once a second, and many processes of one session can "
-    "slow down others. An ordinary user gets a group by `systemd-run --user --scope -p "
-    "Delegate=yes proctor grade ...`, where the system has cgroup v2"
+    "only part of the kernel's memory is counted, once a second, and many processes in one session "
+    "can slow down the others. An ordinary user gets a control group with `systemd-run --user "
+    "--scope -p Delegate=yes proctor grade ...` on a system with cgroup v2"
 )
 
 
@@ -194,22 +197,26 @@ def findings_by_kernel(facts: dict[str, Any]) -> list[Finding]:
         Finding(
             "system call filter",
             filtered or not calls_are_filtered(),
-            "on, by what is allowed" if filtered else f"none for {os.uname().machine}",
+            "on, with a list of allowed calls"
+            if filtered
+            else f"there is none for {os.uname().machine}",
             weaker="" if filtered else NO_FILTER,
         ),
         Finding(
             "Landlock",
             True,
-            f"on, version {landlock}" if landlock else "this kernel has none",
+            f"on, version {landlock}" if landlock else "not in this kernel",
             weaker="" if landlock else NO_LANDLOCK,
         ),
         Finding(
             "/proc",
             facts["proc"]["read_only"],
-            "read-only, the session's own processes" if facts["proc"]["subset"] else "read-only",
+            "read-only, shows the session's own processes"
+            if facts["proc"]["subset"]
+            else "read-only",
             weaker="" if facts["proc"]["subset"] else ALL_OF_PROC,
         ),
-        Finding("file watches", facts["watchers"] <= 8, f"{facts['watchers']}, no more"),
+        Finding("file watches", facts["watchers"] <= 8, f"at most {facts['watchers']}"),
     ]
 
 
@@ -251,11 +258,11 @@ def probe_limits(sandbox: Sandbox) -> list[Finding]:
         seconds = time.monotonic() - began
     return [
         Finding("memory of a process", str(error).startswith("MemoryError"), str(error)),
-        Finding("number of processes", threads < limits.processes, f"{threads} threads, no more"),
+        Finding("number of processes", threads < limits.processes, f"at most {threads} threads"),
         Finding(
             "temporary files",
             written <= limits.temporary_bytes,
-            f"{written / MEGABYTE:.0f} MB in a folder, no more",
+            f"at most {written / MEGABYTE:.0f} MB in a folder",
         ),
         Finding(
             "memory of a session",

@@ -15,18 +15,18 @@ class SandboxUnavailable(Exception):
 
 
 CONTAINER_REMEDY = (
-    "In a container, start it with `--security-opt seccomp=unconfined --security-opt "
+    "If this is a container, start it with `--security-opt seccomp=unconfined --security-opt "
     "systempaths=unconfined --security-opt apparmor=unconfined` (podman: `--security-opt "
-    "seccomp=unconfined --security-opt unmask=ALL`). On a machine of your own an administrator "
-    "allows user namespaces with `sysctl user.max_user_namespaces=15000` (older Debian: "
+    "seccomp=unconfined --security-opt unmask=ALL`). Otherwise, an administrator can allow "
+    "user namespaces with `sysctl user.max_user_namespaces=15000` (older Debian: "
     "`sysctl kernel.unprivileged_userns_clone=1`)."
 )
 APPARMOR_REMEDY = (
-    "AppArmor here lets only named programs make user namespaces (Ubuntu 23.10 and later). "
-    "An administrator allows it with an AppArmor profile for bwrap that says `userns,`, or for all "
-    "programs with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`."
+    "AppArmor lets only certain programs create user namespaces (Ubuntu 23.10 and later). "
+    "An administrator can allow it for bwrap, with an AppArmor profile that says `userns,`, or for "
+    "all programs with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`."
 )
-GENERAL_REMEDY = "docs/operators.md says what the sandbox needs of a machine and of a container."
+GENERAL_REMEDY = "docs/operators.md lists what the sandbox needs from a machine or a container."
 # What bubblewrap or the warm process says, and what helps there; the first that fits.
 REMEDIES = (
     ("setting up uid map: Permission denied", APPARMOR_REMEDY),
@@ -40,34 +40,34 @@ REMEDIES = (
     ("nknown option", "This bubblewrap is too old: version 0.5 or later is needed."),
     (
         "c.Grading.preload",
-        "Install it where proctor is installed, or take it out of c.Grading.preload in "
-        "nbgrader_config.py.",
+        "Install it in the environment that proctor runs in, or remove it from c.Grading.preload "
+        "in nbgrader_config.py.",
     ),
     (
         "ModuleNotFoundError",
-        "A package is missing where `python` runs: `make setup` makes a virtual environment "
-        "with all of them.",
+        "A package is missing from the environment that proctor runs in: install it there. "
+        "`make setup` makes an environment that has everything.",
     ),
     (
         "ermission denied",
-        "The sandbox's user must be able to read the virtual environment and the interpreter: "
-        "put them where all users may read them.",
+        "The user that the sandbox runs as must be able to read the virtual environment and the "
+        "Python interpreter: put both where every user can read them.",
     ),
 )
 
 
 def memory_remedy() -> str:
     return (
-        "The machine or the container may have too little memory: marking takes about "
-        f"{(BYTES_FOR_ALL + BYTES_FOR_EACH) // MEGABYTE} MB and {BYTES_FOR_EACH // MEGABYTE} MB "
-        f"more for each one more at a time (-j), and {free_memory() // MEGABYTE} MB are free."
+        "There may be too little memory: marking one submission takes about "
+        f"{(BYTES_FOR_ALL + BYTES_FOR_EACH) // MEGABYTE} MB, each further one at the same time "
+        f"(-j) {BYTES_FOR_EACH // MEGABYTE} MB more, and {free_memory() // MEGABYTE} MB are free."
     )
 
 
 def explain(errors: str) -> SandboxUnavailable:
-    """The error for what bubblewrap or the warm process wrote before it ended."""
+    """What to tell of what bubblewrap or the warm process wrote before it ended."""
     lines = [line for line in errors.splitlines() if line.strip()]
-    reason = lines[-1].strip() if lines else "it ended without a word"
+    reason = lines[-1].strip() if lines else "it ended without saying why"
     fitting = [remedy for text, remedy in REMEDIES if text in reason]
     if not lines or "Cannot allocate memory" in reason:
         fitting.append(memory_remedy())

@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -26,18 +27,18 @@ def page(assignment: str, exercise: str | None, grader: str | None) -> str:
     return f"{at}?{urlencode({'as': grader})}" if grader else at
 
 
-def open_page(root: Path, at: str, *, browser: bool) -> None:
+def open_page(root: Path, at: str, *, browser: bool, say: Callable[[str], None]) -> None:
     """Open the page on a server that is there, and print its address; else start JupyterLab in the
     course's folder with it, until Ctrl-C. Raises CourseError where the server has no such page."""
     hub = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
     if hub:
-        print(f"open {hub}{at} on your hub, or Nbgrader > Formgrader > Manual Grading")
+        say(f"open {hub}{at} on your hub, or Nbgrader > Formgrader > Manual Grading")
         return
     url = running(root, at)
     if url is None:
-        start(root, at, browser=browser)
+        start(root, at, browser=browser, say=say)
         return
-    print(url, flush=True)
+    say(url)
     if browser:
         webbrowser.open(url)
 
@@ -78,7 +79,7 @@ def demand_page(url: str, server: str) -> None:
         raise CourseError(f"JupyterLab at {server} does not answer ({error})") from None
 
 
-def start(root: Path, at: str, *, browser: bool) -> None:
+def start(root: Path, at: str, *, browser: bool, say: Callable[[str], None]) -> None:
     """JupyterLab in the course's folder, opened at the page."""
     command = [
         *(sys.executable, "-m", "jupyterlab"),
@@ -88,8 +89,8 @@ def start(root: Path, at: str, *, browser: bool) -> None:
         *([] if browser else ["--no-browser"]),
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]
-    print("no JupyterLab shows this course: starting one (Ctrl-C stops it)", flush=True)
+    say("no JupyterLab shows this course: starting one (Ctrl-C stops it)")
     try:
         subprocess.run(command, cwd=root, check=False)
     except KeyboardInterrupt:
-        print("\nstopped")
+        say("\nstopped")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from proctor.grading.refusals import FORBIDDEN, NETWORK, WRITING
 from proctor.pages.report.gathering import ClassResults
 from proctor.text import plain
 
@@ -22,6 +23,9 @@ UNUSUAL = (
     "symbolic link",
     "had been set to",
 )
+# How they say that the sandbox did not let it have what it reached for.
+REFUSED = (NETWORK, WRITING, FORBIDDEN)
+MOST_OF_ERROR = 300  # characters
 # What a grader met in a call: the end of the process, or an answer that was forged.
 MET = re.compile(r"^E +proctor\.grading\.connection\.(?:Died|Untrustworthy): (.*)", re.MULTILINE)
 
@@ -53,6 +57,10 @@ def is_unusual(incident: str) -> bool:
     return any(words in incident for words in UNUSUAL)
 
 
+def is_refused(incident: str) -> bool:
+    return incident.endswith(REFUSED)
+
+
 def to_act_on(results: ClassResults) -> list[Matter]:
     """What must be acted on, most pressing first; nothing that is empty."""
     told = incidents(results)
@@ -70,8 +78,16 @@ def to_act_on(results: ClassResults) -> list[Matter]:
         Matter(
             "not-graded",
             "Handed in, not graded",
-            "New, or set aside because of an error. To grade them, or to see why not, run",
+            "New since the last run. To grade them, run",
             [(student, "") for student in results.not_graded],
+            f"proctor grade {results.assignment}",
+        ),
+        Matter(
+            "set-aside",
+            "Set aside, not graded",
+            "Something other than the submission went wrong, so there is no mark, or only that of "
+            "an earlier grading. Once it is put right, run",
+            [(student, set_aside(note)) for student, note in results.set_aside.items()],
             f"proctor grade {results.assignment}",
         ),
         Matter(
@@ -80,6 +96,13 @@ def to_act_on(results: ClassResults) -> list[Matter]:
             "No other submission was affected. Look at the notebook before you talk to anybody.",
             [one for one in told if is_unusual(one[1]) and not time_ran_out(one[1])]
             + met_in_calls(results),
+        ),
+        Matter(
+            "refused",
+            "Refused by the sandbox",
+            "The code reached for something that no submission may have, and did not get it. It "
+            "may be a download in honest work, or an attempt to tamper: look at the cell.",
+            [one for one in told if is_refused(one[1])],
         ),
         Matter(
             "timed-out",
@@ -94,7 +117,9 @@ def to_act_on(results: ClassResults) -> list[Matter]:
 def to_know(results: ClassResults) -> list[Matter]:
     """What needs nothing done: repairs and remarks, and who handed nothing in."""
     others = [
-        one for one in incidents(results) if not time_ran_out(one[1]) and not is_unusual(one[1])
+        one
+        for one in incidents(results)
+        if not (time_ran_out(one[1]) or is_unusual(one[1]) or is_refused(one[1]))
     ]
     found = [
         Matter("noted", "Notes on notebooks", "What was repaired, or flagged for you.", others),
@@ -116,6 +141,13 @@ def met_in_calls(results: ClassResults) -> list[tuple[str, str]]:
             if not check["passed"] and (met := MET.search(check["detail"])):
                 found.setdefault(one.student, plain(met[1]))
     return list(found.items())
+
+
+def set_aside(note: Mapping[str, str]) -> str:
+    """When and why, and what helps; of a traceback its last line, which says what went wrong."""
+    lines = [line for line in note["error"].splitlines() if line.strip()] or [""]
+    at = note["set_aside_at"][:16].replace("T", " ")
+    return f"{at} UTC: {plain(lines[-1], MOST_OF_ERROR).rstrip('.')}. {plain(note['remedy'])}"
 
 
 def incidents(results: ClassResults) -> Sequence[tuple[str, str]]:

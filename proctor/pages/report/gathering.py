@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from proctor.course import Course, CourseError, meant, read_notebook
 from proctor.grading.class_grades import ClassSubmission, class_submissions, listed_students
+from proctor.grading.records import read_aside
 from proctor.pages.exercises import Exercise, exercises_of
 from proctor.text import plain
 
@@ -53,7 +54,8 @@ class Graded:
 @dataclass(frozen=True)
 class ClassResults:
     """A class's results of one assignment, or those of a `group` of it. `not_graded` handed in what
-    no record tells of; `not_handed_in` are on the class list and have no folder."""
+    no record tells of; `set_aside` were tried, and have why that gave no mark; `not_handed_in` are
+    on the class list and have no folder."""
 
     course: Course
     assignment: str
@@ -61,6 +63,7 @@ class ClassResults:
     submissions: list[Graded]
     not_graded: list[str]
     not_handed_in: list[str]
+    set_aside: dict[str, dict[str, str]] = field(default_factory=dict)
     group: str | None = None
 
     @property
@@ -126,13 +129,16 @@ def gather(
     if not submissions:
         raise CourseError(f"nothing is graded yet: run `proctor grade {assignment}`")
     handed_in = set(handed_in_by(coursedir, assignment))
+    notes = {student: read_aside(course, student, assignment) for student in sorted(handed_in)}
+    aside = {student: note for student, note in notes.items() if note}
     return ClassResults(
         course=course,
         assignment=assignment,
         exercises=exercises or exercises_of(read_notebook(course.release(assignment))),
         submissions=submissions,
-        not_graded=sorted(handed_in - {one.student for one in submissions}),
+        not_graded=sorted(handed_in - {one.student for one in submissions} - aside.keys()),
         not_handed_in=[name for name in known if name not in handed_in and name not in stored],
+        set_aside=aside,
     )
 
 
@@ -145,7 +151,7 @@ def of_group(results: ClassResults, file: Path) -> ClassResults:
         raise CourseError(f"{file} cannot be read as a list of students ({error})") from None
     wanted = [line.split(",")[0].strip() for line in lines if line.strip()]
     graded = {one.student: one for one in results.submissions}
-    known = [*graded, *results.not_graded, *results.not_handed_in]
+    known = [*graded, *results.not_graded, *results.set_aside, *results.not_handed_in]
     unknown = [name for name in wanted if name not in set(known)]
     if unknown:
         raise CourseError(
@@ -159,6 +165,7 @@ def of_group(results: ClassResults, file: Path) -> ClassResults:
         submissions=[one for name, one in graded.items() if name in wanted],
         not_graded=[name for name in results.not_graded if name in wanted],
         not_handed_in=[name for name in results.not_handed_in if name in wanted],
+        set_aside={name: why for name, why in results.set_aside.items() if name in wanted},
         group=file.stem,
     )
 

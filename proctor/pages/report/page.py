@@ -41,11 +41,15 @@ TAGS = {
     "rejected": "rejected",
     "timed-out": "out of time",
     "unusual": "unusual",
+    "refused": "refused by the sandbox",
+    "set-aside": "set aside",
     "waiting": "answers to read",
     "unanswered": "left something unanswered",
     "mistake": "made a known mistake",
     "late": "late",
 }
+
+NOTED = ("rejected", "timed-out", "unusual", "refused", "set-aside")
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class StudentRow:
     @property
     def notes(self) -> list[str]:
         """What the table says of it beside the points."""
-        found = [TAGS[tag] for tag in self.tags if tag in ("rejected", "timed-out", "unusual")]
+        found = [TAGS[tag] for tag in self.tags if tag in NOTED]
         found += ["unanswered"] if "unanswered" in self.tags else []
         found += [f"to read: {self.waiting}"] if self.waiting else []
         return found + ([f"late: {self.late:g} points off"] if self.late else [])
@@ -175,7 +179,7 @@ def people_of(results: ClassResults, anonymous: bool) -> dict[str, Person]:
             formgrader=notebooks[0] if notebooks and not anonymous else None,
         )
     if not anonymous:
-        for student in (*results.not_graded, *results.not_handed_in):
+        for student in (*results.not_graded, *results.set_aside, *results.not_handed_in):
             found.setdefault(student, Person(plain(student)))
     return found
 

@@ -42,6 +42,7 @@ def summary_of(
         "submissions": len(results.submissions),
         "rejected": len(results.submissions) - len(results.marked),
         "not_graded": len(results.not_graded),
+        "set_aside": len(results.set_aside),
         "not_handed_in": len(results.not_handed_in),
         "answers_waiting": results.waiting,
         "scores": scores_as_json(distribution_of(results)),
@@ -78,7 +79,9 @@ def names_of(results: ClassResults, anonymous: bool) -> dict[str, str]:
     return {
         one.student: f"submission {number}" if anonymous else plain(one.student)
         for number, one in enumerate(results.submissions, start=1)
-    } | ({} if anonymous else {who: plain(who) for who in results.not_graded})
+    } | (
+        {} if anonymous else {who: plain(who) for who in (*results.not_graded, *results.set_aside)}
+    )
 
 
 def distribution_of(results: ClassResults) -> Distribution | None:
