@@ -44,6 +44,18 @@ class LayerNorm(nn.Module):
         variance = x.var(-1, keepdim=True, unbiased=False)
         return self.weight * (x - mean) / torch.sqrt(variance + self.eps) + self.bias
 
+class Words(dict):
+    def __init__(self, words):
+        super().__init__((word, place) for place, word in enumerate(words))
+    def encode(self, text): return [self.get(word, -1) for word in text.split()]
+    def itself(self): return self
+
+class Stack(list):
+    @property
+    def top(self): return self[-1]
+
+def counted(words): return collections.Counter(words)
+
 class Vocab:
     def __init__(self, words):
         self.places = {word: place for place, word in enumerate(words)}
@@ -308,6 +320,20 @@ def test_items_length_membership_and_iteration(student):
     assert not is_instance(vocab, torch.nn.Module)
     assert student.vocab["x"] == 0
     assert student.model.weight.shape == (1, 2)
+
+
+def test_an_object_of_an_own_class_that_derives_from_dict_or_list_is_an_object(student):
+    words = student.Words(["to", "be"])
+    assert words.encode("be or") == [1, -1]
+    assert (
+        words["be"] == 1 and len(words) == 2 and "or" not in words and list(words) == ["to", "be"]
+    )
+    assert words.itself() == words
+    assert student.Stack([1, 2]).top == 2
+    # Others are the data that they are.
+    assert student.counted("abb") == {"a": 1, "b": 2}
+    assert student.remote(collections.Counter, "abb") == {"a": 1, "b": 2}
+    assert words.copy() == {"to": 0, "be": 1}
 
 
 def test_exceptions_can_be_caught_as_what_they_are(student):

@@ -33,7 +33,7 @@ assert result.shape == (), f"the result should be one number, yours has shape {l
 assert torch.isclose(result, torch.tensor(12.5)), f"right shape, wrong value: you got {result}\""""
 GRADIENT = """x = torch.tensor([3.0, 4.0], requires_grad=True)
 $assignment(x).backward()
-assert x.grad is not None, "no gradient reaches x: is every step one of torch's, on tensors?\""""
+assert x.grad is not None, "no gradient reaches x: is every step a torch operation on tensors?\""""
 
 
 def new_course(folder: Path) -> list[Path]:
@@ -57,8 +57,8 @@ def new_assignment(root: Path, assignment: str) -> list[Path]:
     """Make the skeleton of an assignment in a course; returns its files. Raises CourseError."""
     if not assignment.isidentifier() or keyword.iskeyword(assignment) or not assignment.isascii():
         raise CourseError(
-            f"{assignment!r} cannot name an assignment: letters, digits and _ can, as in a "
-            "function's name"
+            f"{assignment!r} cannot be the name of an assignment: use letters, digits and _, as in "
+            "the name of a function"
         )
     names = {"assignment": assignment}
     notebook = root / "source" / assignment / f"{assignment}.ipynb"

@@ -10,8 +10,8 @@ from typing import TextIO
 
 NARROWEST = 40
 USUAL = 80
-# What a line begins with: blanks, and a sign such as ✗ with the blanks behind it.
-BEGINNING = re.compile(r"[✗|\s]*")
+# What a line begins with: a word of doctor's, a sign such as ✗, and the blanks around it.
+BEGINNING = re.compile(r"(?:(?:ok|weak|BAD|note) +)?[✗|\s]*")
 FURTHER = "  "  # how much deeper a line goes on
 
 

@@ -38,7 +38,7 @@ from proctor.sandbox.unavailable import SandboxUnavailable
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("proctor", "hidden graders")
+    group = parser.getgroup("proctor", "hidden tests")
     group.addoption(
         "--submission", metavar="NOTEBOOK", help="grade this notebook (default: the reference)"
     )
@@ -67,15 +67,18 @@ def plain_desk(config: pytest.Config) -> Desk:
     """The desk of a run by plain pytest: notebooks are read and run when a grader first asks."""
 
     def open_one(assignment: str) -> Candidate:
-        return open_candidate(
-            Path.cwd(),
-            assignment,
-            submission=config.getoption("--submission"),
-            student=config.getoption("--student"),
-            seed=config.getoption("--seed"),
-            accelerator_device=config.getoption("--device"),
-            unsafe=config.getoption("--unsafe-no-sandbox"),
-        )
+        try:
+            return open_candidate(
+                Path.cwd(),
+                assignment,
+                submission=config.getoption("--submission"),
+                student=config.getoption("--student"),
+                seed=config.getoption("--seed"),
+                accelerator_device=config.getoption("--device"),
+                unsafe=config.getoption("--unsafe-no-sandbox"),
+            )
+        except CourseError as error:
+            pytest.fail(f"proctor: {error}", pytrace=False)
 
     return Desk(seed=config.getoption("--seed") or 0, open_candidate=open_one)
 

@@ -119,7 +119,7 @@ class Question:
             for _ in range(message["times"]):
                 result = function(*positional, **keywords)
         results = Results(self.objects, arguments.tensors)
-        encoded = results.encode(result)
+        encoded = results.encode_result(function, result)
         self.calls[message["number"]] = Call(wanted, results.tensors)
         changed = [
             index
