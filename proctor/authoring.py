@@ -32,7 +32,7 @@ from proctor.grading.assertions import (
 )
 from proctor.grading.claims import Claims, Statements
 from proctor.grading.connection import CallFacts, Raised, StudentError
-from proctor.grading.desk import grades
+from proctor.grading.desk import StandIn, grades
 from proctor.grading.diagnosis import call, describe, loop, observe, value
 from proctor.grading.figures import (
     assert_bars,
@@ -71,6 +71,7 @@ __all__ = [
     "Question",
     "Raised",
     "Source",
+    "StandIn",
     "Statements",
     "Student",
     "StudentError",

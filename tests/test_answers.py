@@ -298,15 +298,6 @@ SLIPS = {
         {"mse_values", "mse_gradient", "rmse_values", "rmse_gradient"},
         None,
     ),
-    "a loss that is never 0, and a root without care": (
-        "loss_zoo",
-        {
-            "mse": "def mse(p, t):\n    return ((p - t) ** 2).mean() + 0.01",
-            "rmse": "def rmse(p, t):\n    return mse(p, t).sqrt()",
-        },
-        {"mse_values", "rmse_values", "rmse_gradient"},
-        None,
-    ),
     "the rise alone": (
         "accuracy",
         {"slope": "def slope(f, x_old, x_new):\n    return abs(f(x_new) - f(x_old))"},
@@ -335,6 +326,55 @@ def test_one_slip_is_paid_once(slip):
     if told_at is not None:
         assert checks[told_at].passed
         assert "Marked with your own" in checks[told_at].hint
+
+
+# Where the earlier function does not work at all, another stands in for it.
+
+BROKEN = {
+    "train_epoch": ("mnist_loss", ("mnist_loss", "sigmoid")),
+    "cross_entropy": ("cross_entropy", ("log_softmax",)),
+    "rmse": ("loss_zoo", ("mse",)),
+    "flat_fraction": ("accuracy", ("slope",)),
+}
+BUILT_ON_BROKEN = [
+    ("train_epoch", "an optimizer made for each call"),
+    ("train_epoch", "returns the loss after the step"),
+    ("cross_entropy", "indexing with row numbers"),
+    ("cross_entropy", "whole columns"),
+    ("rmse", "the tiny number outside of the root"),
+    ("flat_fraction", "a counter"),
+    ("flat_fraction", "nearly flat counts as flat"),
+]
+
+
+def on_broken(cell, source, seed=None):
+    """The marks of an answer whose earlier functions are not written, and what it loses itself."""
+    assignment, earlier = BROKEN[cell]
+    stubs = {name: f"def {name}(*_):\n    raise NotImplementedError" for name in earlier}
+    marks = marks_of(assignment, {cell: source, **stubs}, seed)
+    known = intake.graded_cells(read_notebook(COURSE.release(assignment)))
+    return marks, {name for name in losses(marks) if known[name].answer == cell}
+
+
+@pytest.mark.parametrize(("cell", "name"), BUILT_ON_BROKEN)
+def test_an_earlier_function_that_does_not_work_costs_a_later_exercise_nothing(cell, name):
+    (answer,) = (one for one in ANSWERS[BROKEN[cell][0]] if (one.cell, one.name) == (cell, name))
+    marks, lost = on_broken(cell, answer.source)
+    assert lost == answer.loses
+    hints = " ".join(check.hint or "" for one in marks.cells for check in one.checks)
+    told = "Marked with working functions in place" if answer.is_right else "did not pass then"
+    assert told in hints
+    assert f"`{cell}` is not written yet" not in hints
+
+
+def test_a_loss_that_is_never_0_excuses_no_root_without_care():
+    sources = {
+        "mse": "def mse(p, t):\n    return ((p - t) ** 2).mean() + 0.01",
+        "rmse": "def rmse(p, t):\n    return mse(p, t).sqrt()",
+    }
+    lost = losses(marks_of("loss_zoo", sources))
+    assert lost.keys() == {"mse_values", "rmse_gradient"}
+    assert lost["rmse_gradient"] == ["test_rmse_gradient_of_a_perfect_model"]
 
 
 FITTED = """
@@ -384,7 +424,8 @@ def test_looking_elsewhere_first_does_not_replace_the_hint():
         check.name: check for cell in marks_of("mnist_loss", sources).cells for check in cell.checks
     }
     hint = checks["test_train_epoch_takes_one_step"].hint
-    assert "put that right first. If this check still fails then: Print weights and bias" in hint
+    assert "did not pass, so this check was also run with working functions in place" in hint
+    assert "It did not pass then, either: Print weights and bias" in hint
 
 
 def test_the_numbers_of_another_id_earn_half():
@@ -443,6 +484,7 @@ def test_the_reference_gets_full_marks(assignment):
     marks = marks_of(assignment, {})
     assert losses(marks) == {}
     assert marks.score == marks.max_score > 0
+    assert {cell.note for cell in marks.cells} == {None}  # no cell below changes an answer
 
 
 @each_assignment

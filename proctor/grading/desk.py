@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,22 @@ def grades(
     """
     earlier = map(names_of_checks, (requires, builds_on, after))
     return pytest.mark.grades(Grades(cell, hint, weight, *earlier))
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Functions for the fixture `paid_once` to try a later exercise with, where the student's own
+    earlier ones do not work: their texts by name, as for `student.source`, and the basis that knows
+    what they lead to. They are run in the sandbox, so let them be no solution; and let each use of
+    them that is wrong show in the result, or it would earn the points.
+    """
+
+    functions: Mapping[str, str]
+    basis: Any
+
+    @property
+    def names(self) -> str:
+        return " and ".join(f"`{name}`" for name in self.functions)
 
 
 def names_of_checks(names: str | Sequence[str]) -> tuple[str, ...]:

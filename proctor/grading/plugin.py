@@ -26,6 +26,7 @@ from proctor.grading.desk import (
     CheckResult,
     Desk,
     Grades,
+    StandIn,
     assignment_of,
     grader_marker,
     grades_of,
@@ -149,6 +150,7 @@ CONFIGURATION = "nbgrader_config.py"
 OF_STUDENTS = ("submitted", "autograded", "feedback", "downloaded")
 FAILURE = pytest.StashKey[BaseException | None]()
 NOTE = pytest.StashKey[str | None]()  # what a student is told of a check that passed
+STOOD_IN = pytest.StashKey[str | None]()  # for which functions of the student's others stood in
 MAX_DETAIL_CHARACTERS = 10_000
 
 
@@ -201,6 +203,14 @@ def hint_of(item: pytest.Item, cause: CheckResult | None) -> str:
     own = own_hint(error, grader_marker(item))
     if cause is None:
         return own
+    stood_in = item.stash[STOOD_IN]
+    if stood_in is not None:
+        if isinstance(error, Raised) and error.is_unwritten:
+            return own
+        return (
+            f"“{cause.title}” did not pass, so this check was also run with working functions in "
+            f"place of your {stood_in}. It did not pass then, either: {own}"
+        )
     return (
         f"This builds on “{cause.title}”, which did not pass: put that right first. If this check "
         f"still fails then: {own}"
@@ -236,7 +246,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     marker = grades_of(item)
     if marker is None:
         return
-    item.stash[FAILURE] = item.stash[NOTE] = None
+    item.stash[FAILURE] = item.stash[NOTE] = item.stash[STOOD_IN] = None
     required = first_failed(marker.requires, item)
     if required is not None:
         raise NotTried(f"Not tried: it needs “{required.title}” first.")
@@ -274,18 +284,24 @@ def passed(request: pytest.FixtureRequest) -> Callable[[str], bool]:
     return lambda name: first_failed([name], request.node) is None
 
 
+PaidOnce = Callable[..., None]
+
+
 @pytest.fixture
-def paid_once(request: pytest.FixtureRequest) -> Callable[[Callable[[Any], None], Any, Any], None]:
-    """`paid_once(check, right, own)`: one slip is paid once.
+def paid_once(request: pytest.FixtureRequest, student: Student) -> PaidOnce:
+    """`paid_once(check, right, own, stand_in)`: one slip is paid once.
 
     Runs `check(right)`. Where it fails and a check that this one `builds_on` did not pass, it runs
-    `check(own)`, which asks for what the student's own earlier function leads to: used rightly, it
-    earns the points, and the student is told so. `own.names` are the functions, in words. That
-    `own` still does enough to be worth a check is for `check` or `own` to assert.
+    `check(own)`, which asks for what the student's own earlier function leads to, and then, if a
+    `StandIn` is given, `check(stand_in.basis)` with its functions in place of the student's. What
+    passes one of them earns the points, and the student is told so. `own.names` are the functions,
+    in words. That `own` still does enough to be worth a check is for `check` or `own` to assert.
     """
     item = request.node
 
-    def run(check: Callable[[Any], None], right: Any, own: Any) -> None:
+    def run(
+        check: Callable[[Any], None], right: Any, own: Any, stand_in: StandIn | None = None
+    ) -> None:
         try:
             check(right)
         except (AssertionError, StudentError) as failure:
@@ -293,12 +309,20 @@ def paid_once(request: pytest.FixtureRequest) -> Callable[[Callable[[Any], None]
                 raise
             try:
                 check(own)
+                item.stash[NOTE] = (
+                    f"Marked with your own {own.names}, which you use correctly: the fault in it is"
+                    " counted there alone."
+                )
             except (AssertionError, StudentError) as other:
-                raise failure from other
-            item.stash[NOTE] = (
-                f"Marked with your own {own.names}, which you use correctly: the fault in it is"
-                " counted there alone."
-            )
+                if stand_in is None:
+                    raise failure from other
+                item.stash[STOOD_IN] = stand_in.names
+                with student.with_standing_in(stand_in.functions):
+                    check(stand_in.basis)
+                item.stash[NOTE] = (
+                    f"Marked with working functions in place of your own {stand_in.names}, and you"
+                    " use those correctly: the fault in yours is counted there alone."
+                )
 
     return run
 

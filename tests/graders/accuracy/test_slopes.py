@@ -3,13 +3,14 @@
 flat_fraction is marked against the student's own slope where that one is wrong: as long as it
 tells flat places from others, a right use of it earns the points. It is then asked about functions
 that are flat at a height of 0: there a slope that rounds, such as that of a fitted line, is 0, too.
+Where it does not tell them apart, or raises an error, another one stands in for it.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from proctor.authoring import Student, as_number, grades, whole_number
+from proctor.authoring import StandIn, Student, as_number, grades, whole_number
 
 # Every function takes a Python number or a tensor of shape [], and is exact where a share is
 # counted. Its numbers come from the generator.
@@ -199,7 +200,7 @@ class RightSlope:
     def flat_at(self, height):
         return height
 
-    def share(self, case):
+    def part_that_is_flat(self, case):
         flat = case.is_flat
         return sum(flat) / len(flat)
 
@@ -217,7 +218,7 @@ class OwnSlope:
         """Where a function is flat at 0, a slope that rounds is 0 as well."""
         return 0
 
-    def share(self, case):
+    def part_that_is_flat(self, case):
         """By the student's own slope; it should not call all points of a case the same where they
         are not."""
         f = self.student.source(case.text)
@@ -241,6 +242,9 @@ def assert_flat_share(student, case, expected):
     )
 
 
+# The rise alone is no slope, but 0 where that is.
+STAND_IN = StandIn({"slope": "lambda f, x_old, x_new: f(x_new) - f(x_old)"}, RightSlope())
+
 MAIN_OF_FLAT = "test_flat_fraction_of_stairs"
 
 
@@ -258,15 +262,15 @@ def test_flat_fraction_of_stairs(student, generator, paid_once):
         for count, step in ((7, 0.1), (whole_number(generator, 20, 60), 0.02), (5, -0.15)):
             points = shuffled(generator, on_stairs(generator, count, 0.5, step))
             case = Case(slope.stairs(generator, 0.5), points, step)
-            assert_flat_share(student, case, slope.share(case))
+            assert_flat_share(student, case, slope.part_that_is_flat(case))
         for points in (torch.tensor([number(generator, 1, 3)]), torch.tensor([1.0, 2, 4, 2])):
             text = f"lambda x: 0 * x - {slope.flat_at(number(generator, 1, 5))}"
             case = Case(text, points.double(), number(generator, 0.1, 1))
-            assert_flat_share(student, case, slope.share(case))
+            assert_flat_share(student, case, slope.part_that_is_flat(case))
         case = Case(line(generator), torch.tensor([0.5, 0.75]).double(), 0.25)
-        assert_flat_share(student, case, slope.share(case))
+        assert_flat_share(student, case, slope.part_that_is_flat(case))
 
-    paid_once(check, RightSlope(), OwnSlope(student))
+    paid_once(check, RightSlope(), OwnSlope(student), STAND_IN)
 
 
 @grades(
@@ -287,21 +291,21 @@ def test_flat_fraction_counts_exact_zeros_alone(student, generator, paid_once):
             sign = 1 if whole_number(generator, 0, 1) else -1
             text = f"lambda x: {sign * steepness} * x"
             case = Case(text, shuffled(generator, somewhere), step)
-            assert_flat_share(student, case, slope.share(case))
+            assert_flat_share(student, case, slope.part_that_is_flat(case))
         points = shuffled(generator, [-4.0, -3.0, -1.0, 0.5, 2.0, 3.5])
         floor = slope.flat_at(2)
         for text in (bend(generator, floor), bend(generator, floor).replace("(abs", "-(abs")):
             case = Case(text, points, 0.25)
-            assert_flat_share(student, case, slope.share(case))
+            assert_flat_share(student, case, slope.part_that_is_flat(case))
         height = slope.flat_at(0.375)  # at 0.5 and at 1.5
         for text, points, step in (
             (f"lambda x: 0.5 * x * x - x + {0.375 - height}", [-1.0, 0.0, 0.5, 3.0, 0.25], 1.0),
             ("lambda x: x * x * x", [-1.0, 0.0, 2.0], 0.125),
         ):
             case = Case(text, shuffled(generator, points), step)
-            assert_flat_share(student, case, slope.share(case))
+            assert_flat_share(student, case, slope.part_that_is_flat(case))
 
-    paid_once(check, RightSlope(), OwnSlope(student))
+    paid_once(check, RightSlope(), OwnSlope(student), STAND_IN)
 
 
 @grades(
@@ -322,6 +326,6 @@ def test_flat_fraction_of_single_answers(student, generator, paid_once):
             apart = [near - 0.9, near - step, near, near + step, near + 0.01]
             points = shuffled(generator, (apart * (count // 4))[:count])
             case = Case(answer(edge, slope.flat_at(number(generator, 0, 1))), points, step)
-            assert_flat_share(student, case, slope.share(case))
+            assert_flat_share(student, case, slope.part_that_is_flat(case))
 
-    paid_once(check, RightSlope(), OwnSlope(student))
+    paid_once(check, RightSlope(), OwnSlope(student), STAND_IN)

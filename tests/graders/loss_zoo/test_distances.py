@@ -2,13 +2,18 @@
 
 Where the student's own `mse` is wrong, an rmse is right that is the root of it, as long as that
 takes care: their mse is one number, exactly 0 for a perfect model and above 0 for any other, and
-every error moves it. A root of something that is never 0 would need no care.
+every error moves it. A root of something that is never 0 would need no care. Where theirs is not
+like that, or raises an error, another one stands in for it.
 """
+
+from types import SimpleNamespace
 
 import torch
 
 from proctor.authoring import (
+    StandIn,
     Student,
+    StudentError,
     assert_agrees,
     assert_close,
     assert_dtype,
@@ -292,6 +297,9 @@ class RightRoot:
         truth = slopes_of_rmse(predictions, targets)
         assert_close("the gradient", found, truth, predictions, within=within)
 
+    def needs_care(self):
+        return True
+
     def dtype(self, predictions, targets):
         return predictions.dtype
 
@@ -326,6 +334,13 @@ class OwnRoot:
             return False
         (slopes,) = torch.autograd.grad(loss.sum(), predictions)
         return bool(loss > 0.01 and slopes.abs().min() > 0.01)
+
+    def needs_care(self):
+        """Whether its root does: it works, and is 0 for a perfect model."""
+        try:
+            return self.is_telling()
+        except (AssertionError, StudentError):
+            return False
 
     def square(self, predictions, targets):
         if self.telling is None:
@@ -379,6 +394,24 @@ class OwnRoot:
         return self.student.last_call.changed_inputs
 
 
+STAND_INS = {"mse": "lambda predictions, targets: 3 * ((predictions - targets) ** 2).mean()"}
+
+
+class StandInRoot(OwnRoot):
+    """The root of what stands in for the student's own mse."""
+
+    def __init__(self):
+        functions = {name: eval(text, {"torch": torch}) for name, text in STAND_INS.items()}  # noqa: S307 - the text above
+        super().__init__(SimpleNamespace(**functions))
+
+    def changes(self, predictions, targets):
+        return []
+
+
+def stand_in():
+    return StandIn(STAND_INS, StandInRoot())
+
+
 def assert_slopes_of_rmse(student, basis, predictions, targets):
     basis.assert_slopes(gradient("rmse", student.rmse, predictions, targets), predictions, targets)
 
@@ -397,7 +430,7 @@ def test_rmse_is_the_root_of_the_mean_square(student, generator, paid_once):
             inputs = batch(generator, count, whole=place % 2 == 0)
             basis.assert_value(student.rmse(*inputs), *inputs)
 
-    paid_once(check, RightRoot(), OwnRoot(student))
+    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
 
 
 @grades(
@@ -423,7 +456,7 @@ def test_rmse_from_perfect_to_far_off(student, generator, paid_once):
                     nearly = targets + small * (predictions - targets)
                     basis.assert_value(student.rmse(nearly, targets), nearly, targets)
 
-    paid_once(check, RightRoot(), OwnRoot(student))
+    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
 
 
 @grades(
@@ -440,7 +473,7 @@ def test_rmse_of_columns(student, generator, paid_once):
             predictions, targets = (one[:, None] for one in batch(generator, count))
             basis.assert_value(student.rmse(predictions, targets), predictions, targets)
 
-    paid_once(check, RightRoot(), OwnRoot(student))
+    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
 
 
 @grades(
@@ -465,7 +498,7 @@ def test_rmse_keeps_the_dtype(student, generator, passed, paid_once):
                     if all_digits:
                         basis.assert_value(loss, *inputs)
 
-    paid_once(check, RightRoot(), OwnRoot(student))
+    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
 
 
 @grades(
@@ -488,7 +521,7 @@ def test_rmse_leaves_its_inputs_alone(student, generator, passed, paid_once):
                 assert_inputs_unchanged("rmse", facts)
                 basis.assert_value(loss, *inputs)
 
-    paid_once(check, RightRoot(), OwnRoot(student))
+    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
 
 
 @grades(
@@ -505,7 +538,7 @@ def test_rmse_slopes(student, generator, paid_once):
         for count in sizes(generator):
             assert_slopes_of_rmse(student, basis, *batch(generator, count))
 
-    paid_once(check, RightRoot(), OwnRoot(student))
+    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
 
 
 @grades(
@@ -529,7 +562,7 @@ def test_rmse_slopes_of_small_errors(student, generator, paid_once):
         target = torch.zeros(1, dtype=torch.float64)
         assert_slopes_of_rmse(student, basis, target + HALFWAY**0.5, target)
 
-    paid_once(check, RightRoot(), OwnRoot(student))
+    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
 
 
 @grades(
@@ -547,7 +580,7 @@ def test_rmse_gradient_in_every_form(student, generator, paid_once):
             for inputs in forms(generator, count):
                 assert_slopes_of_rmse(student, basis, *inputs)
 
-    paid_once(check, RightRoot(), OwnRoot(student))
+    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
 
 
 @grades(
@@ -558,12 +591,18 @@ def test_rmse_gradient_in_every_form(student, generator, paid_once):
     hint="Let the predictions equal their targets and look at every step that the gradient passes:"
     " which of them has no finite slope there, also in a branch that is not taken?",
 )
-def test_rmse_gradient_of_a_perfect_model(student, generator):
+def test_rmse_gradient_of_a_perfect_model(student, generator, passed, paid_once):
     """The gradient of rmse is 0 where every prediction equals its target."""
-    for dtype in FLOATS:
-        for inputs in perfect_batches(generator, dtype):
-            found = gradient("rmse", student.rmse, *inputs)
-            assert_close("the gradient", found, torch.zeros(inputs[0].shape), inputs[0])
+
+    def check(basis):
+        assert basis.needs_care(), "own mse is never 0, or does not work"
+        for dtype in FLOATS:
+            for inputs in perfect_batches(generator, dtype):
+                found = gradient("rmse", student.rmse, *inputs)
+                assert_close("the gradient", found, torch.zeros(inputs[0].shape), inputs[0])
+
+    own = OwnRoot(student)
+    paid_once(check, RightRoot() if all(map(passed, OF_MSE)) else own, own, stand_in())
 
 
 # mae
