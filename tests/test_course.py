@@ -212,6 +212,7 @@ def mnist_loss_numbers(notebook):
         "-0.1667": (predictions - targets).mean(),
         "0.1667": (targets - predictions).mean(),
         "0.4460": (predictions.sigmoid() - targets).abs().mean(),
+        "0.85": distances[targets == 1].mean() + distances[targets == 0].mean(),
         # two images, and what a nudge of 0.01 does
         "0.7": 1 - two_distances[0],
         "0.3": two_distances[0],
@@ -228,6 +229,9 @@ def mnist_loss_numbers(notebook):
         "89": min(x for x in range(200) if torch.tensor(float(x)).exp().isinf()),
         "-0.0025": wrong_score.grad,
         "2.0000": 1 / 1 + torch.exp(torch.tensor(0.0)),  # without parentheses
+        "0.0000": torch.tanh(torch.tensor(0.0)),
+        "0.9999546": torch.tensor(10.0).double().sigmoid(),  # limits that are too narrow
+        "0.9999833": torch.tensor(11.0).double().sigmoid(),
         # what train_epoch returns, and what it returns by mistake
         "0.5426": before,
         "0.4948": after,
@@ -312,6 +316,8 @@ def cross_entropy_numbers(notebook):
         "1.8731": two[0] - (two - two.max()).logsumexp(0),  # shifted inside the exponential alone
         "-0.0551": -(two - two.max()).exp().sum().log10(),
         "-2.0551": two[1] - two.max() - (two - two.max()).exp().sum().log10(),
+        "2.0000": two.exp().log()[0],
+        "0.0000": two.exp().log()[1],
         "1.4055": math.log(3 / math.expm1(loss)),  # the right class among the others
         "0.3069": math.log(1 / math.expm1(loss)),  # a single other class
         "-0.0000": -first.detach()[None].log_softmax(0)[0, 0],
@@ -378,6 +384,8 @@ def loss_zoo_numbers(notebook):
         "0.7638": squares.sum().sqrt() / 3,
         "1.1502": root.sqrt(),
         "0.8750": squares.mean() ** 1 / 2,
+        "1.0": (2 * errors).mean(),
+        "-6.1667": (predictions - prices**2).mean(),
         "5.75": (predictions**2 - prices**2).mean(),
         "7.0000": torch.tensor([-2.0, 4, 0, 1]).square().sum() / 3,
         # the mistyped price
@@ -481,12 +489,14 @@ GIVEN = {
     },
     "mnist_loss": {
         "0.01",
+        "-1",
         "-2",
         "-6",
         "-80",
         "-200",
         "10",
         "50",
+        "11",
         "200",
         "28",
         "1.0",
@@ -989,6 +999,14 @@ def leaf():
     return torch.tensor([1.0, 2.0], requires_grad=True)
 
 
+def log_softmax(logits):
+    """As a student's own: it takes no dim."""
+
+
+def without_end():
+    without_end()
+
+
 # What hints quote from Python and torch, provoked.
 MISTAKES = [
     lambda: torch.tensor(1.0)(),
@@ -1029,6 +1047,18 @@ MISTAKES = [
     lambda: torch.exp([1, 0, 0]),
     lambda: [1, 0, 0] / 2.0,
     lambda: torch.zeros(4, 3).gather(1, torch.tensor([0, 1, 2, 0])),
+    lambda: eval("y_new"),  # noqa: S307
+    lambda: eval("true"),  # noqa: S307
+    lambda: eval("student-01"),  # noqa: S307
+    lambda: (lambda x: 0)(1.0, 2.0),
+    lambda: eval("number[0]", {"number": 1.0}),  # noqa: S307
+    lambda: round(torch.tensor(1.0), 4),
+    lambda: [1, 2] / 2,
+    lambda: range(torch.tensor([1, 2])),
+    lambda: None.zero_(),
+    lambda: log_softmax(torch.zeros(3), dim=0),
+    without_end,
+    lambda: torch.zeros(3).max(0) + torch.zeros(3),
 ]
 
 

@@ -24,7 +24,7 @@ class Claims:
     truth: dict[str, bool]
 
     # The hint of a check that counts: what is wrong stands elsewhere.
-    EACH_TELLS = "Each statement above that is not judged rightly has a hint of its own."
+    EACH_TELLS = "Each statement above that you judged wrongly has a hint of its own."
 
     def judged(self, student: Student) -> dict[str, bool]:
         """The student's judgements; what is none, such as a text in quotes, is left out."""

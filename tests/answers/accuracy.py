@@ -897,7 +897,7 @@ WRONG_SLOPE = [
             return (x_new - x_old) / (f(x_new) - f(x_old))
         """,
         loses=[SLOPE, FLAT],
-        hint="A steep path rises much while you walk little: which of the two goes below the line?",
+        hint="A steep path rises a lot while you walk a little: which goes below the line?",
     ),
     wrong(
         "slope",

@@ -1609,7 +1609,7 @@ WRONG_BY_HAND = [
         "0 where the answer is right",
         "gradient = torch.tensor([0, 0, -1 / 3])",
         loses=[BY_HAND],
-        hint="Does the loss rest when a prediction that is right already gets surer?",
+        hint="Does the loss stand still when a prediction that is right already gets surer?",
     ),
     wrong(
         "hand_gradient",

@@ -119,8 +119,8 @@ def test_accuracy_of_columns(student, generator):
 @grades(
     "accuracy_values",
     requires=MAIN,
-    hint="Call your function with float64 predictions, and with targets 0.0 and 1.0: does a step of"
-    " yours count on another type?",
+    hint="Call your function with float64 predictions, and with targets 0.0 and 1.0: does one"
+    " of your steps assume another type?",
 )
 def test_accuracy_takes_all_types(student, generator):
     """accuracy takes float32 and float64 predictions, and targets of either kind."""
@@ -149,7 +149,7 @@ def test_accuracy_leaves_its_inputs_alone(student, generator, passed):
     "accuracy_device",
     requires=MAIN,
     after=(COLUMNS, FLOATING),
-    hint="Does a step of yours make a new tensor, and if so, on which device?",
+    hint="Does one of your steps make a new tensor, and if so, on which device?",
 )
 def test_accuracy_works_on_the_accelerator(student, generator, passed):
     """accuracy works where its inputs live, and its result stays there."""

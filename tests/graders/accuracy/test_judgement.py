@@ -73,7 +73,7 @@ def test_each_statement_is_judged(student):
 @grades(
     "claims_check",
     weight=0,
-    hint="Put your finger on the staircase at a place chosen by chance: what does a hair"
+    hint="Put your finger on the staircase at a random place: what does a hair"
     " to the left and to the right look like?",
 )
 def test_claim_flat_almost_everywhere(student):
@@ -105,7 +105,7 @@ def test_claim_zero_gradient(student):
 @grades(
     "claims_check",
     weight=0,
-    hint="Turn a weight by a hair: when does *any* count of right answers change?",
+    hint="Move a weight by a hair: when does *any* count of right answers change?",
 )
 def test_claim_only_this_accuracy(student):
     """Your judgement of `only_this_accuracy`: other counts of right answers."""
@@ -115,7 +115,7 @@ def test_claim_only_this_accuracy(student):
 @grades(
     "claims_check",
     weight=0,
-    hint="Who reads a metric, and who needs a slope? Ask of both what they want to know.",
+    hint="Who reads a metric, and who needs a slope? What does each of them want to know?",
 )
 def test_claim_good_to_report(student):
     """Your judgement of `good_to_report`: accuracy as a number to report."""

@@ -79,7 +79,7 @@ MAIN = "test_slope_is_rise_over_run"
 @grades(
     "slope_values",
     weight=3,
-    hint="Draw a line through two points of the curve: by how much does it rise, by how much does x"
+    hint="Draw a line through two points on the curve: by how much does it rise, by how much does x"
     " run, and which of the two is divided by the other?",
 )
 def test_slope_is_rise_over_run(student, generator):
@@ -111,7 +111,7 @@ def test_slope_backwards(student, generator):
     "slope_values",
     requires=MAIN,
     after="test_slope_backwards",
-    hint="Give your function tensors of shape [] for the two places: does a step of yours count on"
+    hint="Give your function tensors of shape [] for the two places: does one of your steps assume"
     " Python's own numbers?",
 )
 def test_slope_of_tensors(student, generator, passed):
@@ -129,8 +129,8 @@ def test_slope_of_tensors(student, generator, passed):
 @grades(
     "slope_values",
     requires=MAIN,
-    hint="Shrink the step to a millionth, and take a curve that hardly rises: does a step of yours"
-    " round, or do without small numbers? And what is the slope where both heights are the same?",
+    hint="Shrink the step to a millionth, and take a curve that hardly rises: does one of your"
+    " steps round, or drop small numbers? And what is the slope where both heights are the same?",
 )
 def test_slope_however_small(student, generator):
     """slope is right for tiny steps and tiny slopes, and exactly 0 where nothing rises."""

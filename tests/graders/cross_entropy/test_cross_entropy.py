@@ -241,8 +241,8 @@ def flag_ready_made_functions(answer_text, flag):
     "cross_entropy_values",
     weight=3,
     builds_on=OF_LOG_SOFTMAX,
-    hint="Take two rows that differ, with labels that are not the largest logit, and work the mean"
-    " of their penalties out by hand: which entry of each row does your function use?",
+    hint="Take two rows that differ, with labels that do not point at the largest logit, and work"
+    " out the mean of their penalties by hand: which entry of each row does your function use?",
 )
 def test_cross_entropy_is_the_mean_penalty(student, generator, answer_text, flag, paid_once):
     """cross_entropy is one number, the mean penalty of the right classes, for any batch."""
@@ -332,7 +332,7 @@ def test_cross_entropy_leaves_its_inputs_alone(student, generator, passed, paid_
     " penalty move, and which way? Then look for a step where such a nudge leaves no trace.",
 )
 def test_cross_entropy_answers_to_each_logit(student, generator, paid_once):
-    """Each logit pulls the loss by its probability, less 1 where the label points, and shared."""
+    """Each logit pulls by its probability, minus 1 where the label points, shared among rows."""
 
     def check(basis):
         for examples, classes in shapes(generator):
@@ -346,8 +346,8 @@ def test_cross_entropy_answers_to_each_logit(student, generator, paid_once):
     weight=2,
     requires=SLOPES,
     builds_on=OF_LOG_SOFTMAX,
-    hint="A model that is sure and wrong should be told so: does a step of yours become inf there,"
-    " or does it stop a number from getting too small?",
+    hint="A model that is sure and wrong should be told so: does one of your steps become inf"
+    " there, or does it stop a number from getting too small?",
 )
 def test_cross_entropy_slopes_at_the_extremes(student, generator, paid_once):
     """The gradient is right for the surest models, for logits of any size and many classes."""

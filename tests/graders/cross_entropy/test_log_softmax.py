@@ -58,7 +58,7 @@ def test_log_softmax_of_a_batch(student, generator):
 @grades(
     "log_softmax_values",
     requires="test_log_softmax_of_a_batch",
-    hint="A single row has one dimension only: which step of yours counts on two?",
+    hint="A single row has one dimension only: which of your steps assumes two?",
 )
 def test_log_softmax_of_a_row(student, generator):
     """log_softmax takes a single row, too."""

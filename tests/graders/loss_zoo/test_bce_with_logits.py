@@ -115,7 +115,7 @@ def test_bce_of_columns(student, generator):
 @grades(
     "bce_values",
     requires="test_bce_is_the_mean_penalty",
-    hint="Targets may come as 0.0 and 1.0: does a step of yours need them to be whole numbers?",
+    hint="Targets may come as 0.0 and 1.0: does one of your steps need them to be whole numbers?",
 )
 def test_bce_with_floating_targets(student, generator):
     """bce_with_logits takes targets of the scores' own floating type, too."""
@@ -206,8 +206,8 @@ def test_bce_slopes_in_float64(student, generator, passed):
 @grades(
     "bce_gradient",
     requires="test_bce_slopes",
-    hint="A score of exactly 0 is where many models start: does a step of yours have a kink there,"
-    " where torch has to pick a slope?",
+    hint="A score of exactly 0 is where many models start: does one of your steps have a kink"
+    " there, where torch has to pick a slope?",
 )
 def test_bce_slope_at_zero(student):
     """The gradient of bce_with_logits is right at a score of exactly 0."""

@@ -53,7 +53,7 @@ def test_claim_steepest_when_most_wrong(student):
 @grades(
     "zoo_claims_check",
     weight=0,
-    hint="Divide the two slopes below the figure by each other.",
+    hint="Divide one of the two slopes below the figure by the other.",
 )
 def test_claim_bce_speaks_up(student):
     """Your judgement of `bce_speaks_up`: the slope of BCE where the model is sure and wrong."""

@@ -182,7 +182,7 @@ def test_mse_is_the_mean_of_the_squares(student, generator):
     requires="test_mse_is_the_mean_of_the_squares",
     after="test_mse_keeps_the_dtype",
     hint="Try a perfect model, tiny errors, errors of many thousands, and small errors of large"
-    " numbers: does a step of yours treat some of them in a way of their own?",
+    " numbers: does one of your steps treat some of them differently?",
 )
 def test_mse_from_perfect_to_far_off(student, generator, passed):
     """mse is right for perfect predictions, for small errors, and for large numbers."""
@@ -624,7 +624,7 @@ def test_mae_is_the_mean_distance(student, generator):
     requires="test_mae_is_the_mean_distance",
     after="test_mae_keeps_the_dtype",
     hint="Try a perfect model, errors of a hundredth, errors of many thousands, and small errors of"
-    " large numbers: does a step of yours treat some of them in a way of their own?",
+    " large numbers: does one of your steps treat some of them differently?",
 )
 def test_mae_from_perfect_to_far_off(student, generator, passed):
     """mae is right for perfect predictions, for small errors, and for large numbers."""

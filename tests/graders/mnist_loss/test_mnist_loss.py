@@ -128,7 +128,7 @@ def test_mnist_loss_of_columns(student, generator):
 @grades(
     "mnist_loss_values",
     requires=MAIN,
-    hint="Targets may come as 0.0 and 1.0: does a step of yours need them to be whole numbers?",
+    hint="Targets may come as 0.0 and 1.0: does one of your steps need them to be whole numbers?",
 )
 def test_mnist_loss_with_floating_targets(student, generator):
     """mnist_loss takes targets of the predictions' own floating type, too."""

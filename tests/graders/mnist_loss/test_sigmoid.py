@@ -65,7 +65,7 @@ def test_sigmoid_squeezes(student, generator):
 @grades(
     "sigmoid_values",
     requires="test_sigmoid_squeezes",
-    hint="Does a step of yours count on a vector? Try one number, a table, and a stack of tables.",
+    hint="Does one of your steps assume a vector? Try one number, a table, and a stack of tables.",
 )
 def test_sigmoid_of_any_shape(student, generator):
     """sigmoid keeps the shape of its input, whatever it is."""

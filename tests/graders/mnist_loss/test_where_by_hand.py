@@ -34,8 +34,8 @@ def assert_chosen(student, condition, first, second):
     if torch.allclose(result.double(), expected.double(), 1e-4, 1e-4):
         raise Fault(
             text,
-            "`where_by_hand` chooses rightly, but its elements are rounded: which type do they pass"
-            " on the way, and how many digits does that one hold?",
+            "`where_by_hand` chooses the right elements, but rounds them: which type do they pass"
+            " through on the way, and how many digits does it hold?",
         )
     raise AssertionError(text)
 
