@@ -175,6 +175,73 @@ def test_files_too_are_as_they_were(marked):
     assert scores(marked(own, scale=answer)) == FULL
 
 
+CLASS = """
+class Scaled:
+    factor = 2.0
+
+    def __call__(self, x):
+        return self.times(x)
+
+    def times(self, x):
+        return self.factor * x
+
+scaled = Scaled()
+"""
+FROM_A_FILE = """
+from pathlib import Path
+Path("factor.txt").write_text("2.0")
+
+def scaled(x):
+    return float(open("factor.txt").read()) * x
+"""
+A_MODULE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "")
+Path("mine.py").write_text("def double(x): return 2 * x")
+import mine
+
+def scaled(x):
+    return mine.double(x)
+"""
+TWICE = "def scaled(x, factor=2):\n    return factor * x"
+
+
+@pytest.mark.parametrize(
+    ("answer", "own", "told"),
+    [
+        (CLASS, "Scaled.times = lambda self, x: 3 * x", "`scaled`"),
+        (CLASS, "scaled.factor = 3.0", "`scaled`"),
+        (TWICE, "scaled.__defaults__ = (3,)", "`scaled`"),
+        (FROM_A_FILE, "Path('factor.txt').write_text('3.0')", "the file factor.txt"),
+        (
+            A_MODULE,
+            "import importlib\n"
+            "Path('mine.py').write_text('def double(x): return 3 * x + 0')\n"
+            "importlib.reload(mine)",
+            "`mine`",
+        ),
+    ],
+)
+def test_what_changes_in_place_is_marked_as_it_stood(marked, answer, own, told):
+    marks = marked(own, scale=answer)
+    assert scores(marks) == FULL and told in notes(marks)["scale_values"]
+
+
+def test_what_stays_the_same_needs_one_session(marked):
+    own = """
+        from pathlib import Path
+        FACTOR = 2.0
+        Scaled.factor = 2.0
+        Scaled.__annotations__
+        Path("other.txt").write_text("1")
+        scaled(torch.ones(3)); total(torch.ones(2))
+    """
+    answer = f'{CLASS}\nopen("other.txt", "w").close()\nFACTOR = 2.0'
+    marks = marked(own, scale=answer)
+    assert scores(marks) == FULL and marked.sessions == 1
+
+
 def test_a_wrong_answer_is_not_saved_by_its_cell(marked):
     marks = marked("FACTOR = 2.0", scale="FACTOR = 3.0\n\ndef scaled(x):\n    return FACTOR * x")
     assert scores(marks) == {"scale_values": 0, "total_values": 0}

@@ -1,7 +1,8 @@
 """What each cell of a notebook changes that functions stand on: names, and the ground under them.
 
 A function looks its names up when it is called, so a cell further down can change what it does:
-by giving a name to something else, by a switch of torch, by exchanging a function of a library.
+by giving a name to something else, by changing a class or an object in place, by a switch of torch,
+by exchanging a function of a library, by writing a file that it reads.
 What is found here is told to the trusted side, which believes it only as far as it does a
 submission no good to lie.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import functools
+import itertools
 import math
 import operator
 import os
@@ -19,18 +21,24 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy
 import torch
 
-from proctor.wire.names import LOADING, names_of
+from proctor.wire.names import LOADING, names_of, parts_of
 
 # IPython's own names: what was typed and what came of it.
 OF_THE_SHELL = re.compile(r"_+|_i+|_[ido]h|_i?\d+|_exit_code|In|Out|get_ipython|exit|quit|open")
 DEEPEST = 4  # functions within functions, classes and instances that are looked into
-MOST_ITEMS = 200  # of a list, dict or set that are compared
+MOST_ITEMS = 200  # of a list, dict or set that are compared, and files of the working folder
+DEEPEST_MARK = 3  # a class in a module, an object in an object
+PLAIN = (bool, int, str, type(None))  # told apart by value: giving the same again is no change
+LONGEST_TEXT = 1000
+# What a class holds of itself, some of it made when somebody first asks.
+OF_THE_CLASS = re.compile(r"__(annot\w+|conditional_annotations|abstractmethods|weakref|dict)__")
 
 # Read whenever a student's cell has run.
 SWITCHES: dict[str, Callable[[], Any]] = {
@@ -66,6 +74,7 @@ class Watch:
         self.namespace = namespace
         self.names = marks_of(namespace)
         self.ground = Ground()
+        self.files = files_here()
 
     def look(self, ground: bool) -> dict[str, Any]:
         """What changed since the last look: `names`, each with the names that its code loads now,
@@ -77,9 +86,24 @@ class Watch:
             for name, mark in now.items():
                 if not same(before.get(name), mark):
                     names[name] = sorted(self._needs_of(self.namespace.get(name)))
-            return {"names": names, "ground": self.ground.look() if ground else []}
+            changed = [*self.ground.look(), *self._changed_files()] if ground else []
+            return {"names": names, "ground": changed}
         except Exception:  # noqa: BLE001 - names may stand for anything, and change meanwhile
             return {"names": {}, "ground": []}
+
+    def _changed_files(self) -> list[str]:
+        """Files that are not as they were, or gone, and that a function or a text here names."""
+        before, self.files = self.files, files_here()
+        changed = [name for name, mark in before.items() if self.files.get(name) != mark]
+        if not changed:
+            return []
+        values = [value for name, value in list(self.namespace.items()) if is_own(name)]
+        texts = {str(value) for value in values if issubclass(type(value), str | PurePath)}
+        for code in (code for value in values for code in self._codes_in(value, DEEPEST)):
+            for part in parts_of(code):
+                texts |= {one for one in part.co_consts if type(one) is str}
+        named = {PurePath(text).name for text in texts}
+        return [f"the file {name}" for name in sorted(changed) if name in named]
 
     def _needs_of(self, value: Any) -> set[str]:
         """The global names that a function, class or instance loads when it is used."""
@@ -111,37 +135,98 @@ class Watch:
 
 def marks_of(namespace: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """For each name something that is another when the name stands for something else."""
+    return {name: mark_of(value) for name, value in list(namespace.items()) if is_own(name)}
+
+
+def is_own(name: Any) -> bool:
+    return type(name) is str and not OF_THE_SHELL.fullmatch(name)
+
+
+def mark_of(value: Any, depth: int = DEEPEST_MARK) -> tuple[Any, Any]:
+    """What tells a value from others, and from itself changed in place. It holds on to nothing
+    large."""
+    kind = type(value)
+    if kind in PLAIN and not (kind is str and len(value) > LONGEST_TEXT):
+        return (kind, 0), value
+    if kind is float:
+        return (kind, 0), value.hex()
+    if kind in (staticmethod, classmethod):
+        return mark_of(value.__func__, depth)
+    held = kind in (FunctionType, ModuleType) or is_class(value)
+    return (kind, Itself(value) if held else id(value)), content_of(value, kind, depth)
+
+
+class Itself:
+    """Equal to itself alone, whatever the value says; held, so that no other takes its place."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Itself and other.value is self.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def content_of(value: Any, kind: type, depth: int) -> Any:
+    """What can change in a value that stays the same object."""
+    if kind is FunctionType:
+        given = vars(value)
+        parts = value.__code__, value.__defaults__, value.__kwdefaults__
+        return *map(id, parts), marks_in(given, depth) if given else None
+    if kind in (torch.Tensor, torch.nn.Parameter):
+        with contextlib.suppress(RuntimeError):  # made in inference mode
+            return value._version
+    if kind in (list, dict, set) and len(value) <= MOST_ITEMS:
+        items = value.items() if kind is dict else value
+        return [(id(item[0]), id(item[1])) if kind is dict else id(item) for item in items]
+    if kind is ModuleType:
+        return marks_in(vars(value), depth) if is_of_student(value) else None
+    if is_class(value):
+        return marks_of_class(value, depth)
+    if is_of_notebook(kind):
+        own = None
+        with contextlib.suppress(AttributeError):  # its attributes may stand in slots
+            own = marks_in(object.__getattribute__(value, "__dict__"), depth)
+        return own, marks_of_class(kind, depth)
+    return None
+
+
+def marks_of_class(kind: type, depth: int) -> Any:
+    """Of all that it has from classes of the notebook."""
+    above = type.__dict__["__mro__"].__get__(kind)
+    return [marks_in(contents_of(each), depth) for each in above if is_of_notebook(each)]
+
+
+def marks_in(contents: Any, depth: int) -> Any:
+    """Marks of what a class, an object or a module holds."""
+    if depth == 0 or len(contents) > MOST_ITEMS:
+        return None
     return {
-        name: mark_of(value)
-        for name, value in list(namespace.items())
-        if type(name) is str and not OF_THE_SHELL.fullmatch(name)
+        name: mark_of(value, depth - 1)
+        for name, value in list(contents.items())
+        if type(name) is str and not OF_THE_CLASS.fullmatch(name)
     }
 
 
-def mark_of(value: Any) -> tuple[Any, Any]:
-    """What tells a value from others. It holds on to nothing large."""
-    kind = type(value)
-    if kind is FunctionType:
-        return value, id(value.__code__)
-    if kind is ModuleType or is_class(value):
-        return value, None
-    content = None
-    if kind in (torch.Tensor, torch.nn.Parameter):
-        with contextlib.suppress(RuntimeError):  # made in inference mode
-            content = value._version
-    elif kind in (list, dict, set) and len(value) <= MOST_ITEMS:
-        items = value.items() if kind is dict else value
-        content = [(id(item[0]), id(item[1])) if kind is dict else id(item) for item in items]
-    return (kind, id(value)), content
+def is_of_student(module: ModuleType) -> bool:
+    """Whether a module was read from the working folder, as those beside a notebook are."""
+    file = vars(module).get("__file__")
+    return type(file) is str and Path(file).absolute().parent == Path.cwd()
+
+
+def files_here() -> dict[str, tuple[int, ...]]:
+    """What tells each file of the working folder from what it was: its name to these."""
+    found: dict[str, tuple[int, ...]] = {}
+    with contextlib.suppress(OSError), os.scandir() as entries:
+        for entry in itertools.islice(entries, MOST_ITEMS):
+            told = entry.stat(follow_symlinks=False)
+            found[entry.name] = (told.st_ino, told.st_size, told.st_mtime_ns)
+    return found
 
 
 def same(before: tuple[Any, Any] | None, now: tuple[Any, Any]) -> bool:
-    if before is None:
-        return False
-    alike = before[0] is now[0]
-    if not alike and type(before[0]) is tuple and type(now[0]) is tuple:
-        alike = before[0][0] is now[0][0] and before[0][1] == now[0][1]
-    return alike and before[1] == now[1]
+    return before is not None and before == now
 
 
 def is_class(value: Any) -> bool:
