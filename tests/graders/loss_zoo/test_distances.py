@@ -309,8 +309,13 @@ class RightRoot:
 
 def allowed_by_epsilon(function, predictions, targets):
     """By how much a result may differ because of an epsilon, under the root or beside it."""
-    effect = function(predictions, targets) - function(predictions, targets, LARGEST_EPSILON)
-    return effect.abs().max().item() + LARGEST_EPSILON + tolerance(predictions)
+    without, with_it = (function(predictions, targets, e) for e in (0, LARGEST_EPSILON))
+    return give_or_take(without, with_it, predictions)
+
+
+def give_or_take(without, with_epsilon, predictions):
+    effect = (without - with_epsilon).abs().nan_to_num()  # of a wrong mse there may be no root
+    return effect.max().item() + LARGEST_EPSILON + tolerance(predictions)
 
 
 class OwnRoot:
@@ -366,8 +371,10 @@ class OwnRoot:
         return bool(((twice - square).abs() > 0.01 * square.detach().abs()).any())
 
     def assert_value(self, loss, predictions, targets):
-        square = self.square(predictions, targets)
-        assert_agrees("rmse", loss, square.sqrt(), predictions)
+        square = self.square(predictions, targets).detach().double()
+        root = square.sqrt()
+        within = give_or_take(root, (square + LARGEST_EPSILON).sqrt(), predictions)
+        assert_agrees("rmse", loss, root, predictions, within=within)
 
     assert_far_value = assert_value
 
@@ -381,8 +388,11 @@ class OwnRoot:
         square = self.square(tracked, targets)
         if square.eq(0).any():
             return  # a root has no slope there: for a perfect model, there is a check of its own
-        (expected,) = torch.autograd.grad(square.sqrt().sum(), tracked)
-        within = allowed_by_epsilon(slopes_of_rmse, predictions, targets)
+        expected, with_epsilon = (
+            torch.autograd.grad((square.double() + e).sqrt().sum(), tracked, retain_graph=True)[0]
+            for e in (0, LARGEST_EPSILON)
+        )
+        within = give_or_take(expected, with_epsilon, predictions)
         assert_agrees("the gradient", found, expected, predictions, within=within)
 
     def dtype(self, predictions, targets):
