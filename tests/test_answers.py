@@ -172,6 +172,15 @@ def test_an_answer_is_marked_as_labelled(assignment, answer):
 
 
 @each_assignment
+def test_the_reference_is_marked_as_it_stands_at_the_end(assignment):
+    """No cell of the release changes what an exercise above it stands on: that would cost each
+    submission a second session."""
+    marks = marks_of(assignment, {})
+    assert marks.score == marks.max_score
+    assert [cell.note for cell in marks.cells if cell.note] == []
+
+
+@each_assignment
 def test_nine_of_ten_wrong_answers_are_recognised(assignment):
     """By what they do, as their names and layout were changed; the others are told nothing."""
     marked = marks_of_answers(assignment)

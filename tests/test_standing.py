@@ -273,9 +273,28 @@ def test_only_what_a_function_stands_on_matters():
     assert first_change(runs({"f": ["later"]}, {"later": []}), 1, {"f"}) is None
 
 
-def test_names_that_graders_ask_for():
-    text = 'def test(student):\n    student.on_accelerator.mse(1)\n    getattr(student, "mae")'
-    assert {"mse", "mae"} <= names_in((text,))
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("student.mse(1)", "mse"),
+        ("student.on_accelerator.mse(1)", "mse"),
+        ("self.student.repeating(40).mse(1)", "mse"),
+        ('getattr(student, "mse")', "mse"),
+        ('for name in ("mse", "mae"):\n    getattr(student, name)', "mse"),
+        ('getattr(student, f"mse_{n}")', "mse_1"),
+        ('getattr(student, f"{n}_mse")', "my_mse"),
+        ('getattr(student, "mse_" + n)', "mse_1"),
+        ("who = student\nwho.mse(1)", "mse"),
+    ],
+)
+def test_names_that_graders_ask_for(text, name):
+    assert names_in((text,)).asked({name, "x"}, {name, "x"}) >= {name}
+    assert "x" not in names_in((text,)).asked({name, "x"}, {name, "x"})
+
+
+def test_what_graders_call_their_own_things_is_no_name_of_a_student():
+    text = 'def test(student):\n    case.share(student.mse)\n    say(f"got {x}: {y}", "a " + x)'
+    assert names_in((text,)).asked({"share", "got", "mse"}, {"mse"}) == {"mse"}
 
 
 @pytest.mark.parametrize(

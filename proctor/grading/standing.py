@@ -14,7 +14,8 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from proctor.text import plain
 OF_PYTHON = frozenset(dir(builtins))
 # Graders use these of tensors; of a student's names they are only if the student made them.
 OF_TORCH = frozenset((*dir(torch), *dir(torch.Tensor)))
+NAME_PART = re.compile(r"\w+")
 MOST_NAMED = 3  # of several things that a cell changes
 LONGEST_LINE = 60
 
@@ -90,10 +92,10 @@ class Standings:
             return self.whole
         # What a blank answer binds may come further down.
         runs = [CellRun() if n in self.blank else run for n, run in enumerate(self.whole.runs)]
-        bound = (runs[n].changes.names for n in self.whole.student_cells if n < reached)
-        of_student = set().union(*bound)
-        asked = {n for n in names_in_graders(file) if n in of_student or n not in OF_TORCH}
-        change = first_change(runs, reached, asked)
+        cells = [n for n in self.whole.student_cells if n < reached]
+        of_student = names_bound(runs[n] for n in cells)
+        of_answers = names_bound(runs[n] for n in cells if n not in self.whole.own_cells)
+        change = first_change(runs, reached, names_in_graders(file).asked(of_student, of_answers))
         if change is None:
             return self.whole
         open_already = (end for end in self._by_end if reached <= end <= change.cell)
@@ -164,24 +166,72 @@ def first_change(runs: Sequence[CellRun], reached: int, asked: Collection[str]) 
     return None
 
 
-def names_in_graders(file: Path) -> frozenset[str]:
-    """The names that the graders in a file, or the helpers beside it, may ask a student for."""
+def names_bound(runs: Iterable[CellRun]) -> set[str]:
+    return {name for run in runs for name in run.changes.names}
+
+
+@dataclass(frozen=True)
+class NamesInGraders:
+    """The names that graders may ask a student for: `student.mse`, and texts and parts of texts
+    that could be one (`getattr(student, f"mse_{n}")`). `perhaps` are attributes of something else,
+    which may be the student under another name."""
+
+    surely: frozenset[str]
+    perhaps: frozenset[str]
+    patterns: tuple[re.Pattern[str], ...]
+
+    def asked(self, of_student: Collection[str], of_answers: Collection[str]) -> set[str]:
+        """Those for which a notebook is asked that binds these names, in its cells and in those of
+        its answers."""
+        surely = {n for n in self.surely if n in of_student or n not in OF_TORCH}
+        composed = {n for n in of_student if any(one.fullmatch(n) for one in self.patterns)}
+        return surely | composed | self.perhaps.intersection(of_answers)
+
+
+def names_in_graders(file: Path) -> NamesInGraders:
+    """Of the graders in a file, and the helpers beside it."""
     helpers = [path for path in file.parent.glob("*.py") if not path.name.startswith("test_")]
     texts = tuple(path.read_text(encoding="utf-8") for path in (file, *sorted(helpers)))
     return names_in(texts)
 
 
 @functools.lru_cache(200)
-def names_in(texts: tuple[str, ...]) -> frozenset[str]:
-    """Attributes (`student.mse`), and texts that could be one (`getattr(student, "mse")`)."""
-    return frozenset(name for text in texts for name in _names_in(ast.parse(text)))
+def names_in(texts: tuple[str, ...]) -> NamesInGraders:
+    nodes = [node for text in texts for node in ast.walk(ast.parse(text))]
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    surely = {node.attr for node in attributes if is_of_student(node.value)}
+    written = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return NamesInGraders(
+        frozenset(surely | {one for one in written if isinstance(one, str) and one.isidentifier()}),
+        frozenset(node.attr for node in attributes),
+        tuple(re.compile(one) for one in {pattern_of(node) for node in nodes} if one),
+    )
 
 
-def _names_in(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "value", None)
-        if isinstance(name, str) and name.isidentifier():
-            yield name
+def is_of_student(node: ast.AST) -> bool:
+    """`student`, `self.student`, `student.on_accelerator`, `student.repeating(40)`."""
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute) and node.attr != "student":
+            node = node.value
+        elif isinstance(node, ast.Call):
+            node = node.func
+        else:
+            return isinstance(node, ast.Attribute)
+    return node.id == "student"
+
+
+def pattern_of(node: ast.AST) -> str:
+    """The names that an expression like `f"mse_{n}"` or `"mse_" + n` can make, if any."""
+    parts: Sequence[ast.AST] = ()
+    if isinstance(node, ast.JoinedStr):
+        parts = node.values
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        parts = (node.left, node.right)
+    texts = [part.value if isinstance(part, ast.Constant) else None for part in parts]
+    known = [text for text in texts if text is not None]
+    if not known or not all(isinstance(text, str) and NAME_PART.fullmatch(text) for text in known):
+        return ""
+    return "".join(r"\w+" if text is None else str(text) for text in texts)
 
 
 def note_of(change: Change, examination: Examination) -> str:
