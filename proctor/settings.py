@@ -19,11 +19,12 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class TimeLimits:
-    """In seconds of a submission's own time: what it may have of the processors, all its processes
-    together, and for how long it may be idle. `questions` is the part of `submission` that cells
-    may not use up, `function` what all calls of one function may take, so that it leaves time for
-    the others. `waiting` is on the clock: after that long on a machine too busy to run it, a
-    submission is tried later."""
+    """In seconds of a submission's own time: the processor time of all its processes plus the time
+    in which it is idle. `questions` is the part of `submission` that cells may not use up,
+    `function` what all calls of one function may take, so that it leaves time for the others. Cells
+    that are run again, to mark an exercise as it stood there, may use as much in all as cells may
+    anyway. `waiting` is on the clock: after that long on a machine too busy to run it, a submission
+    is tried later."""
 
     cell: float = 4.0
     call: float = 4.0
@@ -71,15 +72,19 @@ class ArchiveLimits:
 
 class Grading(Configurable):
     """How submissions are graded. Times are in seconds of the submission's own time: processor time
-    of all its processes, or time in which it sleeps; that the machine is busy costs nothing."""
+    of all its processes plus time in which it sleeps; that the machine is busy costs nothing."""
 
     cell_seconds = Float(
-        4.0, help="Processor time that one notebook cell may take, and time that it may sleep."
+        4.0, help="What one notebook cell may take: processor time plus time in which it sleeps."
     ).tag(config=True)
     call_seconds = Float(
         4.0, help="The same for one call that a grader makes to a student's function."
     ).tag(config=True)
-    submission_seconds = Float(45.0, help="The same for a whole submission.").tag(config=True)
+    submission_seconds = Float(
+        45.0,
+        help="The same for a whole submission. Where cells are run again, because later ones "
+        "change what an exercise stands on, that may take this less question_seconds once more.",
+    ).tag(config=True)
     question_seconds = Float(
         15.0, help="The part of submission_seconds that notebook cells may not use up."
     ).tag(config=True)

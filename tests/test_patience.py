@@ -17,7 +17,7 @@ from proctor.inside import meter as meter_module
 from proctor.inside.meter import Meter, Process, Thread
 from proctor.sandbox import sessions
 from proctor.sandbox.examination import Examination
-from proctor.sandbox.patience import LAST_PIECES, PatienceWith, Starved
+from proctor.sandbox.patience import LAST_PIECES, OwnTime, PatienceWith, Starved
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Late
 from proctor.wire.usage import Look, UsageFile
@@ -76,6 +76,32 @@ def test_who_waits_for_the_disk_is_not_idle_but_for_a_child_it_is(seen, monkeypa
     assert total([seen(0.05, 0.0, stuck) for _ in range(20)]) == (0.0, 0.0)
     monkeypatch.setattr(meter_module, "waiting_for_disks", lambda: 0)
     assert total([seen(0.05, 0.0, stuck) for _ in range(20)]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("running", "idle"),
+    [
+        (3, 1.0),  # nobody else is there: what it does is too brief to be seen
+        (4, 1.0),  # one other takes nothing from a single thread: there are two processors
+        (5, 2 / 3),
+        (11, 2 / 9),
+        (2, 0.0),  # a quota keeps some of them from running
+    ],
+)
+def test_whose_own_processes_wait_for_each_other_is_not_held_up(seen, monkeypatch, running, idle):
+    """Three threads want two processors; `running` want some on the whole machine."""
+    monkeypatch.setattr(meter_module, "processors_for", lambda _thread: 2)
+    monkeypatch.setattr(meter_module, "running_on_machine", lambda: running)
+    crowd = [Thread(n, "R", 0.0, 0.0, 1) for n in range(3)]
+    first, *looks = [seen(0.05, 0.0, *crowd) for _ in range(21)]
+    assert looks[-1].idle - first.idle == pytest.approx(idle)
+
+
+def test_fewer_threads_than_processors_wait_for_others_alone(seen, monkeypatch):
+    monkeypatch.setattr(meter_module, "processors_for", lambda _thread: 2)
+    monkeypatch.setattr(meter_module, "running_on_machine", lambda: 2)
+    waiting = [Thread(n, "R", 0.0, 0.0, 1) for n in range(2)]
+    assert total([seen(0.05, 0.0, *waiting) for _ in range(21)])[1] < 0.06
 
 
 def test_a_closed_lid_is_not_idleness(seen):
@@ -144,19 +170,31 @@ def impatience(monkeypatch):
     monkeypatch.setattr("proctor.sandbox.patience.AGAIN_SECONDS", 0.0)
 
 
+def patience_with(session, until):
+    """Patience of 2 s with process 7 of it."""
+    own_time = OwnTime(session)
+    own_time.begin()
+    return PatienceWith(own_time, 2.0, until, process=7)
+
+
 @pytest.mark.usefixtures("impatience")
-@pytest.mark.parametrize("kind", ["processor", "idle"])
-def test_who_has_used_the_limit_is_told_then_late(kind):
+@pytest.mark.parametrize("idle", [0.0, 0.6, 1.0])
+def test_who_has_used_the_limit_is_told_then_late(idle):
+    """What is computed and what is slept add up, whatever part is which."""
     session = Measured()
-    patience = PatienceWith(session, 2.0, time.monotonic() + 600, process=7)
+    patience = patience_with(session, time.monotonic() + 600)
+
+    def use(seconds):
+        session.processor, session.idle = (1 - idle) * seconds, idle * seconds
+
     for used in (0.0, 1.9):
-        setattr(session, kind, used)
+        use(used)
         assert patience.next_wait() == 0.0
         assert session.told == []
-    setattr(session, kind, 2.5)
+    use(2.5)
     patience.next_wait()
     assert session.told == [7]
-    setattr(session, kind, 3.5)
+    use(3.5)
     # What is there already is still taken, but no more than an answer can be.
     assert {patience.next_wait() for _ in range(LAST_PIECES)} == {0.0}
     with pytest.raises(Late):
@@ -168,15 +206,35 @@ def test_who_has_used_the_limit_is_told_then_late(kind):
 def test_what_was_used_before_the_question_does_not_count():
     session = Measured()
     session.processor = session.idle = 100.0
-    patience = PatienceWith(session, 2.0, time.monotonic() + 600, process=7)
+    patience = patience_with(session, time.monotonic() + 600)
     for _ in range(5):
         patience.next_wait()
     assert session.told == []
 
 
+def test_brief_idling_adds_up_and_the_time_between_questions_does_not_count(monkeypatch):
+    """The session idles all the time. It is looked at every 0.05 s, and asked for 0.04 s each."""
+    clock = [0.0]
+    monkeypatch.setattr("proctor.sandbox.patience.time.monotonic", lambda: clock[0])
+
+    class Idle(Measured):
+        def look(self):
+            at = round(clock[0] // 0.05) * 0.05
+            return Look(at, 0.0, at)
+
+    own_time = OwnTime(Idle())
+    for _ in range(100):
+        clock[0] += 0.07
+        assert own_time.used < 4.01
+        own_time.begin()
+        clock[0] += 0.04
+        own_time.end()
+    assert own_time.used == pytest.approx(4.0, abs=0.1)
+
+
 @pytest.mark.usefixtures("impatience")
 def test_a_machine_that_never_lets_it_run_is_not_its_fault():
-    patience = PatienceWith(Measured(), 2.0, time.monotonic() - 1, process=7)
+    patience = patience_with(Measured(), time.monotonic() - 1)
     with pytest.raises(Starved):
         patience.next_wait()
 

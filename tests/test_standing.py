@@ -8,9 +8,10 @@ from conftest import LIMITS, TinyCourse, cell
 from nbformat import v4
 
 from proctor.grading.marking import mark
-from proctor.grading.standing import first_change, names_in
+from proctor.grading.standing import Standings, first_change, names_in
 from proctor.sandbox.changes import Changes, read_changes
 from proctor.sandbox.examination import CellRun
+from proctor.settings import TimeLimits
 
 CELLS = [
     v4.new_code_cell("import math\nimport torch", id="imports"),
@@ -310,3 +311,13 @@ def test_a_claim_that_is_not_as_agreed_says_nothing(told):
     read = read_changes(told)
     assert set(read.names) <= {"f"} and read.ground == ()
     assert not any(read.names.values())
+
+
+def test_all_that_is_run_again_has_the_time_of_cells_once(examine):
+    limits = TimeLimits(cell=0.8, submission=1.7, questions=0.6)
+    whole = examine("import time\ntime.sleep(0.5)", "x = 1", "y = 2", "z = 3", limits=limits)
+    standings = Standings(whole, {}, {})
+    found = [standings._examination_of_cells(end) for end in (1, 2, 3)]
+    standings.close()
+    assert [examination is not None for examination in found] == [True, True, False]
+    assert not whole.out_of_time

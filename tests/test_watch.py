@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -260,6 +260,26 @@ def test_late_work_is_graded_and_its_page_is_left_to_a_person(small_class):
     assert "Two is doubled" in small_class.pages()[0]
     assert once() == 0  # what was released by hand stays
     assert "Two is doubled" in small_class.pages()[0]
+
+
+def test_a_time_that_a_student_wrote_gives_no_page_after_the_end(small_class):
+    """`timestamp.txt` and the folder's name are the student's, and so are all times that can be
+    set; but not when the exchange last saw the folder touched."""
+    hour = timedelta(hours=1)
+    small_class.configure(f"c.Watch.until = '{datetime.now().astimezone() - hour}'")
+    small_class.hand_in(RIGHT)
+    [folder] = small_class.inbound()
+    early = f"{datetime.now(UTC) - 2 * hour:%Y-%m-%d %H:%M:%S.%f} UTC"
+    (folder / "timestamp.txt").write_text(early)
+    student, assignment, _, *rest = folder.name.split("+")
+    folder = folder.rename(folder.with_name("+".join([student, assignment, early, *rest])))
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (0, 0))
+    for _ in range(2):  # and after a restart
+        assert once() == 0
+        [page] = small_class.pages()
+        assert "It came too late for a page here" in page
+    assert small_class.scores() == {"student-01": 2.0}
 
 
 def test_an_extension_is_known_before_anything_is_graded(small_class):

@@ -62,6 +62,7 @@ class Standings:
     exercises: Mapping[str, str]  # by the grade id of their graded cells
     blank: frozenset[int] = frozenset()  # the cells that still hold what was released as an answer
     notes: dict[str, str] = field(default_factory=dict)
+    _spent_again: float = 0.0  # seconds, for cells that were run again
     _by_end: dict[int, Examination | None] = field(default_factory=dict)
     _chosen: dict[tuple[str, Path], Examination] = field(default_factory=dict)
 
@@ -109,8 +110,9 @@ class Standings:
         """One in which only the cells before this one were run; None where there was no time for
         all of them, though there had been before."""
         if end not in self._by_end:
-            examination = self.whole.of_first_cells(end)
+            examination = self.whole.of_first_cells(end, self._spent_again)
             examination.run_cells()
+            self._spent_again = examination.spent
             if examination.out_of_time:
                 examination.close()
                 self._by_end[end] = None

@@ -4,11 +4,13 @@ Two sums grow: the processor time of all its processes, and the time in which it
 means that it could have run and did not: it slept, or waited for something of its own. Whatever
 else passes on the clock is the machine's doing and counts for nothing: that others had the
 processor, that a quota or a hypervisor held everybody up, that the disk was slow, that the lid was
-closed.
+closed. That its own processes wait for each other is its own doing, though: else one with many that
+are too brief to be seen would take as long as it likes.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -102,13 +104,42 @@ class Meter:
         self._threads = {thread.number: thread for thread in threads}
         self._presumed = presumed
         # More than has passed gives back what the looks before took for idle.
-        return min(longest, 2 * passed)
+        return min(longest, 2 * passed, passed * share_of_others(threads))
 
 
 def is_waiting(thread: Thread, old: Thread | None) -> bool:
     """Whether it has waited for a processor ever since the last look."""
     same = old is not None and (old.ran, old.turns) == (thread.ran, thread.turns)
     return thread.state == "R" and same
+
+
+def share_of_others(threads: list[Thread]) -> float:
+    """The largest part of its waiting that can be the machine's doing. That is all of it, unless
+    more of the session's threads want to run than may run at once: then it is what others would
+    take from a single thread."""
+    running = [thread for thread in threads if thread.state == "R"]
+    if len(running) <= 1:
+        return math.inf
+    at_once = min(map(processors_for, running))
+    others = running_on_machine() - len(running)
+    # Fewer than wanted to are counted where a quota keeps them from it.
+    if len(running) <= at_once or others < 0:
+        return math.inf
+    return max(0.0, 1 - at_once / (1 + others))
+
+
+def processors_for(thread: Thread) -> int:
+    """On how many processors it may run."""
+    try:
+        return len(os.sched_getaffinity(thread.number))
+    except OSError:  # it has ended
+        return os.cpu_count() or 1
+
+
+def running_on_machine() -> int:
+    """How many threads of the machine run or want to, without the one that asks."""
+    found = re.search(rb"(\d+)/", read_bytes("/proc/loadavg"))
+    return int(found[1]) - 1 if found else -1
 
 
 def waiting_for_disks() -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from proctor.sandbox.changes import Changes, read_changes
 from proctor.sandbox.outputs import Update, clean_output, clean_updates
-from proctor.sandbox.patience import GRACE, PatienceWith
+from proctor.sandbox.patience import GRACE, OwnTime, PatienceWith
 from proctor.sandbox.question import Question, QuestionLost
 from proctor.sandbox.sessions import AnySandbox, AnySession
 from proctor.settings import TimeLimits
@@ -93,14 +93,13 @@ class Examination:
         self.incidents: list[str] = []
         self.runs = [CellRun() for _ in self.cells]
         self._until = time.monotonic() + self.limits.waiting
-        self._idle = 0.0  # seconds, in all that was asked
-        self._processor = 0.0  # seconds, of sessions that have ended
-        self._made = 0.0  # seconds that making the running one has taken
+        self._used = 0.0  # seconds, by sessions that have ended
         self._forgotten = 0.0
         self._spent_by_own = 0.0  # seconds, by own cells in the running session
         self.ended_from_outside = False
         self.out_of_time = False  # before all cells were run
         self._session: AnySession | None = None
+        self._own_time: OwnTime | None = None  # of that session
         self._question: Question | None = None
         self._left_out: set[int] = set()
         self._refusals = 0  # one after the other
@@ -115,9 +114,10 @@ class Examination:
     def close(self) -> None:
         self._drop_session()
 
-    def of_first_cells(self, end: int) -> Examination:
+    def of_first_cells(self, end: int, spent: float) -> Examination:
         """Another one, of the cells before `end`: to ask about the notebook as it stood there. What
-        ended its session here is left out there, and no figure is drawn again."""
+        ended its session here is left out there, and no figure is drawn again. `spent` is what the
+        submission has used already for cells that are run again in this way."""
         examination = Examination(
             self.sandbox,
             self.cells[:end],
@@ -129,6 +129,7 @@ class Examination:
             own_cells=[index for index in self.own_cells if index < end],
         )
         examination._left_out = {index for index in self._left_out if index < end}
+        examination._used = spent
         return examination
 
     def go_on_from(self, other: Examination) -> None:
@@ -197,9 +198,8 @@ class Examination:
     def spent(self) -> float:
         """What of its time the submission has used, in seconds. That the machine is slow to start
         a session, or a person looks at a check in a debugger, is not its doing."""
-        look = self._session.look() if self._session else None
-        running = look.processor - self._made if look else 0.0
-        return self._processor + running + self._idle - self._forgotten
+        running = self._own_time.used if self._own_time else 0.0
+        return self._used + running - self._forgotten
 
     def forget_time(self) -> None:
         """What comes has the time of a submission for itself."""
@@ -208,13 +208,14 @@ class Examination:
 
     @contextlib.contextmanager
     def waiting(self, seconds: float, process: int | None = None) -> Iterator[PatienceWith]:
-        """Patience with the session, of so many seconds of its time; it is noted what it idles."""
-        assert self._session is not None
-        patience = PatienceWith(self._session, seconds, self._until, process)
+        """Patience with the session, of so many seconds of its time."""
+        assert self._own_time is not None
+        own_time = self._own_time
+        own_time.begin()
         try:
-            yield patience
+            yield PatienceWith(own_time, seconds, self._until, process)
         finally:
-            self._idle += patience.idle
+            own_time.end()
 
     def _remaining(self, kept_back: float) -> float:
         return self.limits.submission - kept_back - self.spent
@@ -226,8 +227,7 @@ class Examination:
         """
         while self._session is None:
             self._session = self.sandbox.session()
-            look = self._session.look()
-            self._made = look.processor if look else 0.0
+            self._own_time = OwnTime(self._session)
             self._spent_by_own = 0.0
             for index in range(end):
                 if index in self._left_out:
@@ -361,12 +361,12 @@ class Examination:
     def _drop_session(self) -> str | None:
         """End the session; says why it had ended, as far as the sandbox knows."""
         self.end_question()
-        session, self._session = self._session, None
-        if session is None:
+        session, own_time = self._session, self._own_time
+        self._session = self._own_time = None
+        if session is None or own_time is None:
             return None
         session.kill()
-        look = session.look()
-        self._processor += max(0.0, look.processor - self._made) if look else 0.0
+        self._used += own_time.used
         if session.end_reason in FROM_OUTSIDE:
             self.ended_from_outside = True
             self.incidents.append(

@@ -1,7 +1,9 @@
-"""How long the trusted side waits for an answer of a session.
+"""What a session uses of its submission's time, and how long the trusted side waits for an answer.
 
-What counts is what the warm process saw the session use: processor time, and time in which it was
-idle. That others had the machine meanwhile is no fault of a submission, however long it takes.
+There is one rule: a submission's own time is the processor time of all its processes plus the time
+in which it was asked something and was idle, as the warm process saw them. A limit of so many
+seconds is a limit of that sum, be it for a call, a cell or the whole submission. That others had
+the machine meanwhile is no fault of a submission, however long it takes.
 """
 
 from __future__ import annotations
@@ -33,38 +35,64 @@ class Measured(Protocol):
     def interrupt(self, process: int) -> None: ...
 
 
+class OwnTime:
+    """What one session uses of its submission's time, in seconds. Whoever asks it something says so
+    by `begin`, and by `end` when the answer has come: in between nobody can blame it for idling."""
+
+    def __init__(self, session: Measured):
+        self.session = session
+        # Making a session takes time that is not the submission's.
+        self._made = session.look() or Look(time.monotonic(), 0.0, 0.0)
+        self._began: float | None = None  # while it is asked something
+        self._ended = self._made.at
+        self._unasked = 0.0  # seconds on the clock, up to what was asked last
+        self._idle = 0.0
+
+    def begin(self) -> None:
+        self._began = time.monotonic()
+        self._unasked += self._began - self._ended
+
+    def end(self) -> None:
+        self._began, self._ended = None, time.monotonic()
+
+    @property
+    def used(self) -> float:
+        """So far as was looked."""
+        look = self.session.look() or self._made
+        if self._began is None:
+            self._see_idle(look, self._unasked + max(0.0, look.at - self._ended))
+        elif look.at >= self._began:  # else it may have been idle before
+            self._see_idle(look, self._unasked)
+        return look.processor - self._made.processor + max(0.0, self._idle)
+
+    def _see_idle(self, look: Look, unasked: float) -> None:
+        self._idle = look.idle - self._made.idle - unasked
+
+
 class PatienceWith:
     """Patience with one answer of a session (see `wire.frames.Patience`).
 
-    It may use `seconds` of processor time and be idle for as long. Then `process`, by its number in
-    there, is told to stop, if one is named, and after `GRACE` seconds more the answer is late.
-    Raises Starved at `until`, a `time.monotonic()` time.
+    It may use `seconds` of its own time. Then `process`, by its number in there, is told to stop,
+    if one is named, and after `GRACE` seconds more the answer is late. Raises Starved at `until`, a
+    `time.monotonic()` time.
     """
 
-    def __init__(self, session: Measured, seconds: float, until: float, process: int | None = None):
-        self.session = session
+    def __init__(self, own_time: OwnTime, seconds: float, until: float, process: int | None = None):
+        self.own_time = own_time
         self.seconds = seconds
         self.until = until
         self.process = process
-        self._began = self._looked = time.monotonic()
+        self._used_before = own_time.used
+        self._looked = time.monotonic()
         self._told: float | None = None
-        self._first: Look | None = None
-        self._newest: Look | None = None
         self._pieces = 0
-
-    @property
-    def idle(self) -> float:
-        """How long the session has been idle meanwhile, so far as was looked."""
-        if self._first is None or self._newest is None:
-            return 0.0
-        return self._newest.idle - self._first.idle
 
     def next_wait(self) -> float:
         now = time.monotonic()
         if now < self._looked + LOOK_SECONDS and not self._pieces:
             return LOOK_SECONDS
         self._looked = now
-        used = self._used()
+        used = self.own_time.used - self._used_before
         if used < self.seconds:
             if now > self.until:
                 raise Starved("the machine was too busy to run it")
@@ -77,16 +105,7 @@ class PatienceWith:
             raise Late("its answer did not end in time")
         return 0.0
 
-    def _used(self) -> float:
-        look = self.session.look()
-        # One that was begun before counts what was done before.
-        if look is not None and look.at > self._began:
-            self._first, self._newest = self._first or look, look
-        if self._first is None or self._newest is None:
-            return 0.0
-        return max(self._newest.processor - self._first.processor, self.idle)
-
     def _tell(self, now: float, process: int) -> None:
         if self._told is None or now > self._told + AGAIN_SECONDS:
             self._told = now
-            self.session.interrupt(process)
+            self.own_time.session.interrupt(process)

@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from proctor.course import CourseError
+from proctor.grading.submitted import read_time
 from proctor.settings import Watch
 
 DAY = timedelta(days=1)
+# What was handed in on time may be copied into the exchange for so much longer.
+COPYING = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,19 @@ def at(time: datetime, now: datetime) -> str:
     time = time.astimezone(now.tzinfo)
     day = "" if time.date() == now.date() else f" on {time:%A}, {time.day} {time:%B}"
     return f"{time:%H:%M}{day} ({time:%Z})"
+
+
+def came_after(end: datetime | None, handed_in: str | None, there_since: datetime | None) -> bool:
+    """Whether an attempt came after pages have ended: by its own word, which its student may
+    choose, or by the exchange's."""
+    if end is None:
+        return False
+    if there_since is not None and there_since > end + COPYING:
+        return True
+    try:
+        return bool(handed_in) and read_time(handed_in or "").replace(tzinfo=UTC) > end
+    except ValueError:
+        return True
 
 
 def time_of(text: str, zone: ZoneInfo) -> datetime:

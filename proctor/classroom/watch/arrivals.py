@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,15 @@ class Arrival:
     stamp: str
     time: datetime
     path: Path
+
+    def lies_there_since(self) -> datetime | None:
+        """When its student's process last touched what is to be taken. The kernel writes it down,
+        and nobody can set it, as anybody can a file's own times."""
+        try:
+            changed = [path.lstat().st_ctime for path in (self.path, *self.path.iterdir())]
+        except OSError:
+            return None
+        return datetime.fromtimestamp(max(changed), UTC)
 
 
 class Inbound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from traitlets.config import Config
 from proctor.classroom.feedback_pages import InGradebook
 from proctor.classroom.folders import handed_in
 from proctor.classroom.gradebook import demand_same_cells
-from proctor.classroom.watch.allowance import allowance, at, left, time_of
+from proctor.classroom.watch.allowance import allowance, at, came_after, left, time_of
 from proctor.classroom.watch.arrivals import Arrival, put_in_place
 from proctor.classroom.watch.attempt import (
     SECRET,
@@ -40,7 +40,7 @@ from proctor.course import Course, read_release
 from proctor.grading import intake, rebuilding
 from proctor.grading.marks import Marks
 from proctor.grading.records import read_record
-from proctor.grading.submitted import read_submitted, read_time, submitted_at
+from proctor.grading.submitted import read_submitted, submitted_at
 from proctor.settings import Grading, LateDays, Watch
 from proctor.text import plain
 
@@ -207,13 +207,13 @@ class WatchedAssignment:
     # Pages
 
     def withheld(
-        self, name: str, handed_in: str | None, now: datetime
+        self, name: str, handed_in: str | None, attempt: str | None, now: datetime
     ) -> tuple[str, datetime | None] | None:
         """Why an attempt that was handed in then gets no page now, and until when, as far as that
-        can be told before it is marked."""
+        can be told before it is marked. `attempt` is its name in the exchange, if it came there."""
         if self.settings.shows == "nothing":
             return "Your instructor will show you later what it got.", None
-        if self._is_late(name, handed_in):
+        if self._is_late(name, handed_in, attempt):
             return "It came too late for a page here, so your instructor will return it.", None
         before = allowance(self.settings, self.ledger.of(name).counted, now)
         if not before.is_spent:
@@ -235,7 +235,9 @@ class WatchedAssignment:
         """Tell who gets no page now that the work is there. It is told before the work is marked:
         the time when this comes says nothing of it. Raises CourseError."""
         folder = self.newest(name)
-        if withheld := self.withheld(name, of_attempt(folder, TIMESTAMP), now):
+        taken, key = self._taken.get(name, (None, None))
+        attempt = taken if key == self._look_at(folder)[0] else None
+        if withheld := self.withheld(name, of_attempt(folder, TIMESTAMP), attempt, now):
             notice = f"Your work was received; it is graded and counts. {withheld[0]}"
             self.pages.make(name, folder, "nothing", [notice])
             self.pages.give_out(name)
@@ -265,9 +267,9 @@ class WatchedAssignment:
         student = self.ledger.of(name)
         marked = student.marked or {}
         free = self._costs_nothing(name, student)
-        handed_in = marked["handed_in"]
-        held = self.withheld(name, handed_in, now)
-        if free and self.settings.shows != "nothing" and not self._is_late(name, handed_in):
+        came = marked["handed_in"], marked["attempt"]
+        held = self.withheld(name, *came, now)
+        if free and self.settings.shows != "nothing" and not self._is_late(name, *came):
             held = None
         if held is not None:
             until = held[1].isoformat() if held[1] else None
@@ -314,15 +316,9 @@ class WatchedAssignment:
     def _look_at(self, folder: Path) -> tuple[str, str | None]:
         return look_at(folder, self.name, self.classroom.most_bytes)
 
-    def _is_late(self, name: str, handed_in: str | None) -> bool:
-        """Whether it was handed in after pages have ended."""
-        end = self._end_for(name)
-        if end is None or not handed_in:
-            return False
-        try:
-            return read_time(handed_in).replace(tzinfo=UTC) > end
-        except ValueError:
-            return True
+    def _is_late(self, name: str, handed_in: str | None, attempt: str | None) -> bool:
+        there_since = self.ledger.of(name).there_since.get(attempt or "")
+        return came_after(self._end_for(name), handed_in, there_since)
 
     def _end_for(self, name: str) -> datetime | None:
         if self.settings.until == "duedate":

@@ -27,6 +27,7 @@ class Student:
 
     came: list[str] = field(default_factory=list)  # in the order in which they were seen
     stamp: str | None = None  # the time of the last of them, as its name says
+    there_since: dict[str, datetime] = field(default_factory=dict)  # by the name of an attempt
     refused: set[str] = field(default_factory=set)
     taken: str | None = None  # the last one that was marked
     marked: dict[str, Any] | None = None  # the last line of its kind
@@ -73,6 +74,8 @@ class Ledger:
         if what == CAME:
             student.came.append(line["attempt"])
             student.stamp = line["handed_in"]
+            if there := line.get("there_since"):
+                student.there_since[line["attempt"]] = datetime.fromisoformat(there)
         elif what == NOT_TAKEN:
             student.refused.add(line["attempt"])
         elif what == MARKED:

@@ -201,7 +201,14 @@ class Watcher:
                 "last counts as the newest",
                 *(arrival.assignment, plain(arrival.student), student.stamp, arrival.stamp),
             )
-        each.ledger.write(CAME, arrival.student, attempt=arrival.name, handed_in=arrival.stamp)
+        there = arrival.lies_there_since()
+        each.ledger.write(
+            CAME,
+            arrival.student,
+            attempt=arrival.name,
+            handed_in=arrival.stamp,
+            there_since=there.isoformat(timespec="seconds") if there else None,
+        )
         return True
 
     def _take(self, arrival: Arrival) -> bool:
