@@ -38,7 +38,7 @@ from proctor.commands import (
     watch,
 )
 from proctor.commands.options import COULD_NOT_WORK, STOPPED, USUAL_EXIT_CODES
-from proctor.commands.terminal import say
+from proctor.commands.terminal import Help, say
 from proctor.course import CourseError, meant
 from proctor.grading.asserts import start_again_with_asserts
 from proctor.sandbox.unavailable import SandboxUnavailable
@@ -172,7 +172,7 @@ def parser() -> argparse.ArgumentParser:
             name,
             help=verb.SUMMARY,
             description=f"{verb.SUMMARY[0].upper()}{verb.SUMMARY[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Help,
             epilog=more_help(verb),
         )
         verb.add_arguments(command)

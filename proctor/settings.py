@@ -75,10 +75,10 @@ class Grading(Configurable):
     of all its processes plus time in which it sleeps; that the machine is busy costs nothing."""
 
     cell_seconds = Float(
-        4.0, help="What one notebook cell may take: processor time plus time in which it sleeps."
+        4.0, help="What one notebook cell may take: processor time plus the time that it sleeps."
     ).tag(config=True)
     call_seconds = Float(
-        4.0, help="The same for one call that a grader makes to a student's function."
+        4.0, help="The same for one call that a hidden test makes to a student's function."
     ).tag(config=True)
     submission_seconds = Float(
         45.0,
@@ -86,44 +86,46 @@ class Grading(Configurable):
         "change what an exercise stands on, that may take this less question_seconds once more.",
     ).tag(config=True)
     question_seconds = Float(
-        15.0, help="The part of submission_seconds that notebook cells may not use up."
+        15.0, help="The part of submission_seconds that is kept for hidden tests."
     ).tag(config=True)
     waiting_seconds = Float(
         900.0,
-        help="After so long on the clock, on a machine too busy to run it, a submission is tried "
-        "again later; if that does not help, it is set aside, without a mark.",
+        help="If the machine is too busy to run a submission within this time on the clock, it is "
+        "tried again later; if that does not help, it is set aside without a mark.",
     ).tag(config=True)
     memory_mebibytes = Integer(
-        2048, help="Most memory of all processes of a submission together."
+        2048, help="The most memory that all processes of a submission may use together."
     ).tag(config=True)
     process_mebibytes = Integer(
-        1536, help="Most memory of one process, beyond what an interpreter with torch takes."
+        1536, help="The most memory that one process may use, beyond what Python with torch needs."
     ).tag(config=True)
-    processes = Integer(64, help="Most processes and threads of a submission.").tag(config=True)
+    processes = Integer(64, help="The most processes and threads that a submission may have.").tag(
+        config=True
+    )
     file_mebibytes = Integer(
-        64, help="Largest file, and most in each of the folders, that a submission writes."
+        64, help="The most that a submission may write into one file, or into one folder."
     ).tag(config=True)
     submission_mebibytes = Integer(
         16,
         min=1,
         max=32,
-        help="Largest notebook that is read, without its outputs; with them, 32 at most.",
+        help="The largest notebook that is read, not counting its outputs; with them, at most 32.",
     ).tag(config=True)
     packages = List(
         Unicode(),
         help="Packages that the notebooks need, as pip names them: ['pandas', 'scipy>=1.14']. "
-        "Nothing is graded or released where one is missing, and students are told of them.",
+        "If one is missing, nothing is released or graded. Students are told what they need.",
     ).tag(config=True)
     preload = List(
         Unicode(),
         list(SessionLimits.preloaded),
-        help="Modules that are imported once and shared by all submissions: what notebooks import "
-        "first, and is slow to.",
+        help="Modules that are imported once and shared by all submissions: those that notebooks "
+        "import early and that load slowly.",
     ).tag(config=True)
     figures = Bool(
         True,
-        help="Whether the figures of a submission are drawn, for a person to look at, and cells of "
-        "the release run that only draw.",
+        help="Whether to draw the figures of submissions, for a person to look at, and to run cells "
+        "of the release that only draw.",
     ).tag(config=True)
 
     assignments = Dict(
@@ -170,31 +172,32 @@ class Watch(Configurable):
     shows = Enum(
         ("points", "checks", "nothing"),
         "points",
-        help="What the page of an attempt shows: the points of each exercise; each check with its "
-        "hint, and the notebook, as feedback does; or nothing until you return the work.",
+        help="What the page of an attempt shows: `points` of each exercise; `checks`, each with its "
+        "hint, and the notebook, as in feedback; or `nothing` until you return the work.",
     ).tag(config=True)
     pages_per_day = Integer(
-        5, min=1, help="Most pages of one student within 24 hours, which the first one begins."
+        5, min=1, help="The most pages that a student gets within 24 hours, counted from the first."
     ).tag(config=True)
-    pages = Integer(20, min=1, help="Most pages of one student for the whole assignment.").tag(
-        config=True
-    )
+    pages = Integer(
+        20, min=1, help="The most pages that a student gets for the whole assignment."
+    ).tag(config=True)
     counts = Enum(
         ("last", "best"),
         "last",
-        help="Which attempt counts: the last one; or the one with most automatic points, of equal "
-        "ones the last.",
+        help="Which attempt counts: the `last`, or the `best`: the one with the most automatic "
+        "points, and the last of several with the same.",
     ).tag(config=True)
     until = Unicode(
         "duedate",
-        help="Work handed in later gets no page here; it is graded, and you return it. `duedate` "
-        "is the student's own, with an extension; or a time, `2026-12-01 18:00`; or `` for no end.",
+        help="Work handed in later is graded but gets no page; you return it. `duedate` is the "
+        "student's own due date, extensions included. Or a time, `2026-12-01 18:00`; or `` for no "
+        "end.",
     ).tag(config=True)
     poll_seconds = Float(
-        10.0, min=0.1, help="Seconds between two looks into the exchange and submitted/."
+        10.0, min=0.1, help="How often to look into the exchange and submitted/, in seconds."
     ).tag(config=True)
     exchange = Bool(
-        True, help="Whether there is an exchange; without one, submitted/ alone is watched."
+        True, help="Whether there is an exchange. Without one, only submitted/ is watched."
     ).tag(config=True)
 
     assignments = Dict(
@@ -232,36 +235,41 @@ class LateDays(Configurable):
     (`c.LateSubmissionPlugin`, `c.AssignLatePenalties`) says."""
 
     time_zone = Unicode(
-        help="Where the course is: `Europe/Berlin`. Times in extensions.csv are meant there, and a "
-        "day is over there. By default that of `c.NbGraderAPI` or `c.Exchange`, else UTC."
+        help="The course's time zone, such as `Europe/Berlin`: for times in extensions.csv, and for "
+        "when a day ends. By default that of `c.NbGraderAPI` or `c.Exchange`, else UTC."
     ).tag(config=True)
     grace_minutes = Float(
         0.0,
         min=0.0,
-        help="This late still counts as on time, at the due date and at each day after it.",
+        help="Work this many minutes late still counts as on time, at the due date and at the end of "
+        "each late day.",
     ).tag(config=True)
     bank = Integer(
-        0, min=0, help="Late days that each student has for the whole course; see `unit`."
+        0,
+        min=0,
+        help="How many late days (or hours, see `unit`) each student has for the whole course.",
     ).tag(config=True)
-    unit = Enum(("day", "hour"), "day", help="What the bank holds: late days or hours.").tag(
+    unit = Enum(("day", "hour"), "day", help="Whether the bank holds late days or hours.").tag(
         config=True
     )
     per_assignment = Integer(
-        None, min=0, allow_none=True, help="The most of the bank that goes into one assignment."
+        None,
+        min=0,
+        allow_none=True,
+        help="The most that may be taken from the bank for one assignment.",
     ).tag(config=True)
     penalty_per_day = Float(
         0.0,
         min=0.0,
         max=1.0,
-        help="The share of the points given that each begun day costs which the bank does not "
-        "cover: 0.1.",
+        help="The share of the points earned that each started day costs if the bank does not cover "
+        "it, such as 0.1.",
     ).tag(config=True)
     zero_after_days = Integer(
         None,
         min=0,
         allow_none=True,
-        help="Work later than this many days gets no points, and nothing is taken from the bank "
-        "for it.",
+        help="Work more than this many days late gets no points, and takes nothing from the bank.",
     ).tag(config=True)
 
     @default("time_zone")

@@ -319,7 +319,7 @@ def test_what_graders_met_in_calls_is_told_once_for_each_student(made):
     results = results_of(made)
     met = {
         "Died": "`mnist_loss` ended the process it ran in. (killed)",
-        "Untrustworthy": "The answer was not as agreed.",
+        "Untrustworthy": "The sandbox sent back something invalid.",
         "Raised": "`mnist_loss` raised ValueError.",
     }
     students = ("student-01", "student-02", "student-03")

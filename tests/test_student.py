@@ -765,7 +765,7 @@ def liar(sandbox):
 def test_a_forged_answer_is_untrustworthy(liar, index):
     with pytest.raises(Untrustworthy) as caught:
         Student(Connection(liar)).tell(index)
-    assert caught.value.reason == "The answer was not as agreed."
+    assert caught.value.reason == "The sandbox sent back something invalid."
     liar.end_question()
 
 

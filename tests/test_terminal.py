@@ -176,3 +176,19 @@ def test_whoever_explains_nobodys_mark_is_told_who_was_meant(tiny_course, monkey
     (tiny_course.root / "submitted/student-1/tiny").mkdir(parents=True)
     assert cli.main(["explain", "tiny", "student-1"]) == 2
     assert "`proctor grade tiny --student student-1` makes one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_every_help_fits_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    top = cli.parser()
+    [verbs] = [action for action in top._actions if isinstance(action.choices, dict)]
+    helps = {"": top, **verbs.choices}
+    for name, command in helps.items():
+        # A word that is longer cannot be broken.
+        wide = [
+            line
+            for line in command.format_help().splitlines()
+            if len(line) > columns and len(line.split()) > 1
+        ]
+        assert not wide, f"{name}: {wide}"

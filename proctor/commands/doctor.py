@@ -22,7 +22,7 @@ proctor doctor
 """
 EXIT_CODES = """
 0    the sandbox is sound
-2    it is not, or there is none; or the course here needs a package that is missing
+2    it is not, or a package that the course here needs is missing
 """
 
 

@@ -20,23 +20,34 @@ if TYPE_CHECKING:
     from proctor.classroom.deadlines.table import Table
     from proctor.classroom.deadlines.times import MoreTime
 
-SUMMARY = "give students more time, before or after they hand in; list who has more"
+SUMMARY = "give students more time, or list who has more"
 EXAMPLES = """
-proctor extend mnist_loss student-01 student-02 --days 2 --reason "ill until Friday"
+proctor extend mnist_loss student-01 student-02 --days 2 --reason "ill"
 proctor extend mnist_loss student-01 --until "2026-12-03 18:00"
 proctor extend --all-assignments student-01 --days 2
 proctor extend --import from-the-office.csv
 proctor extend mnist_loss student-01 --remove
-proctor extend --list                       extensions, and what late work uses and costs
+proctor extend --list
 """
 EXIT_CODES = """
 0    all is well
-1    some rows of a table could not be read: they are listed, and the others count
+1    some rows of a table could not be read: they are listed; the others count
 2    it could not run, and says why
 """
 
 
+USAGE = """
+  proctor extend ASSIGNMENT STUDENT ... --days N
+  proctor extend ASSIGNMENT STUDENT ... --hours N
+  proctor extend ASSIGNMENT STUDENT ... --until TIME
+  proctor extend ASSIGNMENT STUDENT ... --remove
+  proctor extend [ASSIGNMENT] --import FILE
+  proctor extend [ASSIGNMENT [STUDENT ...]] --list
+With --all-assignments, leave out ASSIGNMENT."""
+
+
 def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.usage = USAGE
     command.add_argument(
         "names", nargs="*", metavar="ASSIGNMENT STUDENT", help="an assignment, then the students"
     )
@@ -47,7 +58,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="this many days after the due date, at the same time",
     )
-    how.add_argument("--hours", type=positive, metavar="N", help="this many hours after it")
+    how.add_argument(
+        "--hours", type=positive, metavar="N", help="this many hours after the due date"
+    )
     how.add_argument(
         "--until", metavar="TIME", help='"2026-12-03 18:00" in the course\'s time zone, or a day'
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "make the feedback pages that are missing or out of date"
 EXAMPLES = """
-proctor feedback mnist_loss                 as nbgrader generate_feedback, several at a time
+proctor feedback mnist_loss
 proctor feedback mnist_loss --student ana
 """
 EXIT_CODES = """

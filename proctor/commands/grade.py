@@ -31,8 +31,8 @@ proctor grade mnist_loss --json --log grading.log
 """
 EXIT_CODES = """
 0    all is well
-1    some submissions need a look: rejected, set aside, out of time, or with another incident
-2    it could not run: no sandbox, a gradebook that cannot be used, a wrong name
+1    some submissions need a look: rejected, set aside, out of time, ...
+2    it could not run: no sandbox, an unusable gradebook, a wrong name
 130  stopped by Ctrl-C, SIGTERM or SIGHUP; run the same command again to go on
 """
 

@@ -32,7 +32,7 @@ def add_log_and_metrics(command: argparse.ArgumentParser) -> None:
         "--metrics",
         type=Path,
         metavar="FILE",
-        help="keep figures about the run in this file, in Prometheus's text format",
+        help="keep metrics of the run in this file, in Prometheus's text format",
     )
 
 

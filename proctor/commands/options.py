@@ -33,13 +33,13 @@ def add_cluster(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="mark on the Dask cluster of this scheduler instead, tcp://HOST:PORT",
+        help="mark on a Dask cluster instead: the scheduler's address, tcp://HOST:PORT",
     )
 
 
 def add_students(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--student", action="append", default=[], metavar="S", help="only this one; may be repeated"
+        "--student", action="append", default=[], metavar="S", help="only this student; repeatable"
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from proctor.commands.terminal import say
 
-SUMMARY = "read the written answers of a class by rubric, in JupyterLab"
+SUMMARY = "read a class's written answers by rubric, in JupyterLab"
 EXAMPLES = """
 proctor read cross_entropy                     opens the page
 proctor read cross_entropy explain_not_zero --as ana
@@ -32,7 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="with --split: a second person also reads this share of them (0 to 1)",
+        help="with --split: have this share of them (0 to 1) read by a second person, too",
     )
     command.add_argument(
         "--no-browser", action="store_true", help="print the address without opening a browser"

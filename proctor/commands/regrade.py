@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 SUMMARY = "mark graded submissions again, and show who gains or loses"
 EXAMPLES = """
-proctor regrade mnist_loss --dry-run        who would gain or lose; nothing is stored
+proctor regrade mnist_loss --dry-run        show it, store nothing
 proctor regrade mnist_loss --student ana
 """
 EXIT_CODES = """
 0    all is well
-1    some submissions need a look: set aside, out of time, or with another incident
-2    it could not run: no sandbox, a gradebook that cannot be used, a wrong name
+1    some submissions need a look: set aside, out of time, ...
+2    it could not run: no sandbox, an unusable gradebook, a wrong name
 130  it was stopped; the same command starts again from the beginning
 """
 
@@ -31,7 +31,9 @@ EXIT_CODES = """
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("assignment", metavar="ASSIGNMENT")
     add_students(command)
-    command.add_argument("--dry-run", action="store_true", help="show the changes, store nothing")
+    command.add_argument(
+        "--dry-run", action="store_true", help="show the changes, but store nothing"
+    )
     command.add_argument("--json", action="store_true", help="print them as one JSON object")
     add_jobs(command)
     add_cluster(command)

@@ -18,7 +18,7 @@ proctor release mnist_loss --json
 """
 EXIT_CODES = """
 0    it was released
-1    it was not: hidden tests and labelled answers disagree, or cells are wrong
+1    it was not: hidden tests and answers disagree, or cells are wrong
 2    it could not run: no sandbox, a wrong name
 """
 

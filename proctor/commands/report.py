@@ -15,7 +15,7 @@ proctor report mnist_loss --csv > rows.csv    a row for each student and check
 proctor report mnist_loss --json --anonymous > mnist_loss-2026.json
 proctor report mnist_loss --compare mnist_loss-2025.json
 proctor report mnist_loss --compare ../course-2025
-proctor report mnist_loss --group monday.txt  of a part of the class
+proctor report mnist_loss --group monday.txt  for part of the class
 """
 
 
@@ -32,7 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--group",
         type=Path,
         metavar="FILE",
-        help="only the students whose ids stand in this file, one a line",
+        help="only students whose ids are in this file, one per line",
     )
     form = command.add_mutually_exclusive_group()
     form.add_argument(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "show which submissions share things that are rare in the class"
 EXAMPLES = """
-proctor similar mnist_loss                  writes reports/mnist_loss-similar.html
+proctor similar mnist_loss
 proctor similar mnist_loss --also ../course-2025/submitted --csv > pairs.csv
 """
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import sys
 import textwrap
-from typing import TextIO
+from typing import Any, TextIO
 
 NARROWEST = 40
 USUAL = 80
 # What a line begins with: a word of doctor's, a sign such as ✗, and the blanks around it.
 BEGINNING = re.compile(r"(?:(?:ok|weak|BAD|note) +)?[✗|\s]*")
+FIRST_COLUMN = re.compile(r" *\S+(?: \S+)* {2,}")
+WHOLE_WORDS: Any = {
+    "break_long_words": False,
+    "break_on_hyphens": False,
+    "replace_whitespace": False,
+}
 FURTHER = "  "  # how much deeper a line goes on
 
 
@@ -41,15 +48,26 @@ def within(text: str, width: int) -> str:
     )
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help whose examples and exit codes fit the terminal as well."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in in_columns(text, width).split("\n"))
+
+
+def in_columns(text: str, width: int) -> str:
+    """Lines of a word and what it means; what is too long goes on below the meaning."""
+    lines = []
+    for line in text.split("\n"):
+        first = FIRST_COLUMN.match(line)
+        begins = len(line) - len(line.lstrip())
+        deeper = " " * min(len(first[0]) if first else begins + len(FURTHER), width // 2)
+        lines.append(textwrap.fill(line, width, subsequent_indent=deeper, **WHOLE_WORDS))
+    return "\n".join(lines)
+
+
 def broken(line: str, width: int) -> str:
     beginning = BEGINNING.match(line)
     assert beginning is not None  # it matches nothing, too
     deeper = " " * min(len(beginning[0]), width // 2) + FURTHER
-    return textwrap.fill(
-        line,
-        width,
-        subsequent_indent=deeper,
-        break_long_words=False,
-        break_on_hyphens=False,
-        replace_whitespace=False,
-    )
+    return textwrap.fill(line, width, subsequent_indent=deeper, **WHOLE_WORDS)

@@ -27,8 +27,8 @@ proctor try hinge reference --seed 3
 proctor try hinge submitted/student-01/hinge/hinge.ipynb
 """
 EXIT_CODES = """
-0    the answer got the marks it must get, or it was a notebook
-1    the gate would refuse to release because of it
+0    the answer got the marks it should, or a notebook was tried
+1    it did not, so the assignment would not be released
 2    it could not run: no such answer, no sandbox
 """
 
@@ -38,7 +38,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "answer",
         metavar="ANSWER",
-        help="the name of a labelled answer, `reference`, `blank`, or a notebook's file",
+        help="the name of a labelled answer, `reference`, `blank`, or a notebook file",
     )
     command.add_argument(
         "--seed", type=int, help="seed of the random inputs, as reported by the gate"

@@ -22,7 +22,7 @@ from proctor.wire.errors import Malformed
 from proctor.wire.tensors import DTYPES
 from proctor.wire.values import Encoded, NamedTuple, Object, Source, decode, encode
 
-NOT_AS_AGREED = "The answer was not as agreed."
+NOT_AS_AGREED = "The sandbox sent back something invalid."
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,9 @@ class Arguments:
         if place is not None:
             return ["import", *place]
         raise TypeError(
-            f"{type(value).__name__} cannot be an argument: only plain data, tensors, NumPy arrays,"
-            " what came from the student, functions and classes of libraries, and"
-            " `student.source(...)` for other functions can"
+            f"{type(value).__name__} cannot be an argument. These can: plain data, tensors, NumPy "
+            "arrays, what came from the student, functions and classes of libraries, and, for other "
+            "functions, `student.source(...)`"
         )
 
     def _tensor(self, tensor: torch.Tensor) -> Encoded:
@@ -249,21 +249,21 @@ class Structure:
     def _array(self, encoded: list) -> ResultTensor:
         index, _ = self._next(encoded)
         if self._tensors[index].dtype is torch.bfloat16:
-            raise Malformed("an array has a dtype that no array has")
+            raise Malformed("an array was sent with an impossible dtype")
         self.in_graph.append(False)
         return ResultTensor(index, is_array=True)
 
 
 def decode_object(encoded: list) -> Object:
     if len(encoded) != 3 or type(encoded[1]) is not int or type(encoded[2]) is not str:
-        raise Malformed("an object on the wire has no number")
+        raise Malformed("an object was sent without its number")
     return Object(encoded[1], encoded[2][:80])
 
 
 def decode_dtype(encoded: list) -> torch.dtype:
     found = getattr(torch, encoded[1], None) if type(encoded[1]) is str else None
     if not isinstance(found, torch.dtype):
-        raise Malformed("a dtype on the wire is none")
+        raise Malformed("what was sent as a dtype is not one")
     return found
 
 

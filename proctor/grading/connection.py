@@ -193,7 +193,9 @@ class Connection:
             if error.late:
                 raise self._too_late(name, limit, seconds) from error
             if error.forged:
-                raise Untrustworthy("The answer was not as agreed.", f"({error})") from error
+                raise Untrustworthy(
+                    "The sandbox sent back something invalid.", f"({error})"
+                ) from error
             raise Died(f"`{name}` ended the process it ran in.", f"({error})") from error
         finally:
             self.spent[name] = self.spent.get(name, 0.0) + self.examination.spent - before
@@ -229,10 +231,10 @@ class Connection:
 
 def told_of(raised: Any) -> Told:
     if not isinstance(raised, dict):
-        raise Untrustworthy("The answer was not as agreed.")
+        raise Untrustworthy("The sandbox sent back something invalid.")
     type_name, text = raised.get("type"), raised.get("text")
     if not isinstance(type_name, str) or not isinstance(text, str):
-        raise Untrustworthy("The answer was not as agreed.")
+        raise Untrustworthy("The sandbox sent back something invalid.")
     kinds = raised.get("kinds")
     if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
         kinds = [type_name]
@@ -242,7 +244,7 @@ def told_of(raised: Any) -> Told:
 
 def expect(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise Untrustworthy("The answer was not as agreed.")
+        raise Untrustworthy("The sandbox sent back something invalid.")
     return value
 
 
@@ -251,7 +253,7 @@ MAX_COUNT = 1 << 53  # up to here a float holds every whole number
 
 def expect_count(value: Any) -> int:
     if not 0 <= expect(value, int) <= MAX_COUNT:
-        raise Untrustworthy("The answer was not as agreed.")
+        raise Untrustworthy("The sandbox sent back something invalid.")
     return value
 
 

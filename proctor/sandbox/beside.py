@@ -57,7 +57,7 @@ class FurnishedSandbox:
             session.kill()
             raise SandboxUnavailable(
                 f"The files beside the notebook could not be put into the sandbox ({error})",
-                "Is the machine short of memory? `proctor doctor` shows what this machine gives.",
+                "Is the machine short of memory? `proctor doctor` shows how much there is.",
             ) from error
         return session
 

@@ -123,8 +123,8 @@ def is_root() -> bool:
         return True
     if outer_user(0, users) == 0:
         raise SandboxUnavailable(
-            "This is root of the machine, in a user namespace where it can be nobody else",
-            "Grade as an ordinary user, or outside of that namespace.",
+            "This is root in a user namespace that has no other users",
+            "Grade as an ordinary user, or outside that namespace.",
         )
     return False
 
@@ -229,8 +229,8 @@ def refuse_to_show_the_course(folders: list[Path]) -> None:
     for folder in folders:
         if here.is_relative_to(folder.resolve()):
             raise SandboxUnavailable(
-                f"The course ({here}) lies in {folder}, which the sandbox must show to submissions",
-                "Move the course out of the folders of programs and libraries.",
+                f"The course ({here}) lies in {folder}, which submissions must be able to see",
+                "Move the course out of that folder.",
             )
 
 

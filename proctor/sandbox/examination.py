@@ -167,7 +167,7 @@ class Examination:
         if self._question is not None and self._question.alive:
             return self._question
         self.end_question()
-        refusal: WireError = Closed("no question could be opened before")
+        refusal: WireError = Closed("no question could be opened earlier")
         for _ in range(min(2, MOST_REFUSALS - self._refusals)):
             try:
                 self._start(len(self.cells), kept_back=0.0)
@@ -282,7 +282,7 @@ class Examination:
             self._spent_by_own += self.spent - before
         outputs, status = answer.get("outputs"), answer.get("status")
         if not isinstance(outputs, list) or status not in ("ok", "error", "late"):
-            raise Malformed("the answer to a cell is not as agreed")
+            raise Malformed("the answer to a cell is invalid")
         cleaned = [clean_output(output) for output in outputs]
         updates = clean_updates(answer.get("updates", []))
         return CellRun(cleaned, status, read_changes(answer.get("changes")), updates)
@@ -329,7 +329,7 @@ class Examination:
             answer = self._ask({"ask": "question"}, 2 * GRACE, descriptors=[theirs.fileno()])
             process = answer.get("process")
             if type(process) is not int:
-                raise Malformed("the answer to a question's start is not as agreed")
+                raise Malformed("the answer to the start of a question is invalid")
             on_failure.pop_all()
         return Question(Channel(ours), process, self.waiting)
 

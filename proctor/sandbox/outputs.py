@@ -15,7 +15,7 @@ MAX_UPDATES = 1000
 def clean_output(output: Any) -> dict[str, Any]:
     """An output of a cell as nbformat wants it, rebuilt field by field. Raises Malformed."""
     if not isinstance(output, dict):
-        raise Malformed("an output of a cell is no object")
+        raise Malformed("an output of a cell is not an object")
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
@@ -30,7 +30,7 @@ def clean_output(output: Any) -> dict[str, Any]:
             "traceback": [text_of(line) for line in lines[:1000]],
         }
     if kind not in ("display_data", "execute_result"):
-        raise Malformed("an output of a cell is of no known type")
+        raise Malformed("an output of a cell is of an unknown type")
     cleaned = {
         "output_type": kind,
         "data": clean_bundle(output.get("data")),
@@ -59,7 +59,7 @@ class Update:
 def clean_updates(updates: Any) -> list[Update]:
     """What a cell changed in the displays of earlier ones. Raises Malformed."""
     if not isinstance(updates, list) or len(updates) > MAX_UPDATES:
-        raise Malformed("the updates of displays are not as agreed")
+        raise Malformed("the updates of displays are invalid")
     cleaned = []
     for update in updates:
         match update:
@@ -67,7 +67,7 @@ def clean_updates(updates: Any) -> list[Update]:
                 bundle = clean_bundle(data)
                 cleaned.append(Update(number - 1, place, bundle, clean_metadata(metadata)))
             case _:
-                raise Malformed("an update of a display is not as agreed")
+                raise Malformed("an update of a display is invalid")
     return cleaned
 
 

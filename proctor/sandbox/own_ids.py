@@ -101,7 +101,7 @@ def main() -> None:
         os._exit(0)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWUSER) < 0:
-        raise OSError(ctypes.get_errno(), "unshare: a user namespace cannot be made")
+        raise OSError(ctypes.get_errno(), "unshare: no user namespace can be created")
     os.write(begin, b"x")
     if os.waitpid(helper, 0)[1]:
         sys.exit("newuidmap or newgidmap failed")

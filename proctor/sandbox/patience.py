@@ -102,7 +102,7 @@ class PatienceWith:
             return LOOK_SECONDS
         self._pieces += 1
         if self._pieces > LAST_PIECES:
-            raise Late("its answer did not end in time")
+            raise Late("it did not answer in time")
         return 0.0
 
     def _tell(self, now: float, process: int) -> None:

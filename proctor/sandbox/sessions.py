@@ -325,7 +325,7 @@ class Sandbox:
                 warm.wait_until_ready()
                 return warm.fork(self.limits, serve)
         raise SandboxUnavailable(
-            "The sandbox ended while it made a session, twice",
+            "The sandbox ended twice while starting a session",
             memory_remedy(),
         )
 
@@ -341,11 +341,11 @@ class Sandbox:
     def protection(self) -> str:
         """One line: what stands between a submission and this machine."""
         if self.unsafe:
-            return "none: submissions run with all rights of the user who grades"
+            return "none: submissions run with all the rights of the user who grades"
         return (
             f"bubblewrap started by {'root' if is_root() else 'an ordinary user'}: each submission "
-            "in namespaces of its own, no capabilities, no network, no files of this machine but "
-            "programs and libraries, limits on memory, processes, files and time, "
+            "in namespaces of its own, no capabilities, no network, no files of this machine "
+            "except programs and libraries, limits on memory, processes, files and time, "
             + ("a system call filter" if calls_are_filtered() else "no system call filter")
             + (", a user for each" if how_to_start(find_bubblewrap()).ids else "")
         )

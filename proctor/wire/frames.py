@@ -77,7 +77,7 @@ class Channel:
         header = pack_message(message)
         blob = packed(tensors)
         if len(header) > self.max_message_bytes or len(blob) > MAX_TENSOR_BYTES:
-            raise Malformed(f"a frame of {len(header)} + {len(blob)} bytes is over the caps")
+            raise Malformed(f"a frame of {len(header)} + {len(blob)} bytes is too large")
         lengths = LENGTHS.pack(len(header), len(blob))
         patience = patience_of(deadline)
         data = memoryview(lengths + header + blob)
@@ -105,12 +105,12 @@ class Channel:
         lengths, descriptors = self._read_lengths(deadline, most)
         header_length, blob_length = LENGTHS.unpack(lengths)
         if header_length > self.max_message_bytes or blob_length > MAX_TENSOR_BYTES:
-            raise Malformed(f"a frame of {header_length} + {blob_length} bytes is over the caps")
+            raise Malformed(f"a frame of {header_length} + {blob_length} bytes is too large")
         content = self._read(header_length + blob_length, deadline)
         try:
             message = json.loads(content[:header_length])
         except (ValueError, RecursionError, MemoryError) as error:
-            raise Malformed("the frame's header is not JSON, or too much of it") from error
+            raise Malformed("the frame's header is not JSON, or is nested too deeply") from error
         if not isinstance(message, dict):
             raise Malformed("the frame's header is not a JSON object")
         return message, unpacked(memoryview(content)[header_length:]), descriptors

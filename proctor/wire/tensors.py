@@ -71,7 +71,7 @@ def check_tensor_header(blob: bytes | memoryview) -> None:
         shapes = [entry["shape"] for entry in header.values()]
         longest = max(map(len, shapes), default=0)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
-        raise Malformed("the frame's tensors are not described as safetensors does") from error
+        raise Malformed("the frame's tensors have no valid safetensors header") from error
     if longest > MAX_DIMENSIONS:
         raise Malformed(f"the frame holds a tensor of more than {MAX_DIMENSIONS} dimensions")
 
@@ -87,9 +87,9 @@ def unpack_tensors(blob: bytes | memoryview) -> list[torch.Tensor]:
     except BaseException as error:  # a panic in Rust, for want of memory, is no Exception
         raise Malformed("the frame's tensors are not safetensors") from error
     if any(tensor.dtype not in DTYPES for tensor in tensors):
-        raise Malformed("the frame holds a tensor of a dtype that may not cross")
+        raise Malformed("the frame holds a tensor of a dtype that is not allowed")
     if any(tensor.dtype is torch.bool and is_no_truth(tensor) for tensor in tensors):
-        raise Malformed("the frame holds a truth value that is neither true nor false")
+        raise Malformed("the frame holds a bool that is neither true nor false")
     return tensors
 
 

@@ -114,7 +114,7 @@ def encode(value: Any, other: Callable[[Any, int], Encoded], depth: int = 0) -> 
 
 def check_length(kind: str, length: int) -> None:
     if length > MAX_ITEMS:
-        raise TooLarge(f"a {kind} of {length:,} items, at most {MAX_ITEMS:,} can cross")
+        raise TooLarge(f"a {kind} of {length:,} items: at most {MAX_ITEMS:,} can be sent")
 
 
 def is_key(value: Any, depth: int = 0) -> bool:
@@ -145,7 +145,7 @@ def decode(encoded: Any, others: Mapping[str, Callable[[list], Any]], depth: int
         or len(encoded) < 2
         or type(encoded[0]) is not str
     ):
-        raise Malformed("a value on the wire has no kind")
+        raise Malformed("a value was sent without its kind")
     kind, content = encoded[0], encoded[1]
     if kind in others:
         return others[kind](encoded)
@@ -160,7 +160,7 @@ def decode(encoded: Any, others: Mapping[str, Callable[[list], Any]], depth: int
     if kind in COLLECTIONS and type(content) is list:
         items = [decode(item, others, depth + 1) for item in content]
         if kind in ("set", "frozenset") and not all(map(is_key, items)):
-            raise Malformed("a set on the wire holds what no set may")
+            raise Malformed("a set was sent with an item that no set can hold")
         return COLLECTIONS[kind](items)
     if kind == "dict" and type(content) is list:
         return decode_dict(content, others, depth)
@@ -170,7 +170,7 @@ def decode(encoded: Any, others: Mapping[str, Callable[[list], Any]], depth: int
         return Member(content[0][:80], content[1][:80])
     if kind == "foreign" and type(content) is str:
         return Foreign(content[:80])
-    raise Malformed("a value on the wire is of no known kind")
+    raise Malformed("a value of an unknown kind was sent")
 
 
 COLLECTIONS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
@@ -182,28 +182,28 @@ def is_pair_of_texts(content: Any) -> bool:
 
 def decode_float(text: Any) -> float:
     if type(text) is not str:
-        raise Malformed("a float on the wire is not one")
+        raise Malformed("what was sent as a float is not one")
     try:
         return float(text)
     except ValueError as error:
-        raise Malformed("a float on the wire is not one") from error
+        raise Malformed("what was sent as a float is not one") from error
 
 
 def decode_bytes(text: Any) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:
-        raise Malformed("bytes on the wire are none") from error
+        raise Malformed("what was sent as bytes is not base64") from error
 
 
 def decode_dict(content: list, others: Mapping[str, Callable[[list], Any]], depth: int) -> dict:
     result = {}
     for pair in content:
         if type(pair) is not list or len(pair) != 2:
-            raise Malformed("a dict on the wire holds something other than pairs")
+            raise Malformed("a dict was sent with something other than pairs")
         key = decode(pair[0], others, depth + 1)
         if not is_key(key):
-            raise Malformed("a dict on the wire has a key that no dict may")
+            raise Malformed("a dict was sent with a key that no dict can have")
         result[key] = decode(pair[1], others, depth + 1)
     return result
 
@@ -212,8 +212,8 @@ def decode_named(
     content: Any, others: Mapping[str, Callable[[list], Any]], depth: int
 ) -> NamedTuple:
     if type(content) is not list or [type(part) for part in content] != [list, list]:
-        raise Malformed("a named tuple on the wire has no names")
+        raise Malformed("a named tuple was sent without names")
     names, items = content
     if len(names) != len(items) or not all(type(name) is str for name in names):
-        raise Malformed("a named tuple on the wire has other names than items")
+        raise Malformed("a named tuple was sent with more names than items, or fewer")
     return NamedTuple(names, [decode(item, others, depth + 1) for item in items])
