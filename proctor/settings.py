@@ -124,8 +124,8 @@ class Grading(Configurable):
     ).tag(config=True)
     figures = Bool(
         True,
-        help="Whether to draw the figures of submissions, for a person to look at, and to run cells "
-        "of the release that only draw.",
+        help="Whether to draw the figures of submissions, for a person to look at, and to run "
+        "cells of the release that only draw.",
     ).tag(config=True)
 
     assignments = Dict(
@@ -172,8 +172,8 @@ class Watch(Configurable):
     shows = Enum(
         ("points", "checks", "nothing"),
         "points",
-        help="What the page of an attempt shows: `points` of each exercise; `checks`, each with its "
-        "hint, and the notebook, as in feedback; or `nothing` until you return the work.",
+        help="What the page of an attempt shows: `points` of each exercise; `checks`, each with "
+        "its hint, and the notebook, as in feedback; or `nothing` until you return the work.",
     ).tag(config=True)
     pages_per_day = Integer(
         5, min=1, help="The most pages that a student gets within 24 hours, counted from the first."
@@ -235,14 +235,14 @@ class LateDays(Configurable):
     (`c.LateSubmissionPlugin`, `c.AssignLatePenalties`) says."""
 
     time_zone = Unicode(
-        help="The course's time zone, such as `Europe/Berlin`: for times in extensions.csv, and for "
-        "when a day ends. By default that of `c.NbGraderAPI` or `c.Exchange`, else UTC."
+        help="The course's time zone, such as `Europe/Berlin`: for times in extensions.csv, and "
+        "for when a day ends. By default that of `c.NbGraderAPI` or `c.Exchange`, else UTC."
     ).tag(config=True)
     grace_minutes = Float(
         0.0,
         min=0.0,
-        help="Work this many minutes late still counts as on time, at the due date and at the end of "
-        "each late day.",
+        help="Work this many minutes late still counts as on time, at the due date and at the end "
+        "of each late day.",
     ).tag(config=True)
     bank = Integer(
         0,
@@ -262,8 +262,8 @@ class LateDays(Configurable):
         0.0,
         min=0.0,
         max=1.0,
-        help="The share of the points earned that each started day costs if the bank does not cover "
-        "it, such as 0.1.",
+        help="The share of the points earned that each started day costs if the bank does not "
+        "cover it, such as 0.1.",
     ).tag(config=True)
     zero_after_days = Integer(
         None,

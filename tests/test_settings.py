@@ -113,7 +113,7 @@ def test_a_module_that_cannot_be_imported_is_told_as_the_courses(monkeypatch):
         SandboxUnavailable, match=r"preload: no_such_package\.at_all cannot"
     ) as told:
         unknown.session()
-    assert "take it out of c.Grading.preload" in told.value.remedy
+    assert "remove it from c.Grading.preload" in told.value.remedy
 
 
 @pytest.mark.parametrize(

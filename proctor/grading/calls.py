@@ -147,8 +147,8 @@ class Arguments:
             return ["import", *place]
         raise TypeError(
             f"{type(value).__name__} cannot be an argument. These can: plain data, tensors, NumPy "
-            "arrays, what came from the student, functions and classes of libraries, and, for other "
-            "functions, `student.source(...)`"
+            "arrays, what came from the student, functions and classes of libraries, and, for "
+            "other functions, `student.source(...)`"
         )
 
     def _tensor(self, tensor: torch.Tensor) -> Encoded:
