@@ -4,14 +4,13 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 import torch
+from typed import typed
 
 from proctor import cli
 from proctor.course import Course, read_notebook
@@ -277,15 +276,6 @@ def course(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(*words):
-    return subprocess.run(
-        [Path(sys.executable).parent / words[0], *words[1:]],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_whole_way_from_sheet_to_marks(course, capsys):
     assert cli.main(["ask", "mnist_loss", "--gift", "--notebook", "--questions", "2"]) == 0
     assert "sheets: 1; students who cannot be asked: 1" in capsys.readouterr().out
@@ -297,7 +287,7 @@ def test_the_whole_way_from_sheet_to_marks(course, capsys):
     )
     # the follow-up notebook is an assignment like any other
     name = "mnist_loss-questions"
-    made = run("nbgrader", "generate_assignment", name)
+    made = typed("nbgrader", ["generate_assignment", name], course)
     assert made.returncode == 0, made.stderr
     notebook = nbformat.read(course / "asked/student-01" / name / f"{name}.ipynb", 4)
     for cell in notebook.cells:
@@ -309,7 +299,7 @@ def test_the_whole_way_from_sheet_to_marks(course, capsys):
     handed_in = course / "submitted/student-01" / name / f"{name}.ipynb"
     handed_in.parent.mkdir()
     nbformat.write(notebook, handed_in)
-    graded = run("proctor", "grade", name, "-j", "1")
+    graded = typed("proctor", ["grade", name, "-j", "1"], course)
     assert graded.returncode == 0, graded.stdout + graded.stderr
     record = json.loads((course / "records/student-01" / f"{name}.json").read_text())
     assert [cell["score"] for cell in record["cells"]] == [1, 0]

@@ -16,20 +16,14 @@ from bs4 import BeautifulSoup
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 from test_nbgrader import GRADERS, RIGHT, SmallCourse
+from typed import typed
 
 STUDENTS = ("broken", "half", "late", "right", "untouched")
 HALF = "def double(x):\n    return 2 * x.abs()"
 
 
 def proctor(course: SmallCourse, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).parent / "proctor", *arguments],
-        cwd=course.root,
-        text=True,
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
+    return typed("proctor", arguments, course.root)
 
 
 @pytest.fixture(scope="module")

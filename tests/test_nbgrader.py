@@ -21,6 +21,7 @@ from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from traitlets.config import PyFileConfigLoader
+from typed import typed
 
 from proctor.classroom.reading.gradings import Saving
 from proctor.classroom.reading.room import Room
@@ -116,8 +117,13 @@ class SmallCourse:
         path.write_text(text)
         return path
 
-    def nbgrader(self, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
-        # As a user calls it: no PYTHONPATH, and the environment is not activated.
+    def nbgrader(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return typed("nbgrader", arguments, self.root)
+
+    def nbgrader_in_earnest(
+        self, *arguments: str, path: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """As a user calls it: no PYTHONPATH, and the environment is not activated."""
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
         }
@@ -188,7 +194,7 @@ display(Javascript("alert(4)"))
 def course(tmp_path_factory) -> SmallCourse:
     """A course in which one autograde has met every kind of submission."""
     course = SmallCourse(tmp_path_factory.mktemp("course"))
-    made = course.nbgrader("generate_assignment", "tiny")
+    made = course.nbgrader_in_earnest("generate_assignment", "tiny")
     assert made.returncode == 0, made.stderr
     submit_all(course)
     with course.gradebook() as gradebook:
@@ -528,7 +534,7 @@ def test_nothing_is_touched_where_there_is_no_sandbox(course, tmp_path):
     """bubblewrap as in a container that forbids it: told once, with the remedy."""
     write_failing_bubblewrap(tmp_path)
     before = course.autograded("half")
-    graded = course.nbgrader("autograde", "tiny", "--force", path=f"{tmp_path}:")
+    graded = course.nbgrader_in_earnest("autograde", "tiny", "--force", path=f"{tmp_path}:")
     assert graded.returncode != 0
     told = words_logged(graded)
     assert told.count("No permissions to create new namespace") == 1
