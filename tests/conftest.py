@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import nbgrader.api
 import pytest
 from nbformat import v4
 from nbgrader.api import Gradebook
@@ -20,6 +22,9 @@ from proctor.course import Course
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import SessionLimits, TimeLimits
+
+# nbgrader starts `alembic` for each gradebook that it makes, and is told the same each time.
+nbgrader.api.get_alembic_version = functools.cache(nbgrader.api.get_alembic_version)
 
 # Short enough for tests that wait for them, long enough for a busy machine.
 LIMITS = TimeLimits(cell=0.8, call=0.8, repeated_call=0.3, submission=30.0, questions=10.0)

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import itertools
 import os
 import re
 from collections import Counter
@@ -79,8 +80,22 @@ def submission_of(assignment, sources):
     return as_submission(with_answers(notebook, sources))
 
 
-def handed_in_whole(assignment, answer):
-    return Submission(submission_of(assignment, handed_in(answer)))
+def together(assignment):
+    """The answers that are tried, as notebooks that hold several right ones, each to another
+    exercise, or one wrong one: what one answer earns depends on no other."""
+    right = {}
+    for answer in answers_tried(assignment):
+        if answer.is_right:
+            right.setdefault(answer.cell, []).append(answer)
+        else:
+            yield (answer,)
+    for answers in itertools.zip_longest(*right.values()):
+        yield tuple(answer for answer in answers if answer is not None)
+
+
+def handed_in_whole(assignment, answers):
+    sources = {answer.cell: handed_in(answer) for answer in answers}
+    return Submission(submission_of(assignment, sources))
 
 
 @functools.cache
@@ -90,18 +105,22 @@ def marks_of_answers(assignment):
     Wrong answers are handed in with other variable names and another layout.
     """
     jobs = {
-        Job(STUDENT, assignment, functools.partial(handed_in_whole, assignment, answer)): answer
-        for answer in answers_tried(assignment)
+        Job(STUDENT, assignment, functools.partial(handed_in_whole, assignment, answers)): answers
+        for answers in together(assignment)
     }
     settings = MarkingSettings(ROOT, False, TimeLimits())
     with Workers(os.cpu_count(), shared_sandbox(SESSION_LIMITS), settings) as pool:
         outcomes = {jobs[outcome.job]: outcome for outcome in pool.mark(jobs)}
     assert [outcome.error for outcome in outcomes.values() if outcome.error] == []
-    return {(answer.cell, answer.name): outcome.marks for answer, outcome in outcomes.items()}
+    return {
+        (answer.cell, answer.name): outcome.marks
+        for answers, outcome in outcomes.items()
+        for answer in answers
+    }
 
 
 def handed_in(answer):
-    return {answer.cell: answer.source if answer.is_right else rewritten(answer.source)}
+    return answer.source if answer.is_right else rewritten(answer.source)
 
 
 def rewritten(source):
@@ -499,7 +518,8 @@ def test_the_reference_gets_full_marks(assignment):
 @each_assignment
 def test_the_release_gets_no_marks(assignment):
     release = read_notebook(COURSE.release(assignment))
-    marks = mark(as_submission(release), assignment, COURSE, figures=False)
+    sandbox = shared_sandbox(SESSION_LIMITS)
+    marks = mark(as_submission(release), assignment, COURSE, sandbox=sandbox, figures=False)
     assert {cell.grade_id: cell.score for cell in automatic_cells(marks) if cell.score} == {}
 
 

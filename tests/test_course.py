@@ -7,7 +7,6 @@ import math
 import re
 import shutil
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from torch.nn.functional import (
     binary_cross_entropy_with_logits,
     mse_loss,
 )
+from typed import typed
 
 from proctor.course import Course
 from proctor.grading.marking import mark
@@ -686,13 +686,8 @@ def test_release_shows_no_solution(assignment):
 def test_release_is_up_to_date(assignment, tmp_path):
     shutil.copy(COURSE / "nbgrader_config.py", tmp_path)
     shutil.copytree(COURSE / "source" / assignment, tmp_path / "source" / assignment)
-    subprocess.run(
-        [sys.executable, "-m", "nbgrader", "generate_assignment", assignment],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    made = typed("nbgrader", ["generate_assignment", assignment], tmp_path)
+    assert made.returncode == 0, made.stderr
     generated, committed = tmp_path / "release" / assignment, COURSE / "release" / assignment
     names = sorted(file.name for file in generated.iterdir())
     assert names == sorted(file.name for file in committed.iterdir())

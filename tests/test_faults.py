@@ -27,7 +27,7 @@ from proctor.sandbox.bubblewrap import find_bubblewrap, is_root
 
 
 @pytest.fixture(scope="module")
-def origin(sandbox, tmp_path_factory):
+def origin(tmp_path_factory):
     """A class of four, graded by the graders and by a person."""
     made = Classroom(tmp_path_factory.mktemp("faults") / "class", students=4)
     with pytest.MonkeyPatch.context() as patch:
@@ -52,7 +52,7 @@ def classroom(origin, monkeypatch):
 
 
 @pytest.fixture
-def grade(sandbox, capfd):
+def grade(capfd):
     """`grade()`: exit code and terminal of `proctor grade`, in this process and its sandbox."""
 
     def run(*options):

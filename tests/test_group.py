@@ -51,7 +51,7 @@ class School:
             line = re.sub(r"\b(ana|ben|instructors)\b", rf"\1{self.suffix}", line)
             root("sh", "-c", line.replace("/srv", str(self.folder)))
         settings = (REPOSITORY / "nbgrader_config.py").read_text()
-        settings += "\nc.CourseDirectory.groupshared = True\n"
+        settings += "\nc.CourseDirectory.groupshared = True\nc.Grading.preload = []\n"
         files = {
             "nbgrader_config.py": settings + f"c.Exchange.root = {str(exchange)!r}\n",
             "source/tiny/tiny.ipynb": nbformat.writes(source_notebook()),

@@ -33,7 +33,7 @@ from proctor.settings import Watch
 
 
 @pytest.fixture(scope="module")
-def released(sandbox, tmp_path_factory) -> WatchedClass:
+def released(tmp_path_factory) -> WatchedClass:
     made = WatchedClass(tmp_path_factory.mktemp("released") / "class")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(made.folder))

@@ -70,6 +70,7 @@ class WatchedClass(SmallClass):
             f"c.Exchange.root = {str(self.exchange)!r}",
             "c.CourseDirectory.course_id = 'small'",
             f"c.ExchangeCollect.check_owner = {check_owner}",
+            "c.Grading.preload = []",  # a watcher of its own starts sooner
             *lines,
         ]
         (self.course / "nbgrader_config.py").write_text(

@@ -95,7 +95,8 @@ class Classroom:
         self.expected: dict[str, float] = {}
         for place in ("home", "course"):
             (folder / place).mkdir(parents=True)
-        self.write("nbgrader_config.py", (REPOSITORY / "nbgrader_config.py").read_text())
+        config = (REPOSITORY / "nbgrader_config.py").read_text()
+        self.write("nbgrader_config.py", f"{config}\nc.Grading.preload = []\n")  # starts sooner
         solution = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
         self.write(f"source/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", nbformat.writes(notebook(solution)))
         self.write(f"tests/graders/{ASSIGNMENT}/test_tiny.py", GRADERS)
