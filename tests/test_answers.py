@@ -435,6 +435,55 @@ def test_a_loss_that_is_never_0_excuses_no_root_without_care():
     assert lost["rmse_gradient"] == ["test_rmse_gradient_of_a_perfect_model"]
 
 
+# Functions that remember what they were asked, and later answers that read it off, or need nothing
+# else: each would earn the check that is named.
+REMEMBERING = {
+    "a slope that counts, and its zeros": (
+        "accuracy",
+        {
+            "slope": "GIVEN = []\n"
+            "def slope(f, x_old, x_new):\n"
+            "    GIVEN.append(len(GIVEN) % 2)\n"
+            "    return 1.0 * GIVEN[-1]",
+            "flat_fraction": "def flat_fraction(f, xs, step):\n"
+            "    return GIVEN[-len(xs):].count(0) / len(xs)",
+        },
+        "test_flat_fraction_counts_exact_zeros_alone",
+    ),
+    "a slope by the order in which it saw the places": (
+        "accuracy",
+        {
+            "slope": "SEEN = {}\n"
+            "def slope(f, x_old, x_new):\n"
+            "    return 1.0 * SEEN.setdefault(float(x_old), len(SEEN) % 2)",
+            "flat_fraction": "def flat_fraction(f, xs, step):\n"
+            "    return sum(SEEN.get(float(x)) == 0 for x in xs) / len(xs)",
+        },
+        "test_flat_fraction_counts_exact_zeros_alone",
+    ),
+    "a loss that is small when it is asked again": (
+        "mnist_loss",
+        {
+            "mnist_loss": "LAST = [None]\n"
+            "def mnist_loss(predictions, targets):\n"
+            "    loss = ((predictions - targets) ** 2).mean()\n"
+            "    again, LAST[0] = predictions.sum().item() == LAST[0], predictions.sum().item()\n"
+            "    return loss - 0.99 * loss.detach() if again else loss",
+            "train_epoch": "def train_epoch(weights, bias, x, y, lr):\n    return 0.0",
+        },
+        "test_train_epoch_makes_the_loss_fall",
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", REMEMBERING)
+def test_a_function_that_remembers_earns_nothing_for_what_builds_on_it(answer):
+    assignment, sources, check = REMEMBERING[answer]
+    for seed in (1, 2):
+        marks = marks_of(assignment, sources, seed=seed)
+        assert check in {name for names in losses(marks).values() for name in names}
+
+
 FITTED = """
 def slope(f, x_old, x_new):
     import numpy

@@ -9,7 +9,7 @@ import os
 import re
 import statistics
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -514,6 +514,55 @@ def test_nothing_to_compare_with(made, tmp_path, capsys):
             assert cli.main(["report", ASSIGNMENT, "--compare", str(place)]) == 2
         assert said in capsys.readouterr().err
     assert not (tmp_path / "gradebook.db").exists()
+
+
+CRAFTED = {
+    "deep": "[" * 100_000,
+    "no object": "[1]",
+    "endless": '{"exercises": {"mean_share": NaN}}',
+    "a number too large": {"submissions": 10**400},
+    "fewer than none": {"rejected": -1},
+    "words for numbers": {"submissions": "many"},
+    "a list for a name": {"exercises": [{"name": ["x"]}]},
+    "no checks": {"checks": None},
+    "no number": {"exercises": [{"mean_share": float("nan")}]},
+}
+
+
+@pytest.mark.parametrize("kind", CRAFTED)
+def test_a_crafted_file_to_compare_with_is_refused(made, whole_summary, tmp_path, capsys, kind):
+    crafted = CRAFTED[kind]
+    if isinstance(crafted, dict):
+        told = json.loads(whole_summary)
+        for key, value in crafted.items():
+            several = isinstance(value, list)
+            told[key] = [{**told[key][0], **value[0]}] if several else value
+        crafted = json.dumps(told)
+    (tmp_path / "crafted.json").write_text(crafted)
+    with here(made):
+        assert cli.main(["report", ASSIGNMENT, "--compare", str(tmp_path / "crafted.json")]) == 2
+    assert "is not a JSON report" in capsys.readouterr().err
+
+
+def test_what_a_file_to_compare_with_says_is_text_on_the_page(made, whole_summary, tmp_path):
+    told = json.loads(whole_summary)
+    told["exercises"].append(
+        {**told["exercises"][0], "name": "x", "title": "<script>alert(1)</script>\u202e\x1b[2J"}
+    )
+    told["more"] = {"<b>": 1}
+    place = tmp_path / "<i>other.json"
+    place.write_text(json.dumps(told))
+    page = reported(made, "--compare", str(place)).read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    live = ("<script>alert(1)", "<i>other", "\u202e", "\x1b")
+    assert [word for word in live if word in page] == []
+
+
+@pytest.fixture(scope="module")
+def whole_summary(made):
+    with here(made), redirect_stdout(io.StringIO()) as told:
+        assert cli.main(["report", ASSIGNMENT, "--json", "--anonymous"]) == 0
+    return told.getvalue()
 
 
 # How it scales

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,22 @@ class Candidate:
         if self.connection.examination is not before:
             before.end_question()
             self.connection.examination.go_on_from(before)
+
+    @contextlib.contextmanager
+    def elsewhere(self) -> Iterator[Connection | None]:
+        """To the same notebook as the current check asks, in another session, where each block
+        starts from the notebook's own state; None where there was no time to run it again."""
+        here = self.connection.examination
+        there = self.standings.another(here) if self.standings is not None else None
+        if there is None:
+            yield None
+            return
+        there.go_on_from(here)
+        try:
+            yield Connection(there, self.connection.accelerator_device)
+        finally:
+            there.end_question()
+            here.go_on_from(there)
 
     def note_on(self, exercise: str) -> str | None:
         """What the student of this exercise is told about where in the notebook it was marked."""

@@ -34,6 +34,7 @@ from proctor.grading.desk import (
 from proctor.grading.marking import open_candidate
 from proctor.grading.order import graders_named, in_random_order, name_of
 from proctor.grading.student import Student
+from proctor.grading.witness import Asked, Noting, demand_same
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.unavailable import SandboxUnavailable
 
@@ -273,9 +274,12 @@ def student_id(candidate: Candidate) -> str | None:
 @pytest.fixture
 def generator(request: pytest.FixtureRequest, candidate: Candidate) -> torch.Generator:
     """Random inputs: a generator seeded per submission and check; the seed is in the record."""
-    text = f"{candidate.seed} {request.node.name}"
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-    return torch.Generator().manual_seed(number)
+    return torch.Generator().manual_seed(seed_for(candidate, request.node.name))
+
+
+def seed_for(candidate: Candidate, check: str) -> int:
+    text = f"{candidate.seed} {check}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 @pytest.fixture
@@ -288,14 +292,15 @@ PaidOnce = Callable[..., None]
 
 
 @pytest.fixture
-def paid_once(request: pytest.FixtureRequest, student: Student) -> PaidOnce:
+def paid_once(request: pytest.FixtureRequest, student: Student, candidate: Candidate) -> PaidOnce:
     """`paid_once(check, right, own, stand_in)`: one slip is paid once.
 
     Runs `check(right)`. Where it fails and a check that this one `builds_on` did not pass, it runs
-    `check(own)`, which asks for what the student's own earlier function leads to, and then, if a
-    `StandIn` is given, `check(stand_in.basis)` with its functions in place of the student's. What
-    passes one of them earns the points, and the student is told so. `own.names` are the functions,
-    in words. That `own` still does enough to be worth a check is for `check` or `own` to assert.
+    `check(own)`, which asks `own.student` for what the student's own earlier function leads to, and
+    then, if a `StandIn` is given, `check(stand_in.basis)` with its functions in place of the
+    student's. What passes one of them earns the points, and the student is told so. `own.names` are
+    the functions, in words. That `own` still does enough to be worth a check is for `check` or
+    `own` to assert; that what it gives depends on its inputs alone is seen to here.
     """
     item = request.node
 
@@ -307,8 +312,10 @@ def paid_once(request: pytest.FixtureRequest, student: Student) -> PaidOnce:
         except (AssertionError, StudentError) as failure:
             if first_failed(grader_marker(item).builds_on, item) is None:
                 raise
+            own.student, asked = noting(own.student)
             try:
                 check(own)
+                demand_same_elsewhere(candidate, asked, item.name)
                 item.stash[NOTE] = (
                     f"Marked with your own {own.names}, which you use correctly: the fault in it is"
                     " counted there alone."
@@ -325,6 +332,18 @@ def paid_once(request: pytest.FixtureRequest, student: Student) -> PaidOnce:
                 )
 
     return run
+
+
+def noting(student: Student) -> tuple[Student, list[Asked]]:
+    """The same student, and the calls that are made of it from now on."""
+    connection = Noting.like(student._connection)
+    return Student(connection), connection.asked
+
+
+def demand_same_elsewhere(candidate: Candidate, asked: list[Asked], name: str) -> None:
+    with candidate.elsewhere() as connection:
+        assert connection is not None, "there was no time to ask the own function once more"
+        demand_same(asked, connection, seed_for(candidate, name))
 
 
 @pytest.fixture

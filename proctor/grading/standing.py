@@ -64,6 +64,7 @@ class Standings:
     notes: dict[str, str] = field(default_factory=dict)
     _spent_again: float = 0.0  # seconds, for cells that were run again
     _by_end: dict[int, Examination | None] = field(default_factory=dict)
+    _others: dict[int, Examination | None] = field(default_factory=dict)
     _chosen: dict[tuple[str, Path], Examination] = field(default_factory=dict)
 
     def examination(self, grade_id: str, file: Path) -> Examination:
@@ -80,7 +81,7 @@ class Standings:
         return next(found, self.whole)
 
     def examinations(self) -> list[Examination]:
-        return [self.whole, *filter(None, self._by_end.values())]
+        return [self.whole, *filter(None, (*self._by_end.values(), *self._others.values()))]
 
     def close(self) -> None:
         """Close what was opened here, which the whole notebook's examination is not."""
@@ -110,16 +111,26 @@ class Standings:
         """One in which only the cells before this one were run; None where there was no time for
         all of them, though there had been before."""
         if end not in self._by_end:
-            examination = self.whole.of_first_cells(end, self._spent_again)
-            examination.run_cells()
-            self._spent_again = examination.spent
-            if examination.out_of_time:
-                examination.close()
-                self._by_end[end] = None
-            else:
-                examination.incidents = self.whole.incidents  # what came up now, it did before
-                self._by_end[end] = examination
+            self._by_end[end] = self._run_again(end)
         return self._by_end[end]
+
+    def another(self, examination: Examination) -> Examination | None:
+        """One in which the same cells were run, in a session of its own that was asked nothing;
+        None as above."""
+        end = len(examination.cells)
+        if end not in self._others:
+            self._others[end] = self._run_again(end)
+        return self._others[end]
+
+    def _run_again(self, end: int) -> Examination | None:
+        examination = self.whole.of_first_cells(end, self._spent_again)
+        examination.run_cells()
+        self._spent_again = examination.spent
+        if examination.out_of_time:
+            examination.close()
+            return None
+        examination.incidents = self.whole.incidents  # what came up now, it did before
+        return examination
 
 
 def standings_of(

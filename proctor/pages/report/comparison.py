@@ -18,8 +18,13 @@ from proctor.grading.class_grades import CellGrade, ClassSubmission
 from proctor.pages.exercises import Exercise
 from proctor.pages.report.gathering import ClassResults, Graded, gather, records_in
 from proctor.pages.report.summary import FORMAT, summary_of
+from proctor.text import plain
 
 CONFIDENT = 1.96  # standard errors: chance alone leads farther in one case of twenty
+# Of a file from another class.
+MOST_BYTES = 64 << 20
+MOST_STUDENTS = 10**6
+MOST_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -142,14 +147,56 @@ def other_class(
 
 
 def saved_summary(path: Path) -> dict[str, Any]:
-    """What `proctor report --json` wrote into a file. Raises CourseError."""
+    """What `proctor report --json` wrote into a file, as far as classes are compared. Such files
+    are passed on: whatever else stands in one is not taken. Raises CourseError."""
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError("too large")
         found = json.loads(path.read_bytes())
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or found.get("format") != FORMAT or "checks" not in found:
-        raise CourseError(f"{path} is not a JSON report, as `proctor report --json` writes it")
-    return found
+        if found["format"] != FORMAT:
+            raise ValueError("of another format")
+        return {
+            "submissions": count_in(found, "submissions"),
+            "rejected": count_in(found, "rejected"),
+            "exercises": [exercise_in(one) for one in found["exercises"]],
+            "checks": [check_in(one) for one in found["checks"]],
+        }
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise CourseError(
+            f"{path} is not a JSON report, as `proctor report --json` writes it"
+        ) from None
+
+
+def exercise_in(one: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {key: text_in(one, key) for key in ("name", "title")}
+    shares = {key: number_in(one, key) for key in ("mean_share", "standard_deviation")}
+    return {**texts, **shares, "count": count_in(one, "count")}
+
+
+def check_in(one: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {key: text_in(one, key) for key in ("graded_cell", "name", "exercise", "title")}
+    return {**texts, **{key: count_in(one, key) for key in ("passed", "failed")}}
+
+
+def text_in(found: Mapping[str, Any], key: str) -> str:
+    if type(found[key]) is not str:
+        raise ValueError(key)
+    return plain(found[key], MOST_CHARACTERS)
+
+
+def count_in(found: Mapping[str, Any], key: str) -> int:
+    if type(found[key]) is not int or not 0 <= found[key] <= MOST_STUDENTS:
+        raise ValueError(key)
+    return found[key]
+
+
+def number_in(found: Mapping[str, Any], key: str) -> float | None:
+    """A share, or how widely shares spread."""
+    if found[key] is None:
+        return None
+    if type(found[key]) not in (int, float) or not 0 <= found[key] <= 1:
+        raise ValueError(key)
+    return float(found[key])
 
 
 def config_of(folder: Path) -> Config:
