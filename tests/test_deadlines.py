@@ -358,6 +358,24 @@ def test_tables_as_spreadsheets_write_them(data):
     assert found.reason == "ill"
 
 
+def test_a_crafted_table_is_told_and_costs_its_own_lines_alone():
+    """People are called what they like, and a table from elsewhere has their names."""
+    rows = [
+        "student,name,until,assignment",
+        f"student-01,{'x' * 200_000},2 days,tiny",
+        "student-02,=HYPERLINK(0);\x00\x1b[2J\u202e,2 days,tiny",
+        'student-03,"two\nstudent-09,lines,9 days,tiny",2 days,tiny',
+        "student-04,three,2 days,tiny",
+        *(['student-05,"odd,2 days,tiny', "student-06,x,2 days,tiny"] * 20_001),
+    ]
+    table = table_of("\n".join(rows).encode(), "table.csv")
+    given = {each.student for each in table.extensions}
+    assert given >= {"student-02", "student-03", "student-04"}
+    assert not given & {"student-01", "student-09"}
+    assert "line 2: it is not written as a table" in table.problems[0]
+    assert table.text() == "\n".join(rows)
+
+
 def test_a_table_without_its_columns_is_told():
     table = table_of(b"tiny,student-01,2 days\nx,y,z\n", "t.csv")
     assert not table.extensions

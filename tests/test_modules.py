@@ -125,6 +125,8 @@ def test_only_small_regular_files_are_read(folder, tmp_path):
     (folder / "elsewhere").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe.py")
     (folder / "two words.py").write_text("")
+    (folder / "two\nlines.py").write_text("")
+    (folder / "-c.py;ls.py").write_text("")
     (folder / "large.py").write_bytes(b"#" * (modules.MAX_MODULE_BYTES + 1))
     (folder / ".hidden.py").write_text("")
     (folder / "data.csv").write_text("1")
@@ -136,6 +138,7 @@ def test_only_small_regular_files_are_read(folder, tmp_path):
     told = "\n".join(left_out)
     for words in ("large.py has", "link.py is a symbolic link", "pipe.py is a named pipe", "'two"):
         assert words in told
+    assert len(left_out) == len(told.splitlines()) == 6
     assert read_submitted(folder, "tiny").modules == found
     assert set(left_out) <= set(notes_on(folder, "tiny"))
 
@@ -148,7 +151,9 @@ def test_so_many_are_read(folder):
     assert left_out == ["20 modules beside the notebook were left out: 50 are read."]
     for number in range(modules.MAX_ENTRIES):
         (folder / f"{number}.txt").write_text("")
-    assert modules_beside(folder) == ({}, [])
+    told = "more than 2000 files lie beside the notebook: no more modules were read."
+    assert modules_beside(folder) == ({}, [told])
+    assert told in notes_on(folder, "tiny")
 
 
 def test_modules_in_a_zip_file_lie_beside_the_notebook_in_it(folder):

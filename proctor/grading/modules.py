@@ -72,8 +72,9 @@ def modules_beside(folder: Path) -> tuple[dict[str, bytes], list[str]]:
     """
     found: dict[str, bytes] = {}
     left_out: list[str] = []
+    told: list[str] = []
     too_many = 0
-    for name, base, opened in python_files(folder):
+    for name, base, opened in python_files(folder, told):
         try:
             demand_name(name)
             room = MAX_MODULE_BYTES - sum(map(len, found.values()))
@@ -85,16 +86,23 @@ def modules_beside(folder: Path) -> tuple[dict[str, bytes], list[str]]:
             found[name] = data
         else:
             too_many += 1
-    told = [f"{too_many} modules beside the notebook were left out: {MAX_MODULES} are read."]
-    return found, shortened(left_out) + (told if too_many else [])
+    if too_many:
+        told.append(
+            f"{too_many} modules beside the notebook were left out: {MAX_MODULES} are read."
+        )
+    return found, shortened(left_out) + told
 
 
-def python_files(folder: Path) -> Iterator[tuple[str, str, int]]:
-    """What may be modules, in a fixed order: path below the folder, name, open folder."""
+def python_files(folder: Path, told: list[str]) -> Iterator[tuple[str, str, int]]:
+    """What may be modules, in a fixed order: path below the folder, name, open folder. Where there
+    is too much to look at, that is `told`."""
     entries = 0
     for parent, folders, names, opened in os.fwalk(folder, follow_symlinks=False):
         entries += len(folders) + len(names)
         if entries > MAX_ENTRIES:
+            told.append(
+                f"more than {MAX_ENTRIES} files lie beside the notebook: no more modules were read."
+            )
             return
         within = Path(parent).relative_to(folder)
         deep = len(within.parts) >= MAX_DEPTH

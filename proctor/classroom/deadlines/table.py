@@ -157,12 +157,12 @@ def table_of(data: bytes, name: str, assignment: str | None = None) -> Table:
     table = Table(name, delimiter_of(text))
     header_is_read = False
     for line, raw in whole_lines(text):
-        [cells] = list(csv.reader([raw], delimiter=table.delimiter)) or [[]]
-        record = Record(line, raw, [" ".join(cell.split()) for cell in cells])
+        record = Record(line, raw, [])
         table.records.append(record)
-        if not any(record.cells):
-            continue
         try:
+            record.cells = cells_in(raw, table.delimiter)
+            if not any(record.cells):
+                continue
             if not header_is_read:
                 header_is_read = True
                 table.columns = columns_in(record.cells, assignment)
@@ -175,16 +175,26 @@ def table_of(data: bytes, name: str, assignment: str | None = None) -> Table:
     return table
 
 
+def cells_in(raw: str, delimiter: str) -> list[str]:
+    """Raises NotUnderstood."""
+    try:
+        [cells] = list(csv.reader([raw], delimiter=delimiter)) or [[]]
+    except (csv.Error, ValueError) as error:
+        raise NotUnderstood(f"it is not written as a table ({error})") from None
+    return [" ".join(cell.split()) for cell in cells]
+
+
 def whole_lines(text: str) -> Iterator[tuple[int, str]]:
     """The rows of a table, each with the number of its first line. A cell in quotation marks may
     go over several lines; a mark that is never closed costs its own line only."""
     lines = list(io.StringIO(text, newline=""))
     at = 0
     while at < len(lines):
-        end = at + 1
-        while "".join(lines[at:end]).count('"') % 2 and end < len(lines):
+        end, marks = at + 1, lines[at].count('"')
+        while marks % 2 and end < len(lines):
+            marks += lines[end].count('"')
             end += 1
-        if "".join(lines[at:end]).count('"') % 2:
+        if marks % 2:
             end = at + 1
         yield at + 1, "".join(lines[at:end])
         at = end
