@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sysconfig
+import tokenize
 from pathlib import Path
 
 import nbformat
@@ -33,6 +34,33 @@ def course(tmp_path_factory, empty_gradebook):
 
 def test_it_is_all_there(course):
     assert tuple(course.assignments()) == ASSIGNMENTS
+
+
+def test_thirty_lines_of_hidden_tests_and_config_are_enough_for_an_exercise():
+    config = len(lines_of_code(EXAMPLE / "nbgrader_config.py")) / len(ASSIGNMENTS)
+    for assignment in ASSIGNMENTS:
+        source = read_notebook(Course(EXAMPLE).reference(assignment))
+        labels = [cell.metadata.get("nbgrader", {}) for cell in source.cells]
+        exercises = [one for one in labels if one.get("solution") and not one.get("grade")]
+        graders = Course(EXAMPLE).graders(assignment).glob("*.py")
+        lines = config + sum(len(lines_of_code(path)) for path in graders)
+        assert lines <= 30 * len(exercises), f"{assignment}: {lines}"
+
+
+def lines_of_code(path):
+    """The lines of a file that hold code: no blank ones, comments or docstrings."""
+    ignored = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    lines, at_start = set(), True
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            docstring = at_start and token.type == tokenize.STRING
+            if (
+                token.type not in (*ignored, tokenize.ENCODING, tokenize.ENDMARKER)
+                and not docstring
+            ):
+                lines.update(range(token.start[0], token.end[0] + 1))
+            at_start = token.type in (*ignored, tokenize.ENCODING)
+    return lines
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)

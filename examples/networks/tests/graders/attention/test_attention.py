@@ -1,60 +1,44 @@
-"""The hidden graders of attention. Students see titles and hints, never what is asserted."""
+"""The hidden tests of attention. Students see titles and hints, never the assertions."""
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention as expected
 
-from proctor.authoring import assert_close, assert_same_on_device, grades, gradient_of
+from proctor.authoring import assert_gradients_like, assert_like, assert_same_on_device, grades
+
+MASK = torch.ones(3, 5, dtype=torch.bool).tril()
 
 
 def inputs(generator, *lead):
-    sizes = ((3, 4), (5, 4), (5, 2))
-    return [torch.randn(*lead, *size, generator=generator) for size in sizes]
+    return [torch.randn(*lead, *size, generator=generator) for size in ((3, 4), (5, 4), (5, 2))]
 
 
 @grades("attention_values", hint="Which dimension do the weights of one query lie in?")
 def test_values(student, generator):
     """Each query gets the weighted mean of the values."""
-    query, key, value = inputs(generator)
-    expected = scaled_dot_product_attention(query, key, value)
-    assert_close("the result", student.attention(query, key, value), expected, query, key, value)
+    assert_like(expected, student.attention, *inputs(generator))
 
 
 @grades("attention_values", hint="Only the last two dimensions belong to the product.")
 def test_leading_dimensions(student, generator):
     """Heads and batches are treated alike."""
-    query, key, value = inputs(generator, 2, 3)
-    expected = scaled_dot_product_attention(query, key, value)
-    assert_close("the result", student.attention(query, key, value), expected, query, key, value)
+    assert_like(expected, student.attention, *inputs(generator, 2, 3))
 
 
-@grades(
-    "attention_mask", hint="Is the weight of a hidden place really 0, and do the others sum to 1?"
-)
+@grades("attention_mask", hint="Is the weight of a hidden place really 0? Do the others sum to 1?")
 def test_mask(student, generator):
     """Where the mask is False, no query looks."""
-    query, key, value = inputs(generator, 2)
-    mask = torch.ones(3, 5, dtype=torch.bool).tril()
-    expected = scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    result = student.attention(query, key, value, mask)
-    assert_close("the masked result", result, expected, query, key, value)
+    assert_like(expected, student.attention, *inputs(generator, 2), MASK)
 
 
-@grades("attention_gradient", requires="test_values", hint="Is every step one of torch's?")
+@grades("attention_gradient", requires="test_values", hint="Is every step a torch operation?")
 def test_gradient(student, generator):
     """The gradient reaches queries, keys and values."""
-    ours = [tensor.requires_grad_() for tensor in inputs(generator)]
-    result = student.attention(*ours)
-    expected = scaled_dot_product_attention(*ours)
-    for name, tensor in zip(("queries", "keys", "values"), ours, strict=True):
-        (wanted,) = torch.autograd.grad(-2 * expected.sum(), tensor, retain_graph=True)
-        found = gradient_of(f"the gradient of the {name}", result, tensor)
-        assert_close(f"the gradient of the {name}", found, wanted / -2, tensor)
+    assert_gradients_like(expected, student.attention, *inputs(generator))
 
 
 @grades(
     "attention_device", requires="test_values", hint="Where is a tensor that you make yourself?"
 )
 def test_device(student, generator):
-    """On an accelerator all stays there."""
-    mask = torch.ones(3, 5, dtype=torch.bool).tril()
-    assert_same_on_device(student, "attention", *inputs(generator), mask)
+    """On an accelerator, everything stays there."""
+    assert_same_on_device(student, "attention", *inputs(generator), MASK)

@@ -1,4 +1,4 @@
-"""The hidden graders of groups. Students see titles and hints, never what is asserted."""
+"""The hidden tests of groups. Students see titles and hints, never the assertions."""
 
 from proctor.authoring import assert_bars, assert_labelled, figure_of, grades, the_axes
 

@@ -1,4 +1,4 @@
-"""The hidden graders of Network."""
+"""The hidden tests of Network."""
 
 import torch
 
