@@ -896,7 +896,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return (x_new - x_old) / (f(x_new) - f(x_old))
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="A steep path rises a lot while you walk a little: which goes below the line?",
     ),
     wrong(
@@ -946,7 +946,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return f(x_new - x_old) / (x_new - x_old)
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="How high is f at each of the two places?",
     ),
     wrong(
@@ -956,7 +956,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return (f(x_old + 0.0001) - f(x_old)) / 0.0001
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="Where does x_new enter your formula?",
     ),
     wrong(
@@ -966,7 +966,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return f(x_new) / x_new - f(x_old) / x_old
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="First the two differences, then the division.",
     ),
     wrong(
@@ -976,7 +976,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return f(x_new) - f(x_old) / x_new - x_old
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="Which operation does Python do first, division or subtraction?",
     ),
     wrong(
@@ -1006,7 +1006,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return torch.tensor([(f(x_new) - f(x_old)) / (x_new - x_old)])
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="One number is asked for: print the shape of what you return.",
     ),
     wrong(
@@ -1016,7 +1016,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             print((f(x_new) - f(x_old)) / (x_new - x_old))
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="Printing shows a value to you; what does the caller get?",
     ),
     wrong(
@@ -1038,7 +1038,7 @@ WRONG_SLOPE = [
             y = f(x)
             return torch.autograd.grad(y, x)[0] if y.requires_grad else torch.zeros(())
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="That is where the slope goes when the step shrinks; here the step is a given one.",
     ),
     # extremes
@@ -1083,7 +1083,7 @@ WRONG_SLOPE = [
         def slope(f, x_old, x_new):
             return 0.0
         """,
-        loses=[SLOPE, FLAT],
+        loses=[SLOPE],
         hint="Which of your arguments do you use?",
     ),
 ]

@@ -9,8 +9,6 @@ MSE_GRADIENT, RMSE_GRADIENT, BCE_GRADIENT = "mse_gradient", "rmse_gradient", "bc
 CLAIMS = "zoo_claims_check"
 ALL_OF_MSE = (MSE, MSE_GRADIENT)
 ALL_OF_RMSE = (RMSE, RMSE_GRADIENT)
-SQUARES = (*ALL_OF_MSE, *ALL_OF_RMSE)  # where the reference's rmse has no mse to go by
-AND_ITS_ROOT = (*ALL_OF_MSE, RMSE_GRADIENT)  # where the root of it is steep for a perfect model
 ALL_OF_BCE = (BCE, BCE_GRADIENT)
 
 
@@ -413,7 +411,7 @@ WRONG_MSE = [
         "mse",
         "no mean",
         returns("mse", "(predictions - targets) ** 2"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="How many numbers should a loss hand back for a whole batch?",
     ),
     wrong(
@@ -434,7 +432,7 @@ WRONG_MSE = [
         "mse",
         "the sum over one less than the number",
         returns("mse", "((predictions - targets) ** 2).sum() / (predictions.numel() - 1)"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="What does your loss say for a single house?",
     ),
     wrong(
@@ -455,7 +453,7 @@ WRONG_MSE = [
         "mse",
         "the root of the mean, as in the notes",
         returns("mse", "((predictions - targets) ** 2).mean().sqrt()"),
-        loses=AND_ITS_ROOT,
+        loses=ALL_OF_MSE,
         hint="If all errors are 2, what is the mean of their squares, and what do you return?",
     ),
     wrong(
@@ -476,7 +474,7 @@ WRONG_MSE = [
         "mse",
         "the mean of the errors, with their signs",
         returns("mse", "(predictions - targets).mean()"),
-        loses=AND_ITS_ROOT,
+        loses=ALL_OF_MSE,
         hint="An error above and one below cancel each other in your mean. Should they?",
     ),
     wrong(
@@ -497,14 +495,14 @@ WRONG_MSE = [
         "mse",
         "the difference of the squares",
         returns("mse", "(predictions**2 - targets**2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Which is squared, the error or the two numbers it is made of?",
     ),
     wrong(
         "mse",
         "the target alone squared",
         returns("mse", "(predictions - targets**2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Python squares first and subtracts afterwards: where do brackets belong?",
     ),
     wrong(
@@ -518,56 +516,56 @@ WRONG_MSE = [
         "mse",
         "the sum of predictions and targets",
         returns("mse", "((predictions + targets) ** 2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="What is the loss of a perfect model?",
     ),
     wrong(
         "mse",
         "minus the mean of the squares",
         returns("mse", "-((predictions - targets) ** 2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Should a larger error make the loss larger or smaller?",
     ),
     wrong(
         "mse",
         "the largest square",
         returns("mse", "((predictions - targets) ** 2).max()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Should the other houses have a say, too?",
     ),
     wrong(
         "mse",
         "the median of the squares",
         returns("mse", "((predictions - targets) ** 2).median()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Change the worst prediction: does your loss notice?",
     ),
     wrong(
         "mse",
         "the first example only",
         returns("mse", "((predictions - targets) ** 2)[0].mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Change the last example: does your loss notice?",
     ),
     wrong(
         "mse",
         "errors relative to the target",
         returns("mse", "(((predictions - targets) / targets) ** 2).mean()"),
-        loses=AND_ITS_ROOT,
+        loses=ALL_OF_MSE,
         hint="What if a target is 0?",
     ),
     wrong(
         "mse",
         "predictions taken for probabilities",
         returns("mse", "((predictions.clamp(0, 1) - targets) ** 2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="These predictions are quantities: which numbers may they be?",
     ),
     wrong(
         "mse",
         "targets taken for 0 and 1",
         returns("mse", "torch.where(targets == 1, (1 - predictions) ** 2, predictions**2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="These targets are quantities: how many different ones are there?",
     ),
     wrong(
@@ -583,49 +581,49 @@ WRONG_MSE = [
         "mse",
         "rounded predictions",
         returns("mse", "((predictions.round() - targets) ** 2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Nudge one prediction by 0.001: does your loss move?",
     ),
     wrong(
         "mse",
         "whole numbers as targets only",
         returns("mse", "((predictions - targets.long()) ** 2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Try a target of 2.5.",
     ),
     wrong(
         "mse",
         "a small number added for safety",
         returns("mse", "((predictions - targets) ** 2).mean() + 1e-3"),
-        loses=[MSE, RMSE, RMSE_GRADIENT],
+        loses=[MSE],
         hint="What is the loss of a perfect model?",
     ),
     wrong(
         "mse",
         "a constant that looks right",
         returns("mse", "predictions.sum() * 0 + 1.75"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="The hidden tests use other numbers.",
     ),
     wrong(
         "mse",
         "a Python number",
         returns("mse", "((predictions - targets) ** 2).mean().item()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Can a plain Python number remember how it was computed?",
     ),
     wrong(
         "mse",
         "detached",
         returns("mse", "((predictions - targets) ** 2).mean().detach()"),
-        loses=[MSE_GRADIENT, RMSE_GRADIENT],
+        loses=[MSE_GRADIENT],
         hint="The value is right; ask now which predictions it depends on.",
     ),
     wrong(
         "mse",
         "detached, and made a leaf again",
         returns("mse", "((predictions - targets) ** 2).mean().detach().requires_grad_()"),
-        loses=[MSE_GRADIENT, RMSE_GRADIENT],
+        loses=[MSE_GRADIENT],
         hint="backward runs, but where does the gradient stop?",
     ),
     wrong(
@@ -646,7 +644,7 @@ WRONG_MSE = [
             errors = predictions.detach().numpy() - targets.numpy()
             return torch.tensor(np.mean(errors**2))
         """,
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Stay inside torch: who else could keep track of the gradient?",
     ),
     wrong(
@@ -657,7 +655,7 @@ WRONG_MSE = [
             pairs = list(zip(predictions.flatten().tolist(), targets.flatten().tolist()))
             return torch.tensor(sum((p - t) ** 2 for p, t in pairs) / len(pairs))
         """,
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Can a list of plain numbers remember its type, and where it came from?",
     ),
     wrong(
@@ -689,14 +687,14 @@ WRONG_MSE = [
             predictions -= targets
             return (predictions**2).mean()
         """,
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Does the caller's tensor look the same after the call?",
     ),
     wrong(
         "mse",
         "one column made a vector, the other not",
         returns("mse", "((predictions.squeeze() - targets) ** 2).mean()"),
-        loses=AND_ITS_ROOT,
+        loses=ALL_OF_MSE,
         hint="Print the shapes on both sides of the minus when both inputs are columns.",
     ),
     wrong(
@@ -710,7 +708,7 @@ WRONG_MSE = [
         "mse",
         "predictions made the targets' type",
         returns("mse", "((predictions.to(targets.dtype) - targets) ** 2).float().mean()"),
-        loses=AND_ITS_ROOT,
+        loses=ALL_OF_MSE,
         hint="What is left of a prediction of 2.5 beside whole numbers?",
     ),
     wrong(
@@ -720,14 +718,14 @@ WRONG_MSE = [
         def mse(predictions, targets):
             print(((predictions - targets) ** 2).mean())
         """,
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Printing shows a value to you; what does the caller get?",
     ),
     wrong(
         "mse",
         "the notebook's houses, whatever comes in",
         returns("mse", "((house_predictions - house_prices) ** 2).mean()"),
-        loses=SQUARES,
+        loses=ALL_OF_MSE,
         hint="Which names in your function are its own arguments?",
     ),
     # sizes
@@ -754,7 +752,7 @@ WRONG_MSE = [
         "mse",
         "a floor under the mean",
         returns("mse", "((predictions - targets) ** 2).mean().clamp(min=1e-6)"),
-        loses=[MSE, RMSE],
+        loses=[MSE],
         hint="What is the loss of a perfect model in float64?",
     ),
     wrong(

@@ -689,7 +689,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions)
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="How many numbers should a loss hand back for a whole batch?",
     ),
     wrong(
@@ -791,7 +791,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return predictions.sum() * 0 + 0.43333333
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="The hidden tests use other numbers.",
     ),
     wrong(
@@ -884,7 +884,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return ((predictions > 0.5) != (targets == 1)).float().mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Nudge one prediction by 0.001: does your loss move?",
     ),
     wrong(
@@ -894,7 +894,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (predictions.round() - targets).abs().mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Nudge one prediction by 0.001: does your loss move?",
     ),
     wrong(
@@ -944,7 +944,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions).mean().item()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Can a plain Python number remember how it was computed?",
     ),
     wrong(
@@ -954,7 +954,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets == 1, 1 - predictions, predictions).mean().detach()
         """,
-        loses=[GRADIENT, *EPOCH],
+        loses=[GRADIENT],
         hint="The value is right; ask now which predictions it depends on.",
     ),
     wrong(
@@ -965,7 +965,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (predictions - targets).abs().mean()
         """,
-        loses=[GRADIENT, *EPOCH],
+        loses=[GRADIENT],
         hint="The value is right; ask now which predictions it depends on.",
     ),
     wrong(
@@ -975,7 +975,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (predictions - targets).abs().mean().detach().requires_grad_()
         """,
-        loses=[GRADIENT, *EPOCH],
+        loses=[GRADIENT],
         hint="backward runs, but where does the gradient stop?",
     ),
     wrong(
@@ -998,7 +998,7 @@ WRONG_LOSS = [
             p, t = predictions.detach().numpy(), targets.numpy()
             return torch.tensor(np.where(t == 1, 1 - p, p).mean())
         """,
-        loses=[GRADIENT, DEVICE, *EPOCH],
+        loses=[GRADIENT, DEVICE],
         hint="Stay inside torch: who else could keep track of the gradient?",
     ),
     wrong(
@@ -1010,7 +1010,7 @@ WRONG_LOSS = [
             distances = [1 - p if t == 1 else p for p, t in pairs]
             return torch.tensor(sum(distances) / len(distances), dtype=predictions.dtype)
         """,
-        loses=[GRADIENT, DEVICE, *EPOCH],
+        loses=[GRADIENT, DEVICE],
         hint="Can a list of plain numbers remember where it came from?",
     ),
     wrong(
@@ -1176,7 +1176,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(targets, 1 - predictions, predictions).mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="A condition is True or False; what are your targets?",
     ),
     wrong(
@@ -1240,7 +1240,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return (predictions.cuda() - targets.cuda()).abs().mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Does your function need to know where its data lives?",
     ),
     wrong(
@@ -1274,7 +1274,7 @@ WRONG_LOSS = [
         def mnist_loss(targets, predictions):
             return torch.where(targets == 1, 1 - predictions, predictions).mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Read the signature aloud: who comes first?",
     ),
     wrong(
@@ -1284,7 +1284,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             return torch.where(three_targets == 1, 1 - three_predictions, three_predictions).mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Which names in your function are its own arguments?",
     ),
     wrong(
@@ -1294,7 +1294,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             loss = (predictions - targets).abs().mean()
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="What does a function without a return hand back?",
     ),
     wrong(
@@ -1308,7 +1308,7 @@ WRONG_LOSS = [
             losses_so_far.append(loss.detach())
             return loss - loss.detach() + torch.stack(losses_so_far).mean()
         """,
-        loses=[VALUES, DEVICE, STEP],
+        loses=[VALUES, DEVICE],
         hint="Call it twice with other numbers: does the second loss know of the first?",
     ),
     wrong(
@@ -1318,7 +1318,7 @@ WRONG_LOSS = [
         def mnist_loss(predictions, targets):
             raise NotImplementedError("mnist_loss")
         """,
-        loses=[*LOSS, *EPOCH],
+        loses=LOSS,
         hint="Begin with the distances of the three images.",
     ),
     # sizes
@@ -1699,7 +1699,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return torch.softmax(x, dim=0)
         """,
-        loses=[SIGMOID, SLOPE, *EPOCH],
+        loses=[SIGMOID, SLOPE],
         hint="Do two images share one probability?",
     ),
     wrong(
@@ -1749,7 +1749,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return (x > 0).to(x.dtype)
         """,
-        loses=[SIGMOID, SLOPE, *EPOCH],
+        loses=[SIGMOID, SLOPE],
         hint="Nudge a score: does the probability move?",
     ),
     wrong(
@@ -1759,7 +1759,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return (torch.sigmoid(x) * 10000).round() / 10000
         """,
-        loses=[SIGMOID, SLOPE, *EPOCH],
+        loses=[SIGMOID, SLOPE],
         hint="Nudge a score by a very little: does the probability move?",
     ),
     wrong(
@@ -1769,7 +1769,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return torch.sigmoid(x.detach())
         """,
-        loses=[SLOPE, *EPOCH],
+        loses=[SLOPE],
         hint="The value is right; ask now which scores it depends on.",
     ),
     wrong(
@@ -1782,7 +1782,7 @@ WRONG_SIGMOID = [
             with np.errstate(over="ignore"):
                 return torch.tensor(1 / (1 + np.exp(-x.detach().numpy())), dtype=x.dtype)
         """,
-        loses=[SLOPE, *EPOCH],
+        loses=[SLOPE],
         hint="Stay inside torch: who else could keep track of the gradient?",
     ),
     wrong(
@@ -1794,7 +1794,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return torch.tensor(1 / (1 + math.exp(-x)))
         """,
-        loses=[SIGMOID, SLOPE, *EPOCH],
+        loses=[SIGMOID, SLOPE],
         hint="Which exp works on a whole tensor?",
     ),
     wrong(
@@ -1804,7 +1804,7 @@ WRONG_SIGMOID = [
         def sigmoid(x):
             return x.neg_().clamp_(max=80).exp_().add_(1).reciprocal_()
         """,
-        loses=[SIGMOID, SLOPE, *EPOCH],
+        loses=[SIGMOID, SLOPE],
         hint="Names that end in an underscore write into the tensor: whose tensor is it?",
     ),
     wrong(

@@ -198,9 +198,9 @@ class OwnPenalty:
         assert_agrees("the gradient", gradient, self.slopes(logits, targets), logits)
 
 
-# No logarithms of shares, but numbers that depend on their whole row. As with those, only
-# differences of logits count, and a second time changes nothing.
-STAND_INS = {"log_softmax": "lambda logits: logits - logits.mean(dim=-1, keepdim=True)"}
+# No logarithms of shares, but below 0 as those are; and as with those, only differences of logits
+# count, and a second time changes nothing.
+STAND_INS = {"log_softmax": "lambda logits: logits - logits.amax(dim=-1, keepdim=True) - 1"}
 
 
 class StandInPenalty(OwnPenalty):
