@@ -74,7 +74,8 @@ rush: setup
 soak: setup
 	PYTHONPATH=tests $(BIN)/python tests/soak.py
 
-# Every labelled answer, of which `make test` takes a share: after a change of hidden tests.
+# Every labelled answer, in a notebook of its own; `make test` takes a share of them, several to a notebook. After a
+# change of hidden tests.
 answers: setup
 	EVERY_ANSWER=1 $(BIN)/pytest --numprocesses logical tests/test_answers.py tests/test_ask.py -k answer
 

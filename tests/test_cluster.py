@@ -104,10 +104,11 @@ def test_a_lost_worker_costs_a_second_try_and_one_that_dies_twice_is_set_aside(c
     }
 
 
-def test_marks_are_those_that_are_given_here(course, pool):
+def test_marks_are_those_that_are_given_here(course, pool, sandbox):
     one = job(course, "student-01", "def double(x):\n    return x * 3")
     (outcome,) = pool.mark([one])
-    here = mark(one.read().notebook, "tiny", course.course, student="student-01", figures=False)
+    who = {"student": "student-01", "sandbox": sandbox, "figures": False}
+    here = mark(one.read().notebook, "tiny", course.course, **who)
     assert outcome.marks.seed == here.seed
     assert [told(found) for found in outcome.marks.cells] == [told(found) for found in here.cells]
 

@@ -211,13 +211,9 @@ def test_the_numbers_are_those_of_the_kernel(machine):
 
 
 @pytest.fixture(scope="module")
-def session() -> Iterator[Session]:
-    sandbox = Sandbox()
-    try:
-        with sandbox.session("probe") as session:
-            yield session
-    finally:
-        sandbox.close()
+def session(sandbox: Sandbox) -> Iterator[Session]:
+    with sandbox.session("probe") as session:
+        yield session
 
 
 def ask(session: Session, source: str) -> dict[str, Any]:
