@@ -7,6 +7,7 @@ Help comes at once: whatever takes time to import is imported by the verb that r
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -64,6 +65,7 @@ COMMANDS = {
     "doctor": doctor,
 }
 WITHOUT_A_COURSE = ("new", "doctor")
+MANY_OBJECTS = 50_000  # new ones, before garbage is looked for among them
 PIPE_CLOSED = 141  # as a shell has it for SIGPIPE
 ASKED_TO_COMPLETE = "_ARGCOMPLETE"  # by a shell, where a person pressed Tab
 
@@ -71,6 +73,8 @@ ASKED_TO_COMPLETE = "_ARGCOMPLETE"  # by a shell, where a person pressed Tab
 def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None and sys.flags.optimize:
         start_again_with_asserts()
+    # What is imported stays: collections in the midst of it find nothing, and take a sixth of it.
+    gc.set_threshold(MANY_OBJECTS)
     options = parse(arguments)
     stop_as_by_ctrl_c()
     try:
