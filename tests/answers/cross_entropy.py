@@ -1569,6 +1569,23 @@ WRONG_LOGIT = [
         loses=[LOGIT],
         hint="Is the interval wide enough for the smallest and the largest loss?",
     ),
+    wrong(
+        "logit_for_loss",
+        "a search between -30 and 11",
+        """
+        def logit_for_loss(loss, classes):
+            low, high = -30.0, 11.0
+            while high - low > 1e-9:
+                middle = (low + high) / 2
+                if math.log(math.exp(middle) + classes - 1) - middle > loss:
+                    low = middle
+                else:
+                    high = middle
+            return low
+        """,
+        loses=[LOGIT],
+        hint="Is the interval wide enough for the smallest and the largest loss?",
+    ),
     wrong_logit(
         "rounded to three decimals",
         "round(math.log((classes - 1) / math.expm1(loss)), 3)",
@@ -1686,6 +1703,14 @@ PROBES = {
         lambda student, loss=loss, classes=classes: round(
             float(student.logit_for_loss(loss, classes)), 5
         )
-        for loss, classes in ((0.3, 3), (2, 7), (0.01, 5), (20, 2), (1.0986, 3), (1.5, 900))
+        for loss, classes in (
+            (0.3, 3),
+            (2, 7),
+            (0.01, 5),
+            (20, 2),
+            (1.0986, 3),
+            (1.5, 900),
+            (0.01, 1000),
+        )
     ],
 }

@@ -2390,7 +2390,7 @@ WRONG_EPOCH = [
         """
         def train_epoch(weights, bias, x, y, lr):
             losses = []
-            for images, labels in zip(x.split(256), y.split(256)):
+            for images, labels in zip(x.split(1024), y.split(1024)):
                 loss = mnist_loss(sigmoid(images @ weights + bias), labels)
                 losses.append(loss.item())
                 loss.backward()
@@ -2520,7 +2520,7 @@ PROBES = {
     ],
     "train_epoch": [
         functools.partial(steps_of_train_epoch, examples=6),
-        functools.partial(steps_of_train_epoch, examples=300),
+        functools.partial(steps_of_train_epoch, examples=1100),
         functools.partial(steps_of_train_epoch, examples=6, scale=50),
     ],
 }

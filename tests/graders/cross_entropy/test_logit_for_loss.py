@@ -57,3 +57,7 @@ def test_logit_of_small_and_large_losses(student, generator):
     assert_logit(student, a_loss(generator, 0.01, 0.02), 2)
     assert_logit(student, a_loss(generator, 7, 12), whole_number(generator, 2, 100))
     assert_logit(student, a_loss(generator, 18, 20), 2)
+    # The largest logit that the exercise asks for, and the smallest: whether a search gets there
+    # is not left to chance.
+    assert_logit(student, 0.01, 1000)
+    assert_logit(student, 20, 2)

@@ -14,10 +14,12 @@ from proctor.authoring import (
 )
 
 FLOATS = (torch.float32, torch.float64)
-# How far from 0 scores lie. From 20 to 40 torch's own softplus rounds by more than float64 would
-# have to: that is no mistake.
 COLUMNS, FLOATING = "test_bce_of_columns", "test_bce_with_floating_targets"
-RANGES = ((4, 9), (9, 16), (16, 19), (45, 90), (90, 140), (140, 200))
+# How far from 0 the scores of a batch lie: the nearer ones by themselves, as the tolerance grows
+# with the largest. From 20 to 40 torch's own softplus rounds by more than float64 would have to:
+# that is no mistake.
+RANGES = (((4, 9),), ((9, 16), (16, 19)), ((45, 90), (90, 140), (140, 200)))
+SCORES_OF_A_BATCH = 18  # so many that chance leaves no part of a range out
 
 
 def batch(generator, count, dtype=torch.float32):
@@ -58,14 +60,20 @@ def assert_slopes(student, logits, targets):
 
 
 def ends(generator, dtype):
-    """Scores far from 0, in one batch and one by one, each with both labels."""
-    far = [200.0, *(a + (b - a) * torch.rand((), generator=generator).item() for a, b in RANGES)]
-    together = torch.tensor([*far, *(-one for one in far)], dtype=dtype)
-    together = together[torch.randperm(len(together), generator=generator)]
-    for logits in (together, *together[:3, None], together.max()[None], together.min()[None]):
-        for target in (0, 1):
-            yield logits, torch.full(logits.shape, target)
-    yield together, (together < 0).long()
+    """Scores far from 0, of both signs, each with both labels; and the ends themselves, alone."""
+    for ranges in RANGES:
+        each = SCORES_OF_A_BATCH // len(ranges)
+        far = [
+            least + (most - least) * torch.rand(each, generator=generator) for least, most in ranges
+        ]
+        signs = torch.ones(SCORES_OF_A_BATCH, dtype=dtype)
+        signs[::2] = -1
+        logits = torch.cat(far).to(dtype) * signs
+        for labels in (torch.zeros_like(logits), torch.ones_like(logits), logits < 0):
+            yield logits, labels.long()
+    for end in (-200, 200):
+        for label in (0, 1):
+            yield torch.tensor([end], dtype=dtype), torch.tensor([label])
 
 
 @grades(

@@ -125,13 +125,24 @@ def test_sigmoid_leaves_its_input_alone(student, generator):
     "sigmoid_gradient",
     weight=2,
     hint="Nudge a score by a little: how far does your probability move? Compare with what backward"
-    " says, at 0 as well, and look for a step that cuts the graph or has a kink.",
+    " says, and look for a step that cuts the graph.",
 )
 def test_sigmoid_slopes(student, generator):
     """The gradient of sigmoid says what a nudge does to the probability."""
     for shape in (*((count,) for count in sizes(generator)), (3, 2)):
         assert_slopes(student, scores(generator, *shape))
-    assert_slopes(student, torch.zeros(1))
+
+
+@grades(
+    "sigmoid_gradient",
+    requires="test_sigmoid_slopes",
+    hint="A score of exactly 0 is where many models start: does one of your steps have a kink"
+    " there, where torch has to pick a slope?",
+)
+def test_sigmoid_slope_at_zero(student):
+    """The gradient of sigmoid is right at a score of exactly 0."""
+    for zeros in (torch.zeros(1), torch.tensor([[0.0, 1], [-1, 0]]), torch.zeros(())):
+        assert_slopes(student, zeros)
 
 
 @grades(
@@ -155,7 +166,6 @@ def test_sigmoid_slopes_in_float64(student, generator):
     """The gradient of sigmoid has all digits of float64, too."""
     for x in (
         scores(generator, two_sizes(generator)[1], dtype=torch.float64),
-        torch.zeros(1, dtype=torch.float64),
         ends(generator, torch.float64),
     ):
         assert_slopes(student, x)
