@@ -17,7 +17,7 @@ from proctor.inside import meter as meter_module
 from proctor.inside.meter import Meter, Process, Thread
 from proctor.sandbox import sessions
 from proctor.sandbox.examination import Examination
-from proctor.sandbox.patience import LAST_PIECES, OwnTime, PatienceWith, Starved
+from proctor.sandbox.patience import LAST_PIECES, OwnTime, PatienceWith, Starved, seconds_busy
 from proctor.settings import TimeLimits
 from proctor.wire.errors import Late
 from proctor.wire.usage import Look, UsageFile
@@ -212,10 +212,13 @@ def test_what_was_used_before_the_question_does_not_count():
     assert session.told == []
 
 
-def test_brief_idling_adds_up_and_the_time_between_questions_does_not_count(monkeypatch):
-    """The session idles all the time. It is looked at every 0.05 s, and asked for 0.04 s each."""
-    clock = [0.0]
+@pytest.mark.parametrize("busy", [0.0, 0.03, 0.5])
+def test_brief_idling_adds_up_and_what_is_not_the_sessions_own_does_not_count(monkeypatch, busy):
+    """The session idles all the time. It is looked at every 0.05 s, and asked for 0.04 s each, of
+    which the asking side is held up for a part: an answer may lie there unread."""
+    clock, held_up = [0.0], [0.0]
     monkeypatch.setattr("proctor.sandbox.patience.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("proctor.sandbox.patience.seconds_busy", lambda: held_up[0])
 
     class Idle(Measured):
         def look(self):
@@ -228,8 +231,33 @@ def test_brief_idling_adds_up_and_the_time_between_questions_does_not_count(monk
         assert own_time.used < 4.01
         own_time.begin()
         clock[0] += 0.04
+        held_up[0] += busy
         own_time.end()
-    assert own_time.used == pytest.approx(4.0, abs=0.1)
+        held_up[0] += 1.0
+    assert own_time.used == pytest.approx(100 * max(0.0, 0.04 - busy), abs=0.1)
+
+
+def test_how_long_a_thread_was_busy():
+    before, began = seconds_busy(), time.thread_time()
+    while time.thread_time() < began + 0.2:
+        pass
+    worked = seconds_busy()
+    time.sleep(0.2)
+    assert worked - before > 0.19
+    with busy_neighbours(2, core=0):
+        held_up = threads_time_on(core=0, seconds=0.1)
+    assert held_up > 0.15
+
+
+def threads_time_on(core, seconds):
+    """What a thread is busy for that needs so many seconds of a core that others want as well."""
+    allowed, before = os.sched_getaffinity(0), seconds_busy()
+    os.sched_setaffinity(0, {core})
+    began = time.thread_time()
+    while time.thread_time() < began + seconds:
+        pass
+    os.sched_setaffinity(0, allowed)
+    return seconds_busy() - before
 
 
 @pytest.mark.usefixtures("impatience")

@@ -12,6 +12,7 @@ import time
 from typing import Protocol
 
 from proctor.wire.errors import Late
+from proctor.wire.linux import read_bytes
 from proctor.wire.usage import Look
 
 # Who is told that the time is over has this many seconds more to say so.
@@ -37,7 +38,9 @@ class Measured(Protocol):
 
 class OwnTime:
     """What one session uses of its submission's time, in seconds. Whoever asks it something says so
-    by `begin`, and by `end` when the answer has come: in between nobody can blame it for idling."""
+    by `begin`, and by `end` when the answer has come, in the same thread: outside of that nobody
+    can blame it for idling. Nor for the time in which the asking side was itself at work or waited
+    for a processor, as an answer may lie there unread."""
 
     def __init__(self, session: Measured):
         self.session = session
@@ -45,15 +48,19 @@ class OwnTime:
         self._made = session.look() or Look(time.monotonic(), 0.0, 0.0)
         self._began: float | None = None  # while it is asked something
         self._ended = self._made.at
+        self._busy_before = 0.0
         self._unasked = 0.0  # seconds on the clock, up to what was asked last
         self._idle = 0.0
 
     def begin(self) -> None:
         self._began = time.monotonic()
         self._unasked += self._began - self._ended
+        self._busy_before = seconds_busy()
 
     def end(self) -> None:
-        self._began, self._ended = None, time.monotonic()
+        self._ended = time.monotonic()
+        self._unasked += self._busy_since(self._ended)
+        self._began = None
 
     @property
     def used(self) -> float:
@@ -62,11 +69,25 @@ class OwnTime:
         if self._began is None:
             self._see_idle(look, self._unasked + max(0.0, look.at - self._ended))
         elif look.at >= self._began:  # else it may have been idle before
-            self._see_idle(look, self._unasked)
+            self._see_idle(look, self._unasked + self._busy_since(look.at))
         return look.processor - self._made.processor + max(0.0, self._idle)
+
+    def _busy_since(self, now: float) -> float:
+        """What of the time since `begin` the asking side has used for itself."""
+        assert self._began is not None
+        return min(seconds_busy() - self._busy_before, max(0.0, now - self._began))
 
     def _see_idle(self, look: Look, unasked: float) -> None:
         self._idle = look.idle - self._made.idle - unasked
+
+
+def seconds_busy() -> float:
+    """For how long this thread has run, or waited for a processor."""
+    try:
+        ran, waited, _ = read_bytes("/proc/thread-self/schedstat").split()
+    except OSError:  # a kernel without it
+        return time.thread_time()
+    return (int(ran) + int(waited)) / 1e9
 
 
 class PatienceWith:
