@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -18,11 +20,14 @@ import psutil
 import pytest
 from ordinary import can_read_this, with_subordinate_ids
 
-from proctor.inside import landlock
+from proctor.inside import isolation, landlock, warm
+from proctor.inside.meter import Meter
 from proctor.sandbox import bubblewrap, control_groups, own_ids
 from proctor.sandbox.sessions import Sandbox, Session
 from proctor.settings import SessionLimits
 from proctor.wire import errors
+from proctor.wire.linux import KILLED_FROM_OUTSIDE
+from proctor.wire.usage import UsageFile
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 START = bubblewrap.how_to_start(bubblewrap.find_bubblewrap())
@@ -261,3 +266,19 @@ def test_memory_of_the_kernel_ends_a_session_that_has_a_group(sandbox):
         sandbox.limits = SessionLimits()
     assert session.end_reason == "memory"
     assert session.control_group is None
+
+
+@pytest.mark.parametrize("lowered", [True, False])
+def test_who_lowered_its_own_limit_has_ended_itself(lowered):
+    """The filter forbids it; where there is none, the warm process sees it of the dead."""
+    limits = {"cpu_seconds": 60}
+    process = os.fork()
+    if process == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (59 if lowered else 60,) * 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    at_limit = isolation.lowered_processor_limit(process, limits)
+    _, status = os.waitpid(process, 0)
+    child = warm.Child(1, process, limits, UsageFile.create(), Meter())
+    reason = warm.reason_of_end(child, status, at_limit)
+    assert reason == ("cpu" if lowered else KILLED_FROM_OUTSIDE)
