@@ -2,9 +2,12 @@
 
 import json
 import math
+import os
 import resource
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 
@@ -420,6 +423,19 @@ def test_random_damage_never_raises_anything_else():
 
 
 # What safetensors or torch would take too long for, or end the process
+
+
+def test_who_panics_for_want_of_memory_prints_no_trace():
+    """Rust reads this once, at its first panic; there it would wait for itself without end."""
+    code = "import os, proctor.wire.tensors; print(os.environ['RUST_BACKTRACE'])"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "RUST_BACKTRACE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "0\n"
 
 
 @pytest.mark.parametrize("dimensions", [65, 80_000])

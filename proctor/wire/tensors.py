@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 
 import safetensors
@@ -10,6 +11,10 @@ import safetensors.torch
 import torch
 
 from proctor.wire.errors import Malformed
+
+# Where safetensors panics for want of memory, it would look for memory once more to print where, and
+# wait for itself for ever: the lock that this needs is taken.
+os.environ["RUST_BACKTRACE"] = "0"
 
 # What describes the tensors of a frame, some 4000 of them; each costs more memory than its bytes.
 MAX_TENSOR_HEADER_BYTES = 256 << 10
