@@ -12,8 +12,8 @@ import torch
 
 from proctor.wire.errors import Malformed
 
-# Where safetensors panics for want of memory, it would look for memory once more to print where, and
-# wait for itself for ever: the lock that this needs is taken.
+# Where safetensors panics for want of memory, it would want memory once more to print where, and so
+# wait for a lock that it holds itself.
 os.environ["RUST_BACKTRACE"] = "0"
 
 # What describes the tensors of a frame, some 4000 of them; each costs more memory than its bytes.
