@@ -21,7 +21,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from proctor.inside import accelerator
+from proctor.inside import accelerator, torch_private
 
 ROOT = Path(__file__).parents[1]
 
@@ -585,3 +585,13 @@ def test_a_gpu_gives_the_same_verdicts(report):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     print(json.dumps(judge_everything(sys.argv[1])))
+
+
+def test_a_torch_that_lacks_a_private_part_is_named_at_start(monkeypatch):
+    torch_private.demand_known_torch()
+    monkeypatch.setattr(torch, "__version__", "9.9.9")
+    monkeypatch.setattr(torch_private, "NEEDED", (*torch_private.NEEDED, "_C._no_such_part"))
+    with pytest.raises(RuntimeError, match=r"torch 9\.9\.9, which lacks _C\._no_such_part"):
+        torch_private.demand_known_torch()
+    with pytest.raises(RuntimeError, match=r"torch 9\.9\.9, which lacks no_such_operation"):
+        torch_private.operations("copy_.default", "no_such_operation.default")

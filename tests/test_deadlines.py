@@ -500,7 +500,7 @@ def test_the_later_of_two_rows_counts(course, capsys):
         (("first", "student-01", "--until", "soon"), "write it as 2026-12-03 18:00"),
         (("first", "student-01", "--until", "2026-03-02"), None),
         (("first", "student-01", "--until", "2026-03-02 16:59"), "is not after the due date"),
-        (("first", "student-01", "student-99", "--days", "2"), "Nothing was changed"),
+        (("first", "student-01", "student-99", "--days", "2"), "nothing was changed"),
         (("--import", "nowhere.csv"), "nowhere.csv cannot be read"),
         (("--list", "frist"), "did you mean first?"),
     ],

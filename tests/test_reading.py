@@ -540,7 +540,7 @@ def test_another_gradebook_in_the_place_of_the_first(course, room, empty_gradebo
 
 
 def test_names_that_are_not_there(tmp_path, monkeypatch, room, empty_gradebook):
-    with pytest.raises(CourseError, match="no written answer 'nothing' here, but explain"):
+    with pytest.raises(CourseError, match=r"no written answer 'nothing' here\. There is explain"):
         room.open(ASSIGNMENT, "nothing", "ana", None)
     with pytest.raises(CourseError, match="knows no written answers of other"):
         room.exercises("other")

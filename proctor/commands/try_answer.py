@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,12 +56,15 @@ def run(options: argparse.Namespace) -> int:
     config = load_config()
     grading = Grading(config=config).of(options.assignment)
     demand_packages(grading.packages)
+    course = course_of(config)
+    course.reference(options.assignment)  # says what is wrong with a name
+    demand_answer(course, options.assignment, options.answer)
     faults = []
     say(
         f"making a release of {options.assignment} to try it; this takes a few seconds",
         to=sys.stderr,
     )
-    with release_gate.released_in_scratch(course_of(config), options.assignment) as scratch:
+    with release_gate.released_in_scratch(course, options.assignment) as scratch:
         for name, submission, faults_of in asked_for(
             scratch, options.assignment, options.answer, grading
         ):
@@ -74,27 +78,42 @@ def run(options: argparse.Namespace) -> int:
     return REFUSED if faults else 0
 
 
+WITHOUT_A_LABEL = {"reference": "the reference", "blank": "the blank notebook"}
+
+
+def demand_answer(course: Course, assignment: str, asked: str) -> None:
+    """Raises CourseError for what names no answer and no file, before that takes time."""
+    from proctor.grading.labelled import load_answers
+
+    if asked.endswith(".ipynb"):
+        if not Path(asked).is_file():
+            raise CourseError(f"{asked} does not exist")
+        return
+    names = [answer.name for answer in load_answers(course, assignment)]
+    if asked not in (*WITHOUT_A_LABEL, *names):
+        close = get_close_matches(asked, names, n=1)
+        listed = "reference, blank, " + ", ".join(f"“{name}”" for name in names)
+        there = f": did you mean “{close[0]}”?" if close else f". There are {listed}"
+        raise CourseError(f"no answer to {assignment} is called {asked!r}{there}")
+
+
 def asked_for(
     course: Course, assignment: str, asked: str, grading: Grading
 ) -> Iterator[tuple[str, Submission, Callable[[Marks], list[str]]]]:
     """What is to be tried: its name, what is handed in, and what the gate would find wrong with
     its marks."""
     from proctor.classroom.release_gate import all_trials, handed_in
-    from proctor.grading.labelled import load_answers
     from proctor.grading.submitted import read_with_modules
 
     path = Path(asked)
     if path.suffix == ".ipynb":
         yield asked, read_with_modules(path, grading.submission_bytes), lambda marks: []
         return
-    wanted = {"reference": "the reference", "blank": "the blank notebook"}.get(asked)
+    wanted = WITHOUT_A_LABEL.get(asked)
     found: dict[str, Trial] = {}
     for trial in all_trials(course, assignment):
         if trial.name == wanted or f"answer “{asked}” to" in trial.name:
             found.setdefault(trial.name, trial)
-    if not found:
-        names = ", ".join(f"“{answer.name}”" for answer in load_answers(course, assignment))
-        raise CourseError(f"no answer is called {asked!r}; there are reference, blank, {names}")
     for trial in found.values():
         yield trial.name, handed_in(trial), trial.faults
 

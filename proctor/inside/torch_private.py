@@ -11,39 +11,67 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch._ops import OpOverload
-from torch.utils._mode_utils import no_dispatch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 TRIED = ("2.13", "2.14")
 
-aten = torch.ops.aten
+
+def unknown_torch(missing: str) -> RuntimeError:
+    return RuntimeError(
+        f"the pretend accelerator does not know torch {torch.__version__}, which lacks {missing}; "
+        f"it was tried with {' and '.join(TRIED)}"
+    )
+
+
+try:
+    from torch._ops import OpOverload
+    from torch.utils._mode_utils import no_dispatch
+    from torch.utils._python_dispatch import TorchDispatchMode
+except ImportError as error:
+    raise unknown_torch(str(error)) from error
+
+
+def operations(*names: str) -> set[OpOverload]:
+    """torch's operations of these names. Raises RuntimeError for a torch that lacks one."""
+    return {part_of(torch.ops.aten, name) for name in names}
+
+
+def part_of(found: Any, name: str) -> Any:
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except (AttributeError, RuntimeError) as error:
+            raise unknown_torch(name) from error
+    return found
+
 
 # Operations that may read one device and write the other, as on CUDA.
-COPYING = {aten.copy_.default, aten._to_copy.default}
+COPYING = operations("copy_.default", "_to_copy.default")
 
 # Operations whose index tensors may lie on the CPU while the values do not, as on CUDA.
-INDEXING = {
-    aten.index.Tensor,
-    aten.index_put.default,
-    aten.index_put_.default,
-    aten._index_put_impl_.default,
-}
+INDEXING = operations(
+    "index.Tensor",
+    "index_put.default",
+    "index_put_.default",
+    "_index_put_impl_.default",
+)
 
 # Besides the elementwise operations, these take a CPU tensor without dimensions as a number.
-TAKING_NUMBERS = {
-    aten.fill.Tensor,
-    aten.fill_.Tensor,
-    aten.floor_divide.default,
-    aten.floor_divide_.Tensor,
-    aten.huber_loss.default,
-    aten.index_fill.int_Tensor,
-    aten.index_fill_.int_Tensor,
-    aten.masked_fill.Tensor,
-    aten.masked_fill_.Tensor,
-    aten.mse_loss.default,
-    aten.smooth_l1_loss.default,
-} | INDEXING
+TAKING_NUMBERS = (
+    operations(
+        "fill.Tensor",
+        "fill_.Tensor",
+        "floor_divide.default",
+        "floor_divide_.Tensor",
+        "huber_loss.default",
+        "index_fill.int_Tensor",
+        "index_fill_.int_Tensor",
+        "masked_fill.Tensor",
+        "masked_fill_.Tensor",
+        "mse_loss.default",
+        "smooth_l1_loss.default",
+    )
+    | INDEXING
+)
 
 # Factories that get a kernel of their own. All others begin with an empty tensor of their final
 # size and fill it; these would be resized by C++, which a tensor made in Python does not allow.
@@ -81,21 +109,11 @@ NEEDED = (
 
 
 def demand_known_torch() -> None:
-    """Raise RuntimeError, naming the version, for a torch that lacks what is needed here."""
+    """Raises RuntimeError, which names the version, for a torch that lacks what is needed here."""
     import torch.utils.backend_registration
 
-    missing = [name for name in NEEDED if not has_part(torch, name)]
-    if missing:
-        raise RuntimeError(
-            f"the pretend accelerator does not know torch {torch.__version__}, which lacks "
-            f"{', '.join(missing)}; tried were {' and '.join(TRIED)}"
-        )
-
-
-def has_part(found: Any, name: str) -> bool:
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found is not None
+    for name in NEEDED:
+        part_of(torch, name)
 
 
 def name_device(name: str) -> None:

@@ -76,7 +76,7 @@ class Granting:
         """Put it into the table, in place of what was there for the same; returns what to tell.
         Raises CourseError."""
         if fault := self.fault(extension):
-            raise CourseError(f"{fault}. Nothing was changed")
+            raise CourseError(f"nothing was changed: {fault}")
         replaced = self.table.remove(extension.assignment, extension.student)
         now = datetime.now(self.deadlines.zone)
         self.table.add(

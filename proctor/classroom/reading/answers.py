@@ -30,7 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from proctor.classroom.reading.tables import Answer, Words
-from proctor.course import Course, CourseError, read_notebook
+from proctor.course import Course, CourseError, meant, read_notebook
 from proctor.grading.pictures import attached_pictures
 
 
@@ -95,9 +95,13 @@ def exercises(session: Session, assignment: str) -> list[Exercise]:
         .where(Assignment.name == assignment)
     ).all()
     if not found:
+        known = [name for (name,) in session.execute(select(Assignment.name))]
+        close = "" if assignment in known else meant(assignment, known)
         raise CourseError(
-            f"the gradebook knows no written answers of {assignment}: it needs an assignment that "
-            "was released, with a cell that nbgrader calls “manually graded answer”."
+            f"the gradebook knows no written answers of {assignment}{close}"
+            if close
+            else f"the gradebook knows no written answers of {assignment}: it needs an assignment "
+            "that was released, with a cell that nbgrader calls “manually graded answer”."
         )
     return [Exercise(assignment, name, points, kind == "code") for name, points, kind in found]
 

@@ -26,7 +26,7 @@ from proctor.classroom.reading.answers import (
 )
 from proctor.classroom.reading.gradings import Gone, Saving
 from proctor.classroom.reading.tables import opened
-from proctor.course import Course, CourseError, read_notebook
+from proctor.course import Course, CourseError, meant, read_notebook
 from proctor.grading import rubric
 from proctor.grading.rubric import Rubric
 from proctor.pages.reading import cells_above_html
@@ -70,8 +70,8 @@ class Room:
         """The exercise of this name among them. Raises CourseError if there is none."""
         found = next((one for one in known if one.name == name), None)
         if found is None:
-            names = ", ".join(one.name for one in known)
-            raise CourseError(f"there is no written answer {name!r} here, but {names}")
+            close = meant(name, [one.name for one in known])
+            raise CourseError(f"there is no written answer {name!r} here{close}")
         return found
 
     def deal(
