@@ -62,8 +62,8 @@ class Granting:
         students = self.known.students
         if students and student not in students and not self.new_students:
             return (
-                f"there is no student {plain(student)}{meant(student, sorted(students))}. For one "
-                "who is not in the gradebook yet, add --new-student"
+                f"{plain(student)} is not in the gradebook{meant(student, sorted(students))} "
+                "(A new student? Add --new-student)"
             )
         due = self.known.due_dates.get(assignment)
         ends = extension.more.ends(due, self.deadlines.zone)

@@ -148,7 +148,8 @@ def of_group(results: ClassResults, file: Path) -> ClassResults:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise CourseError(f"{file} cannot be read as a list of students ({error})") from None
+        why = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise CourseError(f"{file} cannot be read as a list of students ({why})") from None
     wanted = [line.split(",")[0].strip() for line in lines if line.strip()]
     graded = {one.student: one for one in results.submissions}
     known = [*graded, *results.not_graded, *results.set_aside, *results.not_handed_in]
