@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from graded_class import made_class, name_of, submitted
 from proctor.course import Course
 
 ASSIGNMENTS = (ASSIGNMENT, "accuracy")
+MOST_SECONDS = 600.0
 ENDING_SECONDS = 120.0  # one that is importing sees last that it is alone, on a busy machine late
 SLOW_DISK = """
 #define _GNU_SOURCE
@@ -153,9 +155,15 @@ def slow_disk(folder: Path) -> Path:
     return library
 
 
-def kill_after(seconds: float, course: Course, command: list[Any], **variables: str) -> None:
-    """Start a command, and end it with SIGKILL unless it is done before. What it has started must
-    be gone soon after."""
+def kill_after(
+    seconds: float,
+    course: Course,
+    command: list[Any],
+    far_enough: Callable[[], bool] = lambda: False,
+    **variables: str,
+) -> None:
+    """Start a command, and end it with SIGKILL then, or once it is far enough, unless it is done
+    before. What it has started must be gone soon after."""
     process = subprocess.Popen(
         command,
         cwd=course.root,
@@ -165,7 +173,7 @@ def kill_after(seconds: float, course: Course, command: list[Any], **variables: 
     )
     started: set[psutil.Process] = set()
     until = time.monotonic() + seconds
-    while time.monotonic() < until and process.poll() is None:
+    while time.monotonic() < until and process.poll() is None and not far_enough():
         with contextlib.suppress(psutil.NoSuchProcess):
             started.update(psutil.Process(process.pid).children(recursive=True))
         time.sleep(0.1)
@@ -178,10 +186,15 @@ def kill_after(seconds: float, course: Course, command: list[Any], **variables: 
 def kills_during_feedback(course: Course, count: int, kills: int) -> None:
     assignment, choose = ASSIGNMENTS[0], random.Random(1)
     command = [PROCTOR, "feedback", assignment, "-j", "2"]
+
+    def made() -> int:
+        return len(list(course.root.glob(f"feedback/*/{assignment}/{assignment}.html")))
+
     for number in range(kills):
-        kill_after(choose.uniform(6, 14), course, command)
-        made = len(list(course.root.glob(f"feedback/*/{assignment}/*.html")))
-        print(f"  killed: {made} of {count} pages are there, after {number + 1}", flush=True)
+        goal = made() + choose.randint(1, max(1, count // (kills + 1)))
+        kill_after(MOST_SECONDS, course, command, lambda goal=goal: made() >= goal)
+        print(f"  killed: {made()} of {count} pages are there, after {number + 1}", flush=True)
+    demand(0 < made() < count, "no kill came in the midst of it")
     timed("proctor feedback, what was left", run, course, *command)
     done = timed("proctor feedback, nothing to do", run, course, *command)
     demand(f"{count} unchanged, 0 made" in done, done)
