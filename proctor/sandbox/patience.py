@@ -48,6 +48,7 @@ class OwnTime:
         self._made = session.look() or Look(time.monotonic(), 0.0, 0.0)
         self._began: float | None = None  # while it is asked something
         self._ended = self._made.at
+        self._seen = False  # whether it was looked since it was asked
         self._busy_before = 0.0
         self._unasked = 0.0  # seconds on the clock, up to what was asked last
         self._idle = 0.0
@@ -55,7 +56,7 @@ class OwnTime:
     def begin(self) -> None:
         self._began = time.monotonic()
         self._unasked += self._began - self._ended
-        self._busy_before = seconds_busy()
+        self._seen, self._busy_before = False, seconds_busy()
 
     def end(self) -> None:
         self._ended = time.monotonic()
@@ -69,8 +70,15 @@ class OwnTime:
         if self._began is None:
             self._see_idle(look, self._unasked + max(0.0, look.at - self._ended))
         elif look.at >= self._began:  # else it may have been idle before
-            self._see_idle(look, self._unasked + self._busy_since(look.at))
+            self._see_idle(look, self._unasked)
         return look.processor - self._made.processor + max(0.0, self._idle)
+
+    def see_no_answer(self) -> None:
+        """There is no answer yet, so that what the session idled up to now is its own doing; but at
+        first it may not have been asked yet."""
+        if not self._seen:
+            self._unasked += self._busy_since(time.monotonic())
+        self._seen, self._busy_before = True, seconds_busy()
 
     def _busy_since(self, now: float) -> float:
         """What of the time since `begin` the asking side has used for itself."""
@@ -113,6 +121,7 @@ class PatienceWith:
         if now < self._looked + LOOK_SECONDS and not self._pieces:
             return LOOK_SECONDS
         self._looked = now
+        self.own_time.see_no_answer()
         used = self.own_time.used - self._used_before
         if used < self.seconds:
             if now > self.until:
