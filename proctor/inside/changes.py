@@ -28,6 +28,7 @@ from typing import Any
 import numpy
 import torch
 
+from proctor.inside.dictionaries import Held
 from proctor.wire.names import LOADING, names_of, parts_of
 
 # IPython's own names: what was typed and what came of it.
@@ -64,7 +65,6 @@ LIBRARIES = (
     *(torch.optim, torch.autograd, torch.linalg, torch.special, torch.distributions),
 )
 CLASSES = {"torch.Tensor": torch.Tensor, "torch.nn.Module": torch.nn.Module}
-MISSING = object()
 
 
 class Watch:
@@ -247,42 +247,39 @@ class Ground:
 
     def __init__(self) -> None:
         self.switches = read_switches()
-        self.held = {name: dict(found) for name, found in self._libraries().items()}
+        self.held = held_by_libraries().copy()
 
     def look(self) -> list[str]:
         """What is not as it was, in a few words each."""
         switches = read_switches()
         changed = [what for what, value in switches.items() if value != self.switches[what]]
         self.switches = switches
-        for place, found in self._libraries().items():
+        for place, found in libraries().items():
             held = self.held[place]
             # What is new in a class hides what it inherits; in a module it changes nothing.
-            if holds_the_same(found, held) and (place not in CLASSES or len(found) == len(held)):
+            if held.is_held_by(found, alone=place in CLASSES):
                 continue
-            names = [n for n, value in held.items() if found.get(n, MISSING) is not value]
+            names = held.changed(found)
             if place in CLASSES:
-                names += found.keys() - held.keys()
+                names += found.keys() - held.items.keys()
             changed.extend(
                 f'{place}["{name}"]' if found is sys.modules else f"{place}.{name}"
                 for name in names[:5]
             )
-            self.held[place] = dict(found)
+            self.held[place] = Held(found)
         return changed
 
-    @staticmethod
-    def _libraries() -> dict[str, Any]:
-        held: dict[str, Any] = {library.__name__: vars(library) for library in LIBRARIES}
-        held |= {name: vars(kind) for name, kind in CLASSES.items()}
-        return held | {"sys.modules": sys.modules}
+
+def libraries() -> dict[str, Any]:
+    found: dict[str, Any] = {library.__name__: vars(library) for library in LIBRARIES}
+    found |= {name: vars(kind) for name, kind in CLASSES.items()}
+    return found | {"sys.modules": sys.modules}
 
 
-def holds_the_same(found: Any, held: dict[str, Any]) -> bool:
-    """Whether all that is `held` is still found there. After each cell for thousands of names, so
-    without a line of Python for each."""
-    try:
-        return all(map(operator.is_, operator.itemgetter(*held)(found), held.values()))
-    except KeyError:
-        return False
+@functools.cache
+def held_by_libraries() -> dict[str, Held]:
+    """When this is first asked for: before the forks, as it touches all that there is."""
+    return {name: Held(found) for name, found in libraries().items()}
 
 
 def read_switches() -> dict[str, Any]:

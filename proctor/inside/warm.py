@@ -24,6 +24,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 # The folder that holds the package `proctor`, whatever the rest of the path says.
@@ -252,7 +253,6 @@ def become_session(
             isolation.confine(message["limits"], warm.visible, [descriptor, writer], user)
             if calls_are_filtered():
                 system_calls.install_filter()
-        from proctor.inside import examinee, probe
         from proctor.wire import frames
 
         channel = frames.Channel(socket.socket(fileno=descriptor))
@@ -262,9 +262,20 @@ def become_session(
         write_report(writer, traceback.format_exc(limit=-3)[-2000:])
         os._exit(1)
     try:
-        (probe if message["serve"] == "probe" else examinee).serve(channel)
+        server_of(message["serve"]).serve(channel)
     finally:
         os._exit(1)
+
+
+def server_of(name: str) -> ModuleType:
+    """What a session is to be: an import of what it is not would take longer than most cells."""
+    if name == "probe":
+        from proctor.inside import probe
+
+        return probe
+    from proctor.inside import examinee
+
+    return examinee
 
 
 def enter_group(group: int | None) -> None:
