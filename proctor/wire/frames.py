@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 4 << 20
 MAX_TENSOR_BYTES = 64 << 20
 LENGTHS = struct.Struct(">II")
+# Most frames are shorter: their lengths and all the rest are then read in one go.
+AHEAD = 32 << 10
 
 Result = TypeVar("Result")
 
@@ -61,6 +63,7 @@ class Channel:
     def __init__(self, connection: socket.socket, max_message_bytes: int = MAX_MESSAGE_BYTES):
         self.connection = connection
         self.max_message_bytes = max_message_bytes
+        self._ahead = bytearray()  # read, and not taken yet
 
     def send(
         self,
@@ -108,7 +111,7 @@ class Channel:
             raise Malformed(f"a frame of {header_length} + {blob_length} bytes is too large")
         content = self._read(header_length + blob_length, deadline)
         try:
-            message = json.loads(content[:header_length])
+            message = json.loads(content[:header_length].decode())
         except (ValueError, RecursionError, MemoryError) as error:
             raise Malformed("the frame's header is not JSON, or is nested too deeply") from error
         if not isinstance(message, dict):
@@ -122,7 +125,8 @@ class Channel:
         """Do a step that may have to wait for the other side. Raises Closed or Late."""
         while True:
             wait = patience.next_wait() if patience else None
-            self.connection.settimeout(wait)
+            if self.connection.gettimeout() != wait:
+                self.connection.settimeout(wait)
             try:
                 return step()
             except (TimeoutError, BlockingIOError) as error:
@@ -133,7 +137,7 @@ class Channel:
 
     def _read_lengths(self, deadline: Deadline, most: int) -> tuple[bytes, list[int]]:
         if not most:
-            return bytes(self._read(LENGTHS.size, deadline)), []
+            return bytes(self._read(LENGTHS.size, deadline, AHEAD)), []
         receive = functools.partial(socket.recv_fds, self.connection, LENGTHS.size, most)
         received, descriptors, _, _ = self._try(receive, patience_of(deadline))
         if not received:
@@ -141,16 +145,20 @@ class Channel:
         rest = self._read(LENGTHS.size - len(received), deadline)
         return received + bytes(rest), list(descriptors)
 
-    def _read(self, size: int, deadline: Deadline) -> bytearray:
+    def _read(self, size: int, deadline: Deadline, ahead: int = 0) -> bytearray:
+        """So many bytes; up to `ahead` more are kept for the next call. Not where descriptors come
+        beside frames: a read takes those of all that it reads."""
         # Grows with what really arrives: a frame that only claims to be large costs nothing.
-        data = bytearray()
+        data, self._ahead = self._ahead, bytearray()
         patience = patience_of(deadline)
         while len(data) < size:
-            most = min(size - len(data), 1 << 20)
+            most = min(size - len(data) + ahead, 1 << 20)
             piece = self._try(functools.partial(self.connection.recv, most), patience)
             if not piece:
                 raise Closed("the other side is gone")
             data += piece
+        self._ahead = data[size:]
+        del data[size:]
         return data
 
 

@@ -48,7 +48,8 @@ def pack_tensors(tensors: Sequence[torch.Tensor]) -> bytes:
         )
     except Exception as error:
         raise Malformed(f"the frame's tensors cannot be sent ({error})") from error
-    check_tensor_header(blob)
+    check_length(blob)
+    check_dimensions(max((tensor.dim() for tensor in dense), default=0))
     return bytes(blob)
 
 
@@ -67,17 +68,26 @@ def specification(tensor: torch.Tensor) -> safetensors.TensorSpec:
 
 def check_tensor_header(blob: bytes | memoryview) -> None:
     """Raises Malformed for what safetensors should not even read."""
-    # safetensors begins with the length of its own header
-    length = int.from_bytes(blob[:8], "little")
-    if length > MAX_TENSOR_HEADER_BYTES:
-        raise Malformed("the frame holds too many tensors")
+    length = check_length(blob)
     try:
         header = json.loads(bytes(blob[8 : 8 + length]))
         shapes = [entry["shape"] for entry in header.values()]
         longest = max(map(len, shapes), default=0)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
         raise Malformed("the frame's tensors have no valid safetensors header") from error
-    if longest > MAX_DIMENSIONS:
+    check_dimensions(longest)
+
+
+def check_length(blob: bytes | memoryview) -> int:
+    """That of safetensors' own header, with which a blob begins."""
+    length = int.from_bytes(blob[:8], "little")
+    if length > MAX_TENSOR_HEADER_BYTES:
+        raise Malformed("the frame holds too many tensors")
+    return length
+
+
+def check_dimensions(most: int) -> None:
+    if most > MAX_DIMENSIONS:
         raise Malformed(f"the frame holds a tensor of more than {MAX_DIMENSIONS} dimensions")
 
 

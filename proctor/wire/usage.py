@@ -33,6 +33,7 @@ class UsageFile:
 
     def __init__(self, descriptor: int):
         self.descriptor = descriptor
+        self._data = b""  # that the newest look was read from
         self._newest: Look | None = None
         self._open = True
 
@@ -51,10 +52,12 @@ class UsageFile:
         """The newest look, or None before the first."""
         if self._open:
             data = os.pread(self.descriptor, FIELDS.size + CHECKSUM.size, 0)
+            if data == self._data:
+                return self._newest
             packed, checksum = data[: FIELDS.size], data[FIELDS.size :]
             # Else one is just being written.
             if checksum and CHECKSUM.unpack(checksum)[0] == zlib.crc32(packed):
-                self._newest = Look(*FIELDS.unpack(packed))
+                self._data, self._newest = data, Look(*FIELDS.unpack(packed))
         return self._newest
 
     def close(self) -> None:
