@@ -468,3 +468,26 @@ def test_a_frame_that_there_is_no_memory_for_is_malformed(ends, monkeypatch):
     monkeypatch.setattr(frames.json, "loads", too_much)
     with pytest.raises(Malformed):
         ours.receive(soon())
+
+
+def test_frames_that_arrive_together_are_taken_one_by_one(ends):
+    channel, peer = ends
+    large = torch.arange(frames.AHEAD)  # more than is read in one go
+    sent = [({"a": 1}, []), ({"b": 2}, [torch.ones(3)]), ({"c": 3}, [large]), ({"d": 4}, [])]
+    other = Channel(peer)
+    writing = threading.Thread(target=lambda: [other.send(*each) for each in sent])
+    writing.start()
+    for message, values_sent in sent:
+        received, found = channel.receive(soon())
+        assert received == message
+        assert all(map(torch.equal, found, values_sent)) and len(found) == len(values_sent)
+    writing.join()
+
+
+def test_a_frame_cut_short_behind_a_whole_one_is_an_end(ends):
+    channel, peer = ends
+    peer.sendall(frame(b'{"a": 1}') + frame(b'{"b": 2}')[:-3])
+    peer.close()
+    assert channel.receive(soon())[0] == {"a": 1}
+    with pytest.raises(Closed):
+        channel.receive(soon())
