@@ -291,6 +291,7 @@ def solve_and_submit(student: Student, lab: Lab) -> None:
     answers = reference_answers(read_notebook(course.reference(ASSIGNMENT)))
     for grade_id in answers:
         student.answer(student.cell(f'"exercise {grade_id} is not solved yet"'), answers[grade_id])
+    move_a_slider(student)
     mnist_loss = student.cell("def mnist_loss")
     student.answer(mnist_loss, VISIBLE_MISTAKE)
     student.answer(
@@ -304,6 +305,22 @@ def solve_and_submit(student: Student, lab: Lab) -> None:
     student.show("Assignments")
     student.listed("fetched").locator("button:text-is('Submit')").click()
     expect(student.listed("submitted")).to_be_visible()
+
+
+def move_a_slider(student: Student) -> None:
+    """By keyboard: the figure above it is drawn again."""
+    student.page.locator('#jp-MainMenu .lm-MenuBar-itemLabel:text-is("Run")').click()
+    student.page.locator('#jp-mainmenu-run li[data-command="runmenu:run-all"]').click()
+    cell = student.cell('once_solved("mnist_loss", "more_right"')
+    figure = cell.locator(".jp-OutputArea img")
+    slider = cell.locator(".widget-slider [role=slider]")
+    slider.scroll_into_view_if_needed()
+    before, at = figure.get_attribute("src"), slider.get_attribute("aria-valuenow")
+    slider.focus()
+    student.page.keyboard.press("ArrowRight")
+    expect(slider).not_to_have_attribute("aria-valuenow", at)
+    expect(figure).not_to_have_attribute("src", before)
+    student.picture("slider", cell)
 
 
 def collect(instructor: Instructor) -> None:

@@ -466,7 +466,7 @@ def test_more_time_takes_the_penalty_away_and_removing_brings_it_back(course, ca
     said = capsys.readouterr().out
     assert "student-01, first: until 3 March 2026, 17:00 UTC, in place of due + 1 hour" in said
     assert "student-01, first: 0 points are taken off for being late, instead of 1" in said
-    assert "`proctor feedback first` makes the pages" in said
+    assert "`proctor feedback first` makes its pages anew" in said
     assert ("student-01", "first") not in penalties(course)
     assert len(table_text(course).splitlines()) == 2
     with Gradebook(f"sqlite:///{course.root}/gradebook.db") as gradebook:
@@ -494,7 +494,7 @@ def test_the_later_of_two_rows_counts(course, capsys):
     ("arguments", "said"),
     [
         (("frist", "student-01", "--days", "2"), "no assignment frist here: did you mean first?"),
-        (("first", "studnet-01", "--days", "2"), "no student studnet-01: did you mean student-01?"),
+        (("first", "studnet-01", "--days", "2"), "not in the gradebook: did you mean student-01?"),
         (("first", "student-01"), "say how much more time"),
         (("first", "--days", "2"), "name the assignment and then the students"),
         (("first", "student-01", "--until", "soon"), "write it as 2026-12-03 18:00"),

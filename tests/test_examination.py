@@ -209,7 +209,7 @@ def test_slow_own_cells_leave_the_others_their_time(sandbox):
 
 
 def test_when_the_time_is_used_up_there_is_none_for_a_call(examine):
-    limits = TimeLimits(cell=0.5, call=0.5, submission=0.2, questions=0.1)
+    limits = TimeLimits(cell=0.5, call=0.5, submission=0.1, questions=0.0)
     examined = examine("import time\ntime.sleep(0.3)", "x = 1", limits=limits)
     assert examined.seconds_for_call(4.0) == 0.0
     assert examined.runs[1].status == "skipped"

@@ -245,7 +245,7 @@ def test_one_answer_is_tried_with_all_detail(sound, capsys):
     assert "assert 1.0 == 4" in shown
     assert "seed " in shown
     assert cli.main(["try", "tiny", "a quotient"]) == options.COULD_NOT_WORK
-    assert "there are reference, blank, “a product”, “half”" in capsys.readouterr().err
+    assert "There are reference, blank, “a product”, “half”" in capsys.readouterr().err
 
 
 def test_nothing_that_is_there_is_made_new(tmp_path, monkeypatch, capsys):

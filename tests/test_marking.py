@@ -612,7 +612,7 @@ def test_both(request):
     (course.root / "wrong.ipynb").write_bytes(wrong)
     status, output = plain_pytest("--submission", "wrong.ipynb", "--seed", "1")
     assert status == 1
-    assert "2 failed, 1 passed, 1 error" in output
+    assert "2 failed, 1 passed, 1 error" in output, output
     assert CANARY in output
     assert "assert 1 == 0" in output
     assert "Not tried" in output
