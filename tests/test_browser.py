@@ -315,10 +315,10 @@ def move_a_slider(student: Student) -> None:
     figure = cell.locator(".jp-OutputArea img")
     slider = cell.locator(".widget-slider [role=slider]")
     slider.scroll_into_view_if_needed()
-    before, at = figure.get_attribute("src"), slider.get_attribute("aria-valuenow")
+    before, at = figure.get_attribute("src"), slider.get_attribute("aria-valuetext")
     slider.focus()
     student.page.keyboard.press("ArrowRight")
-    expect(slider).not_to_have_attribute("aria-valuenow", at)
+    expect(slider).not_to_have_attribute("aria-valuetext", at)
     expect(figure).not_to_have_attribute("src", before)
     student.picture("slider", cell)
 

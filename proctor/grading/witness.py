@@ -18,6 +18,8 @@ import torch
 from proctor.grading.connection import Connection
 
 Reply = tuple[dict[str, Any], list[torch.Tensor]]
+# What is kept until it is asked for once more; a check's own inputs and losses take a few.
+MAX_NOTED_BYTES = 64 << 20
 
 
 @dataclass
@@ -32,9 +34,11 @@ class Asked:
 
 @dataclass
 class Noting(Connection):
-    """The same connection as another one, which notes the calls that gave a value."""
+    """The same connection as another one, which notes the calls that gave a value. Raises
+    AssertionError for more than can be kept."""
 
     asked: list[Asked] = field(default_factory=list)
+    noted_bytes: int = 0
 
     @classmethod
     def like(cls, other: Connection) -> Noting:
@@ -51,6 +55,8 @@ class Noting(Connection):
     ) -> Reply:
         reply = super().ask(name, message, tensors, needs=needs)
         if message["ask"] in ("call", "backward"):
+            self.noted_bytes += sum(tensor.nbytes for tensor in [*tensors, *reply[1]])
+            assert self.noted_bytes <= MAX_NOTED_BYTES, f"{name} gives too much to ask for it again"
             kept = [tensor.detach().clone() for tensor in tensors]
             self.asked.append(Asked(name, message, kept, reply))
         return reply
