@@ -17,12 +17,10 @@ import numpy
 import torch
 from torch.autograd.function import once_differentiable
 
-from proctor.grading.connection import Connection, Untrustworthy, call_facts, expect
+from proctor.grading.connection import INVALID, Connection, Untrustworthy, call_facts, expect
 from proctor.wire.errors import Malformed
 from proctor.wire.tensors import DTYPES
 from proctor.wire.values import Encoded, NamedTuple, Object, Source, decode, encode
-
-NOT_AS_AGREED = "The sandbox sent back something invalid."
 
 
 @dataclass(frozen=True)
@@ -214,9 +212,9 @@ class Structure:
         try:
             self.value = decode(encoded, kinds)
         except Malformed as error:
-            raise Untrustworthy(NOT_AS_AGREED, f"({error})") from error
+            raise Untrustworthy(INVALID, f"({error})") from error
         if len(self.in_graph) != len(tensors):
-            raise Untrustworthy(NOT_AS_AGREED)
+            raise Untrustworthy(INVALID)
 
     def fill(self, tensors: Sequence[torch.Tensor], wrap: Callable[[Object], Any]) -> Any:
         return fill(self.value, tensors, wrap)
@@ -333,7 +331,7 @@ class Call:
         reply, tensors = self.connection.ask(self.name, message, upstream, needs=self.questions)
         present = expect(reply.get("present"), list)
         if len(present) != len(arguments) or sum(map(bool, present)) != len(tensors):
-            raise Untrustworthy(NOT_AS_AGREED)
+            raise Untrustworthy(INVALID)
         found = iter(tensors)
         gradients = [next(found) if there else None for there in present]
         for gradient, (shape, dtype) in zip(gradients, arguments, strict=True):

@@ -21,6 +21,7 @@ from proctor.sandbox.examination import Examination
 from proctor.sandbox.question import QuestionLost
 
 ACCELERATOR = "accel"
+INVALID = "The sandbox sent back something invalid."
 
 
 class StudentError(Exception):
@@ -193,9 +194,7 @@ class Connection:
             if error.late:
                 raise self._too_late(name, limit, seconds) from error
             if error.forged:
-                raise Untrustworthy(
-                    "The sandbox sent back something invalid.", f"({error})"
-                ) from error
+                raise Untrustworthy(INVALID, f"({error})") from error
             raise Died(f"`{name}` ended the process it ran in.", f"({error})") from error
         finally:
             self.spent[name] = self.spent.get(name, 0.0) + self.examination.spent - before
@@ -231,10 +230,10 @@ class Connection:
 
 def told_of(raised: Any) -> Told:
     if not isinstance(raised, dict):
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     type_name, text = raised.get("type"), raised.get("text")
     if not isinstance(type_name, str) or not isinstance(text, str):
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     kinds = raised.get("kinds")
     if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
         kinds = [type_name]
@@ -244,7 +243,7 @@ def told_of(raised: Any) -> Told:
 
 def expect(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     return value
 
 
@@ -253,7 +252,7 @@ MAX_COUNT = 1 << 53  # up to here a float holds every whole number
 
 def expect_count(value: Any) -> int:
     if not 0 <= expect(value, int) <= MAX_COUNT:
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     return value
 
 

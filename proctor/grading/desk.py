@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
-from proctor.grading.connection import Connection
+from proctor.grading.connection import CallFacts, Connection
 from proctor.grading.standing import Standings
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.patience import Starved
@@ -58,13 +60,18 @@ def grades(
 @dataclass(frozen=True)
 class StandIn:
     """Functions for the fixture `paid_once` to try a later exercise with, where the student's own
-    earlier ones do not work: their texts by name, as for `student.source`, and the basis that knows
-    what they lead to. They are run in the sandbox, so let them be no solution; and let each use of
-    them that is wrong show in the result, or it would earn the points.
+    earlier ones do not work: their texts by name, as for `student.source`. `basis_of` is given them
+    in the place of a student, and returns the basis that knows what they lead to. They are run in
+    the sandbox, so let them be no solution; and let each use of them that is wrong show in the
+    result, or it would earn the points.
     """
 
     functions: Mapping[str, str]
-    basis: Any
+    basis_of: Callable[[Any], Any]
+
+    def basis(self) -> Any:
+        found = {name: eval(text, {"torch": torch}) for name, text in self.functions.items()}  # noqa: S307 - the grader's
+        return self.basis_of(SimpleNamespace(**found, last_call=CallFacts()))
 
     @property
     def names(self) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy
 
-from proctor.grading.calls import NOT_AS_AGREED
-from proctor.grading.connection import Untrustworthy
+from proctor.grading.connection import INVALID, Untrustworthy
 from proctor.grading.handles import Handle, Operation, operate, path_of
 from proctor.grading.student import Student
 
@@ -99,13 +98,13 @@ def built(kind: type, told: Any) -> Any:
     """A fact from what the sandbox tells. Raises Untrustworthy."""
     fields = dataclasses.fields(kind)
     if type(told) is not dict or told.keys() != {field.name for field in fields}:
-        raise Untrustworthy(NOT_AS_AGREED)
+        raise Untrustworthy(INVALID)
     made = {}
     for field in fields:
         value = told[field.name]
         wanted = TYPES.get(str(field.type))
         if wanted is not None and type(value) is not wanted:
-            raise Untrustworthy(NOT_AS_AGREED)
+            raise Untrustworthy(INVALID)
         part = PARTS.get(field.name)
         made[field.name] = [built(part, entry) for entry in value] if part else value
     return kind(**made)
@@ -162,5 +161,5 @@ def table_of(frame: Handle) -> dict[str, Any]:
     assert isinstance(frame, Handle), f"a table should have been returned, got {frame!r}"
     told = operate(frame, "table", path=path_of(frame), kind=dict)
     if [type(told.get(name)) for name in ("columns", "index")] != [dict, list]:
-        raise Untrustworthy(NOT_AS_AGREED)
+        raise Untrustworthy(INVALID)
     return told

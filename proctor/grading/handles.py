@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from proctor.grading.calls import Device, Held, Manner, Reference, call
-from proctor.grading.connection import Connection, Raised, TooMuch, Untrustworthy
+from proctor.grading.connection import INVALID, Connection, Raised, TooMuch, Untrustworthy
 from proctor.wire.values import Object
 
 MOST_AT_ONCE = 256
@@ -154,18 +154,18 @@ def operate(
     held = dataclasses.replace(held, manner=dataclasses.replace(held.manner, times=1))
     result = call_held(held, path, path, Operation(operation, held.connection), handle, *arguments)
     if kind is not None and type(result) is not kind:
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     return result
 
 
 def taken(values: Any, size: int, path: str) -> tuple[list, bool]:
     if not isinstance(values, Handle):
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     result = operate(values, "take", size, path=path)
     if type(result) is not tuple or [type(part) for part in result] != [list, bool]:
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     if len(result[0]) > size or (result[1] and not result[0]):
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     return result
 
 
@@ -222,5 +222,5 @@ def train(
         module, "train", inputs, targets, steps, loss, optimizer, settings, path=path_of(module)
     )
     if not isinstance(losses, torch.Tensor) or losses.shape != (steps,):
-        raise Untrustworthy("The sandbox sent back something invalid.")
+        raise Untrustworthy(INVALID)
     return losses

@@ -297,7 +297,7 @@ def paid_once(request: pytest.FixtureRequest, student: Student, candidate: Candi
 
     Runs `check(right)`. Where it fails and a check that this one `builds_on` did not pass, it runs
     `check(own)`, which asks `own.student` for what the student's own earlier function leads to, and
-    then, if a `StandIn` is given, `check(stand_in.basis)` with its functions in place of the
+    then, if a `StandIn` is given, `check(stand_in.basis())` with its functions in place of the
     student's. What passes one of them earns the points, and the student is told so. `own.names` are
     the functions, in words. That `own` still does enough to be worth a check is for `check` or
     `own` to assert; that what it gives depends on its inputs alone is seen to here.
@@ -325,7 +325,7 @@ def paid_once(request: pytest.FixtureRequest, student: Student, candidate: Candi
                     raise failure from other
                 item.stash[STOOD_IN] = stand_in.names
                 with student.with_standing_in(stand_in.functions):
-                    check(stand_in.basis)
+                    check(stand_in.basis())
                 item.stash[NOTE] = (
                     f"Marked with working functions in place of your own {stand_in.names}, and you"
                     " use those correctly: the fault in yours is counted there alone."

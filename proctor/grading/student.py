@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from proctor.grading.calls import NOT_AS_AGREED, Device, Held, Manner, Structure
+from proctor.grading.calls import Device, Held, Manner, Structure
 from proctor.grading.connection import (
+    INVALID,
     CallFacts,
     Connection,
     NotDefined,
@@ -141,7 +142,7 @@ class Student:
         reply, tensors = self._connection.ask("read", message, needs=[held.question])
         has_gradient = expect(reply.get("has_gradient"), bool)
         if len(tensors) != 1 + has_gradient:
-            raise Untrustworthy(NOT_AS_AGREED)
+            raise Untrustworthy(INVALID)
         return KeptTensor(
             tensors[0],
             tensors[1] if has_gradient else None,

@@ -9,7 +9,6 @@ for it.
 
 import functools
 import re
-from types import SimpleNamespace
 
 import torch
 
@@ -200,22 +199,9 @@ class OwnPenalty:
 
 # No logarithms of shares, but below 0 as those are; and as with those, only differences of logits
 # count, and a second time changes nothing.
-STAND_INS = {"log_softmax": "lambda logits: logits - logits.amax(dim=-1, keepdim=True) - 1"}
-
-
-class StandInPenalty(OwnPenalty):
-    """From the function that stands in for the student's own."""
-
-    def __init__(self):
-        functions = {name: eval(text, {"torch": torch}) for name, text in STAND_INS.items()}  # noqa: S307 - the texts above
-        super().__init__(SimpleNamespace(**functions))
-
-    def changes(self, logits):
-        return []
-
-
-def stand_in():
-    return StandIn(STAND_INS, StandInPenalty())
+STAND_IN = StandIn(
+    {"log_softmax": "lambda logits: logits - logits.amax(dim=-1, keepdim=True) - 1"}, OwnPenalty
+)
 
 
 def assert_right(student, basis, logits, targets):
@@ -254,7 +240,7 @@ def test_cross_entropy_is_the_mean_penalty(student, generator, answer_text, flag
             for labels in (targets, logits.argmin(dim=1)):
                 assert_right(student, basis, logits, labels)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -276,7 +262,7 @@ def test_cross_entropy_at_the_extremes(student, generator, passed, paid_once):
                 for labels in (targets, logits.argmin(dim=1), logits.argmax(dim=1)):
                     assert_right(student, basis, logits, labels)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -296,7 +282,7 @@ def test_cross_entropy_keeps_the_dtype(student, generator, paid_once):
                 assert_dtype("cross_entropy", loss, basis.dtype(logits))
                 basis.assert_value(loss, logits, targets)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -321,7 +307,7 @@ def test_cross_entropy_leaves_its_inputs_alone(student, generator, passed, paid_
             assert_inputs_unchanged("cross_entropy", facts)
             basis.assert_value(loss, logits, targets)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -338,7 +324,7 @@ def test_cross_entropy_answers_to_each_logit(student, generator, paid_once):
         for examples, classes in shapes(generator):
             assert_slopes(student, basis, *batch(generator, examples, classes))
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -357,7 +343,7 @@ def test_cross_entropy_slopes_at_the_extremes(student, generator, paid_once):
             for labels in (targets, logits.argmin(dim=1)):
                 assert_slopes(student, basis, logits, labels)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -374,7 +360,7 @@ def test_cross_entropy_slopes_in_float64(student, generator, paid_once):
         for examples, classes in ((whole_number(generator, 4, 6), 5), *two_shapes(generator)):
             assert_slopes(student, basis, *batch(generator, examples, classes, torch.float64))
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -393,7 +379,7 @@ def test_cross_entropy_works_on_the_accelerator(student, generator, paid_once):
             inputs = batch(generator, *shape)
             assert_right_on_device(student, "cross_entropy", basis.assert_value, *inputs)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -414,7 +400,7 @@ def test_cross_entropy_gradient_on_the_accelerator(student, generator, passed, p
             right = basis.assert_slopes
             assert_right_gradient_on_device(student, "cross_entropy", right, *inputs)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -436,7 +422,7 @@ def test_cross_entropy_copies_nothing_to_the_host(student, generator, paid_once)
             basis.assert_value(loss, *inputs)
             assert_no_host_copies("cross_entropy", facts)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)
 
 
 @grades(
@@ -455,4 +441,4 @@ def test_cross_entropy_does_not_loop(student, generator, paid_once):
         batches = [batch(generator, count, classes) for count in counts]
         assert_no_loop(student, "cross_entropy", basis.assert_value, *batches)
 
-    paid_once(check, RightPenalty(), OwnPenalty(student), stand_in())
+    paid_once(check, RightPenalty(), OwnPenalty(student), STAND_IN)

@@ -6,8 +6,6 @@ every error moves it. A root of something that is never 0 would need no care. Wh
 like that, or raises an error, another one stands in for it.
 """
 
-from types import SimpleNamespace
-
 import torch
 
 from proctor.authoring import (
@@ -404,22 +402,9 @@ class OwnRoot:
         return self.student.last_call.changed_inputs
 
 
-STAND_INS = {"mse": "lambda predictions, targets: 3 * ((predictions - targets) ** 2).mean()"}
-
-
-class StandInRoot(OwnRoot):
-    """The root of what stands in for the student's own mse."""
-
-    def __init__(self):
-        functions = {name: eval(text, {"torch": torch}) for name, text in STAND_INS.items()}  # noqa: S307 - the text above
-        super().__init__(SimpleNamespace(**functions))
-
-    def changes(self, predictions, targets):
-        return []
-
-
-def stand_in():
-    return StandIn(STAND_INS, StandInRoot())
+STAND_IN = StandIn(
+    {"mse": "lambda predictions, targets: 3 * ((predictions - targets) ** 2).mean()"}, OwnRoot
+)
 
 
 def assert_slopes_of_rmse(student, basis, predictions, targets):
@@ -440,7 +425,7 @@ def test_rmse_is_the_root_of_the_mean_square(student, generator, paid_once):
             inputs = batch(generator, count, whole=place % 2 == 0)
             basis.assert_value(student.rmse(*inputs), *inputs)
 
-    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
+    paid_once(check, RightRoot(), OwnRoot(student), STAND_IN)
 
 
 @grades(
@@ -466,7 +451,7 @@ def test_rmse_from_perfect_to_far_off(student, generator, paid_once):
                     nearly = targets + small * (predictions - targets)
                     basis.assert_value(student.rmse(nearly, targets), nearly, targets)
 
-    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
+    paid_once(check, RightRoot(), OwnRoot(student), STAND_IN)
 
 
 @grades(
@@ -483,7 +468,7 @@ def test_rmse_of_columns(student, generator, paid_once):
             predictions, targets = (one[:, None] for one in batch(generator, count))
             basis.assert_value(student.rmse(predictions, targets), predictions, targets)
 
-    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
+    paid_once(check, RightRoot(), OwnRoot(student), STAND_IN)
 
 
 @grades(
@@ -508,7 +493,7 @@ def test_rmse_keeps_the_dtype(student, generator, passed, paid_once):
                     if all_digits:
                         basis.assert_value(loss, *inputs)
 
-    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
+    paid_once(check, RightRoot(), OwnRoot(student), STAND_IN)
 
 
 @grades(
@@ -531,7 +516,7 @@ def test_rmse_leaves_its_inputs_alone(student, generator, passed, paid_once):
                 assert_inputs_unchanged("rmse", facts)
                 basis.assert_value(loss, *inputs)
 
-    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
+    paid_once(check, RightRoot(), OwnRoot(student), STAND_IN)
 
 
 @grades(
@@ -548,7 +533,7 @@ def test_rmse_slopes(student, generator, paid_once):
         for count in sizes(generator):
             assert_slopes_of_rmse(student, basis, *batch(generator, count))
 
-    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
+    paid_once(check, RightRoot(), OwnRoot(student), STAND_IN)
 
 
 @grades(
@@ -572,7 +557,7 @@ def test_rmse_slopes_of_small_errors(student, generator, paid_once):
         target = torch.zeros(1, dtype=torch.float64)
         assert_slopes_of_rmse(student, basis, target + HALFWAY**0.5, target)
 
-    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
+    paid_once(check, RightRoot(), OwnRoot(student), STAND_IN)
 
 
 @grades(
@@ -590,7 +575,7 @@ def test_rmse_gradient_in_every_form(student, generator, paid_once):
             for inputs in forms(generator, count):
                 assert_slopes_of_rmse(student, basis, *inputs)
 
-    paid_once(check, RightRoot(), OwnRoot(student), stand_in())
+    paid_once(check, RightRoot(), OwnRoot(student), STAND_IN)
 
 
 @grades(
@@ -612,7 +597,7 @@ def test_rmse_gradient_of_a_perfect_model(student, generator, passed, paid_once)
                 assert_close("the gradient", found, torch.zeros(inputs[0].shape), inputs[0])
 
     own = OwnRoot(student)
-    paid_once(check, RightRoot() if all(map(passed, OF_MSE)) else own, own, stand_in())
+    paid_once(check, RightRoot() if all(map(passed, OF_MSE)) else own, own, STAND_IN)
 
 
 # mae
