@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -612,7 +613,8 @@ def test_both(request):
     (course.root / "wrong.ipynb").write_bytes(wrong)
     status, output = plain_pytest("--submission", "wrong.ipynb", "--seed", "1")
     assert status == 1
-    assert "2 failed, 1 passed, 1 error" in output, output
+    # Between them: pytest's own warnings, where an earlier test has imported what it would rewrite.
+    assert re.search(r"2 failed, 1 passed, (\d+ warnings?, )?1 error", output), output
     assert CANARY in output
     assert "assert 1 == 0" in output
     assert "Not tried" in output

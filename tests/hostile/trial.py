@@ -471,6 +471,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.most_bytes = 0
+        self.heaviest = ""
         self.seen: dict[int, float] = {}
 
     @contextlib.contextmanager
@@ -494,7 +495,7 @@ class Watch:
         self.seen[process.pid] = process.create_time()
         inside = process.name() == "bwrap"
         if not inside:
-            self.most_bytes = max(self.most_bytes, process.memory_info().rss)
+            self._weigh(process)
         children = process.children(recursive=inside)
         for child in children:
             with contextlib.suppress(psutil.Error):
@@ -503,6 +504,13 @@ class Watch:
                 else:
                     self._look(child)
 
+    def _weigh(self, process: psutil.Process) -> None:
+        held = process.memory_info().rss
+        if held > self.most_bytes:
+            since = time.time() - self.seen[process.pid]
+            self.heaviest = f"{since:.0f} s after its start: {' '.join(process.cmdline())[-120:]}"
+            self.most_bytes = held
+
     def complaints(self) -> list[str]:
         found = []
         deadline = time.monotonic() + 5
@@ -510,7 +518,7 @@ class Watch:
             time.sleep(0.1)
         found += [f"still running: {name}" for name in left]
         if self.most_bytes > MAX_GRADER_BYTES:
-            found.append(f"a grader held {self.most_bytes >> 20} MB")
+            found.append(f"a grader held {self.most_bytes >> 20} MB, {self.heaviest}")
         return found
 
     def _alive(self) -> Iterable[str]:
