@@ -47,9 +47,11 @@ LIMITS = TimeLimits(cell=1.0, call=0.5, repeated_call=0.2, submission=20.0, ques
 
 
 def copied(argument, kept):
-    """A copy; gradients still reach the original."""
-    is_kept = any(argument is each for each in kept)
-    return argument.clone() if isinstance(argument, torch.Tensor) and not is_kept else argument
+    """A copy; gradients still reach the original. A leaf of a graph stays one: torch itself keeps
+    functions from writing into it, here as in the sandbox."""
+    if not isinstance(argument, torch.Tensor) or any(argument is each for each in kept):
+        return argument
+    return argument if argument.is_leaf and argument.requires_grad else argument.clone()
 
 
 class Kept:

@@ -1554,7 +1554,7 @@ WRONG_LOGIT = [
     ),
     wrong(
         "logit_for_loss",
-        "a search between -5 and 5",
+        "a search in too narrow an interval",
         """
         def logit_for_loss(loss, classes):
             low, high = -5.0, 5.0
@@ -1571,7 +1571,7 @@ WRONG_LOGIT = [
     ),
     wrong(
         "logit_for_loss",
-        "a search between -30 and 11",
+        "a search that ends below the largest logit",
         """
         def logit_for_loss(loss, classes):
             low, high = -30.0, 11.0
