@@ -3,10 +3,14 @@
 import re
 
 import nbformat
+import numpy
 import pytest
+from IPython.core.pylabtools import print_figure
+from matplotlib import pyplot
 from nbclient import NotebookClient
 from nbformat import v4
 
+from proctor.inside.drawing import remembering
 from proctor.pages.report.acting import time_ran_out
 from proctor.sandbox import patience as patience_module
 from proctor.sandbox.examination import Examination
@@ -248,3 +252,43 @@ def test_whatever_waits_is_stopped(examine, source):
 def test_the_clock_of_a_cell_ends_with_it(examine):
     examined = examine("x = 1", "import time\ntime.sleep(0.5)", "time.sleep(0.5)\nprint(x)")
     assert [run.status for run in examined.runs] == ["ok"] * 3
+
+
+FIGURES = {
+    "lines": "plt.plot(x, x, label='a'); plt.plot(x, x**2); plt.legend(); plt.title('t\\nt')",
+    "logarithms": "plt.loglog(x, x**3); plt.grid(which='both'); plt.ylabel('$y^2$')",
+    "large numbers": "plt.plot(x, 1e7 + x); plt.xticks(rotation=45)",
+    "image": "plt.imshow(np.eye(4)); plt.axis('off')",
+    "color bar": "plt.imshow(np.eye(4)); plt.colorbar()",
+    "bars": "plt.bar(['a', 'b'], [1, 2], hatch='//'); plt.text(0, 3, 'far outside the axes ' * 4)",
+    "points": "plt.scatter(x, x, c=x, s=50 * x); plt.gca().set_aspect('equal')",
+    "shared axes": (
+        "f, a = plt.subplots(1, 2, sharex=True); a[0].plot(x, 9 * x); f.suptitle('over both')\n"
+        "a[0].set_aspect('equal', adjustable='datalim')"
+    ),
+    "two scales": "plt.plot(x); plt.twinx().plot(x**2)",
+    "arrow": "plt.plot(x); plt.annotate('here', (3, 3), (60, 3), arrowprops={'arrowstyle': '->'})",
+    "wide legend": (
+        "plt.plot(x, label='a'); plt.legend(bbox_to_anchor=(0, 1.1, 1, 1), mode='expand')"
+    ),
+    "laid out": "f, a = plt.subplots(1, 2, layout='constrained'); a[0].set_ylabel('long\\nlabel')",
+    "ticks above": (
+        "plt.plot(x); plt.gca().xaxis.tick_top(); plt.title('t'); plt.ylabel('l', rotation=0)"
+    ),
+    "drawn by hand": (
+        "f = plt.figure(); f.gca().plot(x)\n"
+        "f.canvas.mpl_connect('draw_event', lambda event: f.gca().set_title('drawn\\nin time'))"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_picture_is_the_same_as_matplotlibs_own(name):
+    def picture(draw):
+        with pyplot.rc_context():
+            pyplot.close("all")
+            exec(FIGURES[name], {"plt": pyplot, "np": numpy, "x": numpy.linspace(1, 9, 20)})  # noqa: S102
+            return draw(pyplot.gcf(), base64=False)
+
+    assert picture(remembering(print_figure)) == picture(print_figure)
+    pyplot.close("all")

@@ -36,6 +36,7 @@ def prepare() -> None:
     held_by_libraries()
     # The first time, torch notes where the call came from, line by line.
     seed_everything()
+    repr(torch.zeros(1))  # it imports what it takes to show a tensor
 
 
 def serve(channel: Channel) -> None:

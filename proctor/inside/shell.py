@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import importlib
 import inspect
 import io
 import json
@@ -25,6 +26,7 @@ from matplotlib.figure import Figure
 from traitlets import Type
 from traitlets.config import Config
 
+from proctor.inside.drawing import draw_quickly
 from proctor.inside.outputs import MAX_OUTPUT_BYTES, Outputs, Place
 
 
@@ -283,6 +285,7 @@ def make_shell() -> Shell:
     config.InteractiveShell.colors = "neutral"
     shell = Shell.instance(config=config)
     shell.user_ns["input"] = shell.raw_input
+    draw_quickly()
     shell.enable_matplotlib("inline")
     rehearse(shell)
     return shell
@@ -290,8 +293,12 @@ def make_shell() -> Shell:
 
 def rehearse(shell: Shell) -> None:
     """Import and build what the first cell and the first figure of a notebook need."""
+    importlib.import_module("IPython.core.logger")  # for the first cell that is kept
     shell.run_cell("None", silent=True)
     figure = Figure()
-    figure.subplots().set_title("x")
+    axes = figure.subplots()
+    axes.plot([1, 2], [1, 10], label="x")
+    axes.set(title="x", yscale="log")
+    axes.legend()
     assert shell.display_formatter is not None
     shell.display_formatter.format(figure)
