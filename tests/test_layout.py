@@ -1,5 +1,6 @@
 """The house itself: which way imports run, how long files are, how soon help comes."""
 
+import importlib.metadata
 import resource
 import shutil
 import subprocess
@@ -52,6 +53,13 @@ def test_no_file_of_the_engine_is_too_long_to_read():
         for path in (ROOT / "proctor").rglob("*.py")
     }
     assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_no_parser_of_addresses_is_built():
+    """It would take longer than all else that a command imports. The package is there."""
+    assert importlib.metadata.version("lark")
+    assert "jsonschema" in sys.modules
+    assert "lark" not in sys.modules
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["check", "--help"], ["--version"]])

@@ -129,9 +129,9 @@ class Classroom:
         autograded = self.coursedir.autograded_directory
         folder = self.coursedir.format_path(autograded, student, self.assignment)
         record = read_record(self.course, student, self.assignment)
-        if read_aside(self.course, student, self.assignment):
-            return False
         if record is None or not os.path.exists(f"{folder}/{self.assignment}.ipynb"):  # noqa: PTH110
+            return False
+        if read_aside(self.course, student, self.assignment):
             return False
         # The gradebook may have been emptied, restored or exchanged since.
         if stored is None or not holds_marks_of(record, stored):
@@ -163,8 +163,8 @@ class Classroom:
         """
         wait_while_locked(self.coursedir, LOG.warning)
         demand_same_cells(self.coursedir, self.course.release(self.assignment))
-        before = [] if force else self.graded_before(students)
-        to_grade = [student for student in students if student not in set(before)]
+        before = set() if force else set(self.graded_before(students))
+        to_grade = [student for student in students if student not in before]
         tally = Tally(total=len(students), unchanged=len(students) - len(to_grade))
         progress(tally)
         store = Store(self)

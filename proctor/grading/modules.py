@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ MAX_MODULES = 50
 MAX_MODULE_BYTES = 1 << 20  # of all together
 MAX_DEPTH = 3  # folders within folders
 MAX_ENTRIES = 2000  # files and folders that are looked at
+FEW_ENTRIES = 20  # as most hand in
 # What `import` or `%run` can name, and every system can store.
 NAME = re.compile(rf"(?:[\w-]{{1,60}}/){{0,{MAX_DEPTH}}}[\w-]{{1,60}}\.py")
 
@@ -70,6 +72,8 @@ def modules_beside(folder: Path) -> tuple[dict[str, bytes], list[str]]:
 
     Folders and files are opened once, without following links, and what is open is read.
     """
+    if has_no_modules(folder):
+        return {}, []
     found: dict[str, bytes] = {}
     left_out: list[str] = []
     told: list[str] = []
@@ -91,6 +95,18 @@ def modules_beside(folder: Path) -> tuple[dict[str, bytes], list[str]]:
             f"{too_many} modules beside the notebook were left out: {MAX_MODULES} are read."
         )
     return found, shortened(left_out) + told
+
+
+def has_no_modules(folder: Path) -> bool:
+    """Whether it plainly has none, as the folders of most students: no folder, no such name."""
+    try:
+        with os.scandir(folder) as entries:
+            few = list(itertools.islice(entries, FEW_ENTRIES + 1))
+            return len(few) <= FEW_ENTRIES and not any(
+                entry.name.endswith(".py") or entry.is_dir(follow_symlinks=False) for entry in few
+            )
+    except OSError:
+        return False
 
 
 def python_files(folder: Path, told: list[str]) -> Iterator[tuple[str, str, int]]:

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -65,7 +66,7 @@ def write_record(course: Course, marks: Marks) -> Path:
 def read_record(course: Course, student: str, assignment: str) -> dict[str, Any] | None:
     """The record of the last grading, or None where there is none that can be read."""
     try:
-        return json.loads(course.record(student, assignment).read_text(encoding="utf-8"))
+        return json.loads(course.record(student, assignment).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
 
@@ -84,8 +85,11 @@ def write_aside(course: Course, student: str, assignment: str, error: str, remed
 
 def read_aside(course: Course, student: str, assignment: str) -> dict[str, str] | None:
     """When and why a submission was set aside, and what helps; None if it was not."""
+    path = aside_file(course, student, assignment)
+    if not os.path.exists(path):  # noqa: PTH110 - of nearly everybody
+        return None
     try:
-        return json.loads(aside_file(course, student, assignment).read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
 

@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proctor.classroom.watch.ledger import attempts_folder
-from proctor.classroom.watch.watcher import Watcher
 from proctor.course import Course, CourseError, write_whole
+
+if TYPE_CHECKING:
+    from proctor.classroom.watch.watcher import Watcher
 
 LOCK, STATUS = "watch.lock", "watch.json"
 SECONDS_BETWEEN = 1.0
