@@ -204,7 +204,7 @@ def test_bce_gradient_in_every_form(student, generator):
 )
 def test_bce_slopes_in_float64(student, generator, passed):
     """The gradient of bce_with_logits has all digits of float64, too."""
-    for count in (whole_number(generator, 5, 9), *two_sizes(generator)):
+    for count in (whole_number(generator, 5, 7), *two_sizes(generator)):  # 1/5 has no end in bits
         assert_slopes(student, *batch(generator, count, torch.float64))
     if passed("test_bce_slopes_at_both_ends"):  # lost once
         for logits, targets in ends(generator, torch.float64):
