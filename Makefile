@@ -18,9 +18,15 @@ ifeq ($(shell grep --fixed-strings --line-regexp "version = $(NAMED)" $(VENV)/py
 endif
 endif
 
-$(VENV)/installed: pyproject.toml constraints.txt
+# And so does an environment that was set up by other pins than today's, whatever the files' times say.
+PINS := $(shell cat pyproject.toml constraints.txt | sha256sum)
+ifneq ($(shell cat $(VENV)/installed 2> /dev/null),$(PINS))
+.PHONY: $(VENV)/installed
+endif
+
+$(VENV)/installed:
 	"$(PYTHON)" tools/set_up.py $(TORCH_INDEX)
-	touch $@
+	echo "$(PINS)" > $@
 
 # Pins that hold for each Python of pyproject.toml: one version of a package for all of them, and a wheel
 # for each on both kinds of machine. What torch's CUDA builds need, they name themselves. Newer versions:

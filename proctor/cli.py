@@ -39,7 +39,7 @@ from proctor.commands import (
     watch,
 )
 from proctor.commands.options import COULD_NOT_WORK, STOPPED, USUAL_EXIT_CODES
-from proctor.commands.terminal import Help, say
+from proctor.commands.terminal import Help, Parser, say
 from proctor.course import CourseError, meant
 from proctor.grading.asserts import start_again_with_asserts
 from proctor.sandbox.unavailable import SandboxUnavailable
@@ -165,7 +165,7 @@ def complete(top: argparse.ArgumentParser) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="proctor",
         description="Grade notebooks: student code runs in a sandbox, hidden tests outside it.",
     )

@@ -1,5 +1,6 @@
 """`make setup`: the pins fit each Python that is promised, and what cannot be is said soon."""
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 
 PINS = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()]
 SET_UP = ROOT / "tools" / "set_up.py"
+PIN_FILES = ("pyproject.toml", "constraints.txt")
 LIBRARY = sysconfig.get_path("purelib")
 INSTALLED = {canonicalize_name(d.name): d for d in importlib.metadata.distributions(path=[LIBRARY])}
 
@@ -168,10 +170,35 @@ def test_an_environment_of_another_python_than_the_named_one_is_made_anew(
     environment.mkdir()
     version = ".".join(map(str, sys.version_info[:3])) if of == "this" else "3.1.4"
     (environment / "pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {version}\n")
-    (environment / "installed").touch()
+    set_up_by(tmp_path)
+    assert sets_up(tmp_path, *([f"PYTHON={named}"] if named else [])) is made
+
+
+@pytest.mark.parametrize("of", PIN_FILES)
+def test_an_environment_of_other_pins_is_set_up_again_though_its_files_are_newer(tmp_path, of):
+    for name in PIN_FILES:
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv").mkdir()
+    set_up_by(tmp_path)
+    assert not sets_up(tmp_path)
+    with (tmp_path / of).open("a") as file:
+        file.write("# one more\n")
+    os.utime(tmp_path / of, (0, 0))
+    assert sets_up(tmp_path)
+
+
+def set_up_by(folder: Path) -> None:
+    """Leave the sign that `make setup` leaves."""
+    data = b"".join((folder / name).read_bytes() for name in PIN_FILES)
+    (folder / ".venv/installed").write_text(f"{hashlib.sha256(data).hexdigest()}  -\n")
+
+
+def sets_up(folder: Path, *variables: str) -> bool:
+    """Whether `make setup` would do anything."""
     done = subprocess.run(
-        ["make", "--dry-run", "setup", *([f"PYTHON={named}"] if named else [])],
-        cwd=tmp_path,
+        ["make", "--dry-run", "setup", *variables],
+        cwd=folder,
         env={
             name: value for name, value in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS")
         },
@@ -179,4 +206,4 @@ def test_an_environment_of_another_python_than_the_named_one_is_made_anew(
         text=True,
         check=True,
     )
-    assert ("tools/set_up.py" in done.stdout) is made, done.stdout
+    return "tools/set_up.py" in done.stdout

@@ -61,6 +61,16 @@ def test_long_lines_go_on_below_a_little_deeper(terminal):
     assert " ".join(" ".join(lines).split()) == " ".join(LONG.split())
 
 
+def test_an_error_about_options_fits_too(terminal, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal.stream)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["grade", "mnist_loss", "-j", "as many as there are cores in all of the building"])
+    assert ended.value.code == 2
+    shown = terminal.shown()
+    assert max(map(len, shown.split("\n"))) <= 80
+    assert "is not a whole number above 0" in " ".join(shown.split())
+
+
 def test_columns_says_how_wide_it_is(terminal, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     say(LONG, to=terminal.stream)

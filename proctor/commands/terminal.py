@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import textwrap
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 NARROWEST = 40
 USUAL = 80
@@ -46,6 +46,15 @@ def within(text: str, width: int) -> str:
     return "\n".join(
         line if len(line) <= width else broken(line, width) for line in text.split("\n")
     )
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors fit the terminal, as help does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        say(f"{self.prog}: error: {message}", to=sys.stderr)
+        raise SystemExit(2)
 
 
 class Help(argparse.RawDescriptionHelpFormatter):

@@ -89,8 +89,9 @@ def find_program() -> Finding:
 def find_room() -> Finding:
     memory = machine.free_memory()
     fitting = machine.jobs_that_fit(memory)
+    cores = machine.cores()
     detail = (
-        f"{machine.default_jobs()}, for {machine.cores()} cores and "
+        f"{machine.default_jobs()}, for {cores} core{'s' if cores > 1 else ''} and "
         f"{memory // machine.MEGABYTE} MB of free memory"
     )
     return Finding("marked at a time", fitting > 0, detail)
