@@ -303,7 +303,10 @@ NOTEBOOKS = {
         x, y = load_digits(return_X_y=True)
         model = LogisticRegression(max_iter=20).fit(x[:300], y[:300])
         found = Parallel(n_jobs=2)(delayed(abs)(n) for n in (-1, -2))
-        print("fine" if model.score(x[:300], y[:300]) > 0.5 and found == [1, 2] else "no")
+        good, total = model.score(x[:300], y[:300]), x.sum()
+        x[:] = 0  # the next one who asks gets them as they were
+        again = load_digits(n_class=2).data.shape == (360, 64) and load_digits().data.sum() == total
+        print("fine" if good > 0.5 and found == [1, 2] and total > 0 and again else "no")
         """
     ],
     "recursion, big numbers and errors": [

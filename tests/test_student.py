@@ -24,6 +24,7 @@ from proctor.grading.student import Student
 from proctor.pages.report.acting import time_ran_out
 from proctor.sandbox import patience as patience_module
 from proctor.sandbox.examination import Examination
+from proctor.sandbox.question import Question
 from proctor.settings import TimeLimits
 from proctor.wire.values import Foreign
 
@@ -523,6 +524,29 @@ def test_a_kept_tensor_lives_over_several_calls(answers):
     answers.replace(weights)
     assert answers.read(weights).value.tolist() == [-1.0, 0.0]
     assert answers.last_call.changed_inputs == []
+
+
+def test_kept_tensors_cross_with_the_call_that_uses_them(answers, monkeypatch):
+    asked, ask, count_up = [], Question.ask, answers.count_up
+
+    def noted(self, message, *rest):
+        asked.append(message["ask"])
+        return ask(self, message, *rest)
+
+    monkeypatch.setattr(Question, "ask", noted)
+    first, second = answers.keep(torch.zeros(2)), answers.keep(torch.ones(2))
+    count_up(first, 0.5)
+    assert answers.read(first).value.tolist() == [0.5, 0.5]
+    answers.read(first).value.zero_()  # a copy
+    assert answers.read(first).value.tolist() == [0.5, 0.5]
+    assert asked == ["call"]
+    assert answers.read(second).value.tolist() == [1.0, 1.0]
+    assert asked == ["call", "read"]
+    large = answers.keep(torch.ones(2 << 20))
+    assert asked == ["call", "read", "keep"]
+    count_up(large, 1.0)
+    assert answers.read(large).value.sum() == 4 << 20
+    assert asked == ["call", "read", "keep", "call", "read"]
 
 
 def test_kept_tensors_are_told_apart_and_end_with_the_question(answers, notebook):

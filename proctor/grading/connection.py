@@ -153,6 +153,30 @@ class CallFacts:
     result_devices: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class KeptTensor:
+    """A kept tensor, read back: its value, its gradient, and what autograd says of it."""
+
+    value: torch.Tensor
+    gradient: torch.Tensor | None
+    requires_grad: bool
+    is_leaf: bool
+
+
+@dataclass
+class Kept:
+    """Tensors that stay in the sandbox, by number: those that go there with what is asked next, and
+    how others are since what was asked last."""
+
+    waiting: dict[int, tuple[torch.Tensor, bool, str]] = field(default_factory=dict)
+    question: object | None = None  # in which they are to stay, or are
+    states: dict[int, KeptTensor] = field(default_factory=dict)
+
+
+MOST_WAITING = 64  # tensors
+MOST_BYTES_WAITING = 4 << 20
+
+
 @dataclass
 class Connection:
     """What all views of one student share."""
@@ -163,6 +187,7 @@ class Connection:
     functions: set[str] = field(default_factory=set)  # names known to be callable
     late: set[str] = field(default_factory=set)
     spent: dict[str, float] = field(default_factory=dict)  # seconds, by name
+    kept: Kept = field(default_factory=Kept)
     last_call: CallFacts = field(default_factory=CallFacts)
     question: object | None = None  # the one asked last
 
@@ -189,13 +214,11 @@ class Connection:
             self.question = question = self.examination.question()
             if any(needed is not question for needed in needs):
                 raise Died(f"`{name}` ended with the process it lived in.")
-            reply, found = question.ask(message, tensors, seconds, limit)
+            keep, kept = self._waiting(question)
+            asked = {**message, "keep": keep} if keep else message
+            reply, found = question.ask(asked, [*tensors, *kept], seconds, limit)
         except QuestionLost as error:
-            if error.late:
-                raise self._too_late(name, limit, seconds) from error
-            if error.forged:
-                raise Untrustworthy(INVALID, f"({error})") from error
-            raise Died(f"`{name}` ended the process it ran in.", f"({error})") from error
+            raise self._lost(name, error, limit, seconds) from error
         finally:
             self.spent[name] = self.spent.get(name, 0.0) + self.examination.spent - before
         if "not_an_argument" in reply:
@@ -206,13 +229,74 @@ class Connection:
             )
         raised = reply.get("raised")
         if raised is None:
-            return reply, found
+            return reply, self._without_states(reply, found)
         told = told_of(raised)
         if raised.get("late") is True:
             raise self._too_late(name, limit, seconds)
         if refused := refusal(told.kinds, told.text):
             self.examination.incidents.append(f"{name} {refused}")
         raise Raised(name, told)
+
+    def keep(self, tensor: torch.Tensor, requires_grad: bool, device: str) -> tuple[int, object]:
+        """Have a tensor stay in the open question; its number there, and the question. It crosses
+        with what is asked next."""
+        try:
+            question = self.examination.question()
+        except QuestionLost as error:
+            limit = self.examination.limits.call
+            raise self._lost("keep", error, limit, limit) from error
+        kept = self.kept
+        if kept.question is not question:
+            kept.waiting, kept.states, kept.question = {}, {}, question
+        number = next(self.numbers)
+        kept.waiting[number] = tensor.detach().clone(), requires_grad, device
+        if len(kept.waiting) > MOST_WAITING or bytes_of(kept.waiting) > MOST_BYTES_WAITING:
+            self.ask("keep", {"ask": "keep"}, needs=[question])
+        return number, question
+
+    def read(self, number: int, question: object) -> KeptTensor:
+        """How a kept tensor is now."""
+        kept = self.kept
+        known = kept.question is question and self.examination.is_open(question)
+        if not known or number not in kept.states:
+            self.ask("read", {"ask": "read", "kept": number}, needs=[question])
+        if number not in kept.states:
+            raise Untrustworthy(INVALID)
+        state = kept.states[number]
+        gradient = None if state.gradient is None else state.gradient.clone()
+        return KeptTensor(state.value.clone(), gradient, state.requires_grad, state.is_leaf)
+
+    def _waiting(self, question: object) -> tuple[list[Any], list[torch.Tensor]]:
+        """What is to stay in this question from now on, and the tensors themselves."""
+        kept = self.kept
+        waiting = kept.waiting if kept.question is question else {}
+        kept.waiting, kept.states, kept.question = {}, {}, question
+        told = [[number, needs, device] for number, (_, needs, device) in waiting.items()]
+        return told, [tensor for tensor, _, _ in waiting.values()]
+
+    def _without_states(
+        self, reply: dict[str, Any], found: list[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """The tensors of a reply. How kept ones are now is told behind them, and noted."""
+        told = expect(reply.get("kept", []), list)
+        shapes = [[int, bool, bool, bool]] * len(told)
+        if [list(map(type, expect(entry, list))) for entry in told] != shapes:
+            raise Untrustworthy(INVALID)
+        place = len(found) - sum(1 + entry[3] for entry in told)
+        if place < 0:
+            raise Untrustworthy(INVALID)
+        rest = iter(found[place:])
+        for number, requires_grad, is_leaf, has_gradient in told:
+            value, gradient = next(rest), next(rest) if has_gradient else None
+            self.kept.states[number] = KeptTensor(value, gradient, requires_grad, is_leaf)
+        return found[:place]
+
+    def _lost(self, name: str, error: QuestionLost, limit: float, seconds: float) -> StudentError:
+        if error.late:
+            return self._too_late(name, limit, seconds)
+        if error.forged:
+            return Untrustworthy(INVALID, f"({error})")
+        return Died(f"`{name}` ended the process it ran in.", f"({error})")
 
     def _too_late(self, name: str, limit: float, seconds: float) -> TookTooLong:
         """What is said names the limit, never a time that the submission could have chosen. Whoever
@@ -226,6 +310,10 @@ class Connection:
         if again:
             return TookTooLong(f"`{name}` took too long here, too.")
         return TookTooLong(f"`{name}` took longer than the {limit:g} s allowed for a call.")
+
+
+def bytes_of(waiting: dict[int, tuple[torch.Tensor, bool, str]]) -> int:
+    return sum(tensor.nbytes for tensor, _, _ in waiting.values())
 
 
 def told_of(raised: Any) -> Told:

@@ -9,34 +9,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from proctor.grading.calls import Device, Held, Manner, Structure
 from proctor.grading.connection import (
-    INVALID,
     CallFacts,
     Connection,
+    KeptTensor,
     NotDefined,
     StudentError,
-    Untrustworthy,
-    expect,
 )
 from proctor.grading.handles import Handle, StudentFunction, call_held
 from proctor.sandbox.examination import Examination
 from proctor.wire.values import Object, Source
-
-
-@dataclass(frozen=True)
-class KeptTensor:
-    """A kept tensor, read back: its value, its gradient, and what autograd says of it."""
-
-    value: torch.Tensor
-    gradient: torch.Tensor | None
-    requires_grad: bool
-    is_leaf: bool
 
 
 class Student:
@@ -121,34 +108,22 @@ class Student:
 
     def keep(self, tensor: torch.Tensor, requires_grad: bool = False) -> Handle:
         """Put a tensor into the sandbox, as a leaf that stays there between calls."""
-        connection = self._connection
-        message = {"ask": "keep", "requires_grad": requires_grad, "device": self._manner.device}
-        reply, _ = connection.ask("keep", message, [tensor])
-        encoded = ["object", expect(reply.get("kept"), int)]
-        held = Held(
-            connection, self._manner, "a kept tensor", encoded, connection.question, "Tensor"
-        )
-        return Handle(held)
+        if requires_grad and not tensor.is_floating_point():
+            raise TypeError(f"a kept tensor of {tensor.dtype} can have no gradient")
+        connection, manner = self._connection, self._manner
+        number, question = connection.keep(tensor, requires_grad, manner.device)
+        path = "a kept tensor"
+        return Handle(Held(connection, manner, path, ["kept", number], question, "Tensor"))
 
     def read(self, kept: Handle) -> KeptTensor:
         """Read back a kept tensor."""
-        if not isinstance(kept, Handle):
+        held = kept._held_in_sandbox if isinstance(kept, Handle) else None
+        if held is None or held.encoded[0] != "kept":
             raise TypeError(
                 "student.read takes what student.keep gave: the notebook's own `read` is"
                 ' student["read"]'
             )
-        held = kept._held_in_sandbox
-        message = {"ask": "read", "kept": held.encoded[1]}
-        reply, tensors = self._connection.ask("read", message, needs=[held.question])
-        has_gradient = expect(reply.get("has_gradient"), bool)
-        if len(tensors) != 1 + has_gradient:
-            raise Untrustworthy(INVALID)
-        return KeptTensor(
-            tensors[0],
-            tensors[1] if has_gradient else None,
-            expect(reply.get("requires_grad"), bool),
-            expect(reply.get("is_leaf"), bool),
-        )
+        return self._connection.read(held.encoded[1], held.question)
 
     @contextlib.contextmanager
     def with_standing_in(self, functions: Mapping[str, str]) -> Iterator[None]:

@@ -42,7 +42,7 @@ class Noting(Connection):
 
     @classmethod
     def like(cls, other: Connection) -> Noting:
-        shared = (other.numbers, other.functions, other.late, other.spent)
+        shared = (other.numbers, other.functions, other.late, other.spent, other.kept)
         return cls(other.examination, other.accelerator_device, *shared)
 
     def ask(

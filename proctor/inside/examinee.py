@@ -19,7 +19,7 @@ from typing import Any
 import numpy
 import torch
 
-from proctor.inside import accelerator
+from proctor.inside import accelerator, datasets
 from proctor.inside.changes import Watch, held_by_libraries
 from proctor.inside.questions import Question, end_forks_of
 from proctor.inside.shell import Shell, be_interrupted_by_nothing, make_shell
@@ -33,6 +33,7 @@ SEED = 0
 def prepare() -> None:
     """What is the same for every session, done once before the forks."""
     make_shell()
+    datasets.read_once()
     held_by_libraries()
     # The first time, torch notes where the call came from, line by line.
     seed_everything()

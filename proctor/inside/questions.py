@@ -56,6 +56,7 @@ class Question:
         self.channel = channel
         self.calls: dict[int, Call] = {}
         self.objects = Objects()
+        self.kept: dict[int, torch.Tensor] = {}
 
     def serve(self) -> None:
         answers: dict[str, Callable[[dict, list[torch.Tensor]], Reply]] = {
@@ -76,7 +77,8 @@ class Question:
             self.shell.outputs = Outputs()  # what is printed now could show a hidden input
             try:
                 with time_limit(message["seconds"], "the call"):
-                    reply = answers[message["ask"]](message, tensors)
+                    own = self.take_kept(message, tensors)
+                    reply = answers[message["ask"]](message, own)
             except NotAnArgument as error:
                 reply = Reply({"not_an_argument": str(error)[:500]})
             except TooLarge as error:
@@ -102,7 +104,7 @@ class Question:
 
     def bind(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
         """Give a name of the notebook to what the grader passes, in this question alone."""
-        arguments = Arguments(tensors, "cpu", self.objects, self.shell.user_ns)
+        arguments = self.arguments(tensors, "cpu")
         self.shell.user_ns[message["name"]] = arguments.decode(message["value"])
         return Reply({})
 
@@ -117,7 +119,7 @@ class Question:
         )
 
     def call(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
-        arguments = Arguments(tensors, message["device"], self.objects, self.shell.user_ns)
+        arguments = self.arguments(tensors, message["device"])
         function, positional, keywords = arguments.of_call(message)
         wanted = [tensor for tensor in arguments.tensors if tensor.requires_grad]
         before = [snapshot(tensor) for tensor in arguments.tensors]
@@ -134,7 +136,9 @@ class Question:
             if not is_same(snapshot(tensor), old)
         ]
         facts = {"changed": changed, **measures}
-        return Reply({"result": encoded, "facts": facts}, results.on_host())
+        kept, states = self.states_of(arguments.used)
+        message = {"result": encoded, "facts": facts, "kept": kept}
+        return Reply(message, [*results.on_host(), *states])
 
     def backward(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
         """The gradients of a call's arguments; with `accumulate` the parameters that the call used
@@ -152,20 +156,51 @@ class Question:
         found = [to_host(dense(gradient)) for gradient in gradients if gradient is not None]
         return Reply({"present": present}, found)
 
-    def keep(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
-        tensor = on_device(tensors[0], message["device"])
-        kept = tensor.requires_grad_(message["requires_grad"])
-        return Reply({"kept": self.objects.number(kept)})
+    def arguments(self, tensors: list[torch.Tensor], device: str) -> Arguments:
+        return Arguments(tensors, device, self.objects, self.kept, self.shell.user_ns)
+
+    def take_kept(self, message: dict, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Keep the tensors that came along to stay here; the others."""
+        told = message.get("keep", [])
+        own = len(tensors) - len(told)
+        for (number, requires_grad, device), tensor in zip(told, tensors[own:], strict=True):
+            self.kept[number] = on_device(tensor, device).requires_grad_(requires_grad)
+        return tensors[:own]
+
+    def keep(self, _message: dict, _tensors: list[torch.Tensor]) -> Reply:
+        """Nothing more than to keep what came along."""
+        return Reply({})
 
     def read(self, message: dict, _tensors: list[torch.Tensor]) -> Reply:
-        tensor = self.objects[message["kept"]]
-        facts = {
-            "requires_grad": tensor.requires_grad,
-            "is_leaf": tensor.is_leaf,
-            "has_gradient": tensor.grad is not None,
-        }
-        gradients = [] if tensor.grad is None else [snapshot(tensor.grad)]
-        return Reply(facts, [snapshot(tensor), *gradients])
+        told, found = state_of(self.kept[message["kept"]])
+        return Reply({"kept": [[message["kept"], *told]]}, found)
+
+    def states_of(self, numbers: list[int]) -> tuple[list[Any], list[torch.Tensor]]:
+        """How the kept tensors with these numbers are now, as `read` would tell: whoever passed
+        them may ask next. Nothing where that is much."""
+        tensors = [self.kept[number] for number in numbers]
+        if sum(tensor.nbytes for tensor in tensors) > MOST_TOLD_BYTES:
+            return [], []
+        told, found = [], []
+        try:
+            for number, tensor in zip(numbers, tensors, strict=True):
+                facts, values = state_of(tensor)
+                told.append([number, *facts])
+                found.extend(values)
+        except Exception:  # noqa: BLE001 - a gradient may be anything: `read` tells what it raised
+            return [], []
+        return told, found
+
+
+# Of kept tensors, whose state is told though nobody has asked.
+MOST_TOLD_BYTES = 64 << 10
+
+
+def state_of(tensor: torch.Tensor) -> tuple[list[bool], list[torch.Tensor]]:
+    """Whether it asks for a gradient, is a leaf and has a gradient; its value and gradient."""
+    gradients = [] if tensor.grad is None else [snapshot(tensor.grad)]
+    told = [tensor.requires_grad, tensor.is_leaf, tensor.grad is not None]
+    return told, [snapshot(tensor), *gradients]
 
 
 def gradients_alone(
@@ -202,16 +237,20 @@ class Arguments:
         tensors: list[torch.Tensor],
         device: str,
         objects: Objects,
+        kept: dict[int, torch.Tensor],
         namespace: dict[str, Any],
     ):
         self.received = tensors
         self.device = device
+        self.kept = kept
         self.namespace = namespace
         self.tensors: list[torch.Tensor] = []
+        self.used: list[int] = []  # numbers of kept tensors
         self.kinds: dict[str, Callable[[list], Any]] = {
             "tensor": self._tensor,
             "array": lambda encoded: tensors[encoded[1]].numpy().copy(),
             "object": lambda encoded: objects[encoded[1]],
+            "kept": self._kept,
             "name": lambda encoded: namespace[encoded[1]],
             "operation": lambda encoded: OPERATIONS[encoded[1]],
             "import": lambda encoded: imported(encoded[1], encoded[2]),
@@ -242,6 +281,12 @@ class Arguments:
         tensor = on_device(self.received[index], self.device).requires_grad_(requires_grad)
         self.tensors.append(tensor)
         return tensor
+
+    def _kept(self, encoded: Encoded) -> torch.Tensor:
+        number = encoded[1]
+        if number not in self.used:
+            self.used.append(number)
+        return self.kept[number]
 
     def _generator(self, encoded: Encoded) -> torch.Generator:
         generator = torch.Generator()

@@ -181,6 +181,10 @@ class Examination:
                 self._refuse()
         raise QuestionLost(refusal) from refusal
 
+    def is_open(self, question: object) -> bool:
+        """Whether this is the open question."""
+        return self._question is question and self._question is not None and self._question.alive
+
     def end_question(self) -> None:
         """Close the open question, so that the next one starts from the notebook's own state."""
         question, self._question = self._question, None
