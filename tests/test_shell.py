@@ -5,12 +5,14 @@ import re
 import nbformat
 import numpy
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.pylabtools import print_figure
 from matplotlib import pyplot
 from nbclient import NotebookClient
 from nbformat import v4
 
 from proctor.inside.drawing import remembering
+from proctor.inside.shell import Transformer
 from proctor.pages.report.acting import time_ran_out
 from proctor.sandbox import patience as patience_module
 from proctor.sandbox.examination import Examination
@@ -292,3 +294,35 @@ def test_a_picture_is_the_same_as_matplotlibs_own(name):
 
     assert picture(remembering(print_figure)) == picture(print_figure)
     pyplot.close("all")
+
+
+# Special syntax of IPython's, and what only looks like it.
+SPECIAL = [
+    "%matplotlib inline\nx = 1",
+    "x?",
+    "x = !ls",
+    "a = %time 1",
+    "if 1:\n    %time x",
+    "/f x",
+    "x;\n!ls",
+    "%%time\nx",
+    "f(a,\n !b)",
+    "x =\\\n!ls",
+    "?a",
+    ">>> x\n... y",
+    "\n  x\n  y",
+    "d = 1if x else 2",
+    "x = 5 \\\n % 3",
+    "(1\n%2)",
+    "'''\n%magic\n'''",
+    "# what?",
+    "await x",
+    "f'{x!r}'",
+    "'a?'",
+    "'\\d'",
+]
+
+
+@pytest.mark.parametrize("source", SPECIAL)
+def test_a_cell_is_read_as_ipython_reads_it(source):
+    assert Transformer().transform_cell(source) == TransformerManager().transform_cell(source)

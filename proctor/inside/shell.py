@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import contextlib
 import hashlib
@@ -10,6 +11,7 @@ import inspect
 import io
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -21,9 +23,10 @@ from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
+from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.figure import Figure
-from traitlets import Type
+from traitlets import Instance, Type
 from traitlets.config import Config
 
 from proctor.inside.drawing import draw_quickly
@@ -171,12 +174,39 @@ class Compiler(CachingCompiler):
         return name
 
 
+# Of literals that Python warns of when it parses them, once more each time.
+WARNED_OF = re.compile(r"\\|\d\.?(?:and|else|for|if|in|is|not|or)\b")
+
+
+class Transformer(TransformerManager):
+    """As IPython's own, but what is plain Python, in which no `%magic`, `!command` or `help?` can
+    be, is not taken apart by Python's slow tokenizer to look for them."""
+
+    standard = tuple(TransformerManager().token_transformers)
+
+    def do_token_transforms(self, lines: list[str]) -> list[str]:
+        if tuple(self.token_transformers) == self.standard and is_python("".join(lines)):
+            return lines
+        return super().do_token_transforms(lines)
+
+
+def is_python(text: str) -> bool:
+    if WARNED_OF.search(text):
+        return False  # nothing is known of it
+    try:
+        ast.parse(text)
+    except Exception:  # noqa: BLE001 - whatever it is, it will be seen when the cell is compiled
+        return False
+    return True
+
+
 class Shell(InteractiveShell):
     """The shell of a notebook. Made once, in the warm process; every session runs a fork of it."""
 
     compiler_class = Type(Compiler)
     displayhook_class = Type(ResultHook)
     display_pub_class = Type(Publisher)
+    input_transformer_manager = Instance(Transformer, ())
 
     def __init__(self, **settings: Any):
         self.outputs = Outputs()
