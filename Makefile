@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A package index that serves torch's CPU build: see README.
 TORCH_INDEX ?=
 
-.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants hub postgresql lint bench scale audit clean
+.PHONY: torch setup lock lab demo test e2e docs hostile faults rush soak mutants hub postgresql lint style bench scale audit clean
 
 setup: $(VENV)/installed
 
@@ -48,8 +48,8 @@ demo: setup
 	$(BIN)/python tests/demo.py
 
 # The files in their order, as the longest have few tests. The test in a browser is skipped where there
-# is no Chromium.
-test: setup lint
+# is no Chromium. Types are checked by one of the tests, as that takes half a minute of one processor.
+test: style
 	$(BIN)/pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 # In a real browser; takes the pictures of the documentation, too.
@@ -60,11 +60,13 @@ e2e: setup
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-lint: setup
+lint: style
+	$(BIN)/mypy
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/mypy
 
 hostile: setup
 	PYTHONPATH=tests $(BIN)/python -m hostile

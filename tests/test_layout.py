@@ -47,6 +47,13 @@ def test_an_import_against_the_direction_is_refused(tmp_path, file, line):
     assert "BROKEN" in found.stdout
 
 
+def test_types_fit():
+    done = subprocess.run(
+        [PROGRAMS / "mypy"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_no_file_of_the_engine_is_too_long_to_read():
     lengths = {
         path.relative_to(ROOT): len(path.read_text().splitlines())
