@@ -47,10 +47,13 @@ lab: setup
 demo: setup
 	$(BIN)/python tests/demo.py
 
+# Tests wait a third of their time, for limits and for other processes: so many fill the cores.
+WORKERS := $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
+
 # The files in their order, as the longest have few tests. The test in a browser is skipped where there
 # is no Chromium. Types are checked by one of the tests, as that takes half a minute of one processor.
 test: style
-	$(BIN)/pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # In a real browser; takes the pictures of the documentation, too.
 e2e: setup

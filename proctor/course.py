@@ -49,7 +49,7 @@ class Course:
         return self._existing(f"tests/graders/{assignment}", assignment)
 
     def record(self, student: str, assignment: str) -> Path:
-        return self.root / "records" / student / f"{assignment}.json"
+        return Path(self.root, "records", student, f"{assignment}.json")
 
     def files_beside(self, notebook: Path) -> dict[str, Path]:
         """What was released, or lies in the source, beside a notebook: name in its folder to file.

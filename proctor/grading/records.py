@@ -73,7 +73,7 @@ def read_record(course: Course, student: str, assignment: str) -> dict[str, Any]
 
 def aside_file(course: Course, student: str, assignment: str) -> Path:
     """Where it is kept why a submission was set aside, until it is graded."""
-    return course.root / "records" / student / f"{assignment}.aside.json"
+    return Path(course.root, "records", student, f"{assignment}.aside.json")
 
 
 def write_aside(course: Course, student: str, assignment: str, error: str, remedy: str) -> None:
