@@ -28,69 +28,76 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.spines import Spine
 
-
-def draw_quickly() -> None:
-    """Have IPython draw the figures of cells so."""
-    if all(map(hasattr, OWNERS, PARTS)):
-        pylabtools.print_figure = remembering(pylabtools.print_figure)
-
-
-# What is replaced while a picture is made. They are matplotlib's own names, which it may change.
+# What is remembered while a picture is made. These are matplotlib's own names, which it may change.
 OWNERS: tuple[Any, ...] = (text, text.Text, font_manager.fontManager)
 PARTS = ("_get_text_metrics_with_cache", "_get_layout", "_find_fonts_by_props")
 
 
+def draw_quickly() -> None:
+    """Have IPython draw the figures of cells so. Called once, before the forks: a class that is
+    changed later has Python look up its methods anew."""
+    if all(map(hasattr, OWNERS, PARTS)):
+        pylabtools.print_figure = remembering(pylabtools.print_figure)
+
+
 def remembering(draw: Callable[..., Any]) -> Callable[..., Any]:
+    """`draw`, which makes the picture of a figure, so that it looks for each thing once."""
+    memory = Memory()
+    memory.put_before_matplotlib()
+
     @functools.wraps(draw)
     def wrapper(figure: Any, *arguments: Any, **keywords: Any) -> Any:
-        with remembered(), without_layout(figure) if is_simple(figure) else nullcontext():
-            return draw(figure, *arguments, **keywords)
+        memory.known = {}
+        try:
+            with without_layout(figure) if is_simple(figure) else nullcontext():
+                return draw(figure, *arguments, **keywords)
+        finally:
+            memory.known = None
 
     return wrapper
 
 
-@contextlib.contextmanager
-def remembered() -> Iterator[None]:
-    """Within it, fonts and measures of texts are kept."""
-    measure, lay_out, find = (
-        getattr(owner, name) for owner, name in zip(OWNERS, PARTS, strict=True)
-    )
-    known: dict[Hashable, Any] = {}
+class Memory:
+    """Fonts and measures of texts, known while a picture is made."""
 
-    # matplotlib takes font properties for equal if their hashes are.
+    def __init__(self) -> None:
+        self.known: dict[Hashable, Any] | None = None
 
-    def found(properties: Any, *others: Any, **named: Any) -> Any:
-        if others or named or type(properties) is not font_manager.FontProperties:
-            return find(properties, *others, **named)
-        key = hash(properties)
-        if key not in known:
-            known[key] = find(properties)
-        return known[key]
+    def put_before_matplotlib(self) -> None:
+        for owner, name, key_of in zip(OWNERS, PARTS, KEYS, strict=True):
+            setattr(owner, name, self.before(getattr(owner, name), key_of))
 
-    def measured(renderer: Any, line: str, properties: Any, ismath: Any, dpi: float) -> Any:
-        if type(renderer) is not RendererAgg:
-            return measure(renderer, line, properties, ismath, dpi)
-        key = (line, hash(properties), ismath, dpi, renderer.dpi)
-        if key not in known:
-            known[key] = measure(renderer, line, properties, ismath, dpi)
-        return known[key]
+    def before(self, find: Callable[..., Any], key_of: Callable[..., Hashable]) -> Any:
+        @functools.wraps(find)
+        def found(*arguments: Any, **named: Any) -> Any:
+            known = self.known
+            key = None if known is None else key_of(*arguments, **named)
+            if known is None or key is None:
+                return find(*arguments, **named)
+            if key not in known:
+                known[key] = find(*arguments, **named)
+            return known[key]
 
-    def laid_out(self: Any, renderer: Any) -> Any:
-        if type(renderer) is not RendererAgg or self.get_wrap():
-            return lay_out(self, renderer)
-        key = layout_key(self, renderer)
-        if key not in known:
-            known[key] = lay_out(self, renderer)
-        return known[key]
-
-    with contextlib.ExitStack() as stack:
-        for owner, name, other in zip(OWNERS, PARTS, (measured, laid_out, found), strict=True):
-            stack.enter_context(replaced(owner, name, other))
-        yield
+        return found
 
 
-def layout_key(shown: Any, renderer: RendererAgg) -> Hashable:
-    """All that the layout of a text goes by."""
+# All that each goes by, or None for what is not remembered. matplotlib itself takes properties of
+# fonts for equal if their hashes are.
+
+
+def key_of_fonts(fonts: Any, *others: Any, **named: Any) -> Hashable:
+    return None if others or named else hash(fonts)
+
+
+def key_of_measure(renderer: Any, line: str, fonts: Any, ismath: Any, dpi: float) -> Hashable:
+    if type(renderer) is not RendererAgg:
+        return None
+    return (line, hash(fonts), ismath, dpi, renderer.dpi)
+
+
+def key_of_layout(shown: Any, renderer: Any) -> Hashable:
+    if type(renderer) is not RendererAgg or shown.get_wrap():
+        return None
     return (
         type(shown),
         shown._text,
@@ -108,18 +115,7 @@ def layout_key(shown: Any, renderer: RendererAgg) -> Hashable:
     )
 
 
-@contextlib.contextmanager
-def replaced(owner: Any, name: str, other: Any) -> Iterator[None]:
-    own, before = name in vars(owner), getattr(owner, name)
-    setattr(owner, name, other)
-    try:
-        yield
-    finally:
-        if own:
-            setattr(owner, name, before)
-        else:
-            delattr(owner, name)
-
+KEYS: tuple[Callable[..., Hashable], ...] = (key_of_measure, key_of_layout, key_of_fonts)
 
 # Artists that change nothing when they are drawn, and lie where they say before they are.
 SIMPLE = (Spine, XAxis, YAxis, text.Text, Line2D, Rectangle, AxesImage, PathCollection)
@@ -162,5 +158,12 @@ def without_layout(figure: Any) -> Iterator[None]:
         figure._get_draw_artists(renderer)  # it gives all axes their aspect
         return None
 
-    with replaced(figure, "draw", drawn):
+    own = "draw" in vars(figure)
+    figure.draw = drawn
+    try:
         yield
+    finally:
+        if own:
+            figure.draw = draw
+        else:
+            del figure.draw
