@@ -161,9 +161,9 @@ def kill_after(
     command: list[Any],
     far_enough: Callable[[], bool] = lambda: False,
     **variables: str,
-) -> None:
+) -> bool:
     """Start a command, and end it with SIGKILL then, or once it is far enough, unless it is done
-    before. What it has started must be gone soon after."""
+    before; whether it was killed. What it has started must be gone soon after."""
     process = subprocess.Popen(
         command,
         cwd=course.root,
@@ -178,9 +178,10 @@ def kill_after(
             started.update(psutil.Process(process.pid).children(recursive=True))
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    code = process.wait()
     _, left = psutil.wait_procs(started, timeout=ENDING_SECONDS)
     demand(not left, f"{command} left processes behind: {left}")
+    return code == -signal.SIGKILL
 
 
 def kills_during_feedback(course: Course, count: int, kills: int) -> None:
@@ -225,8 +226,15 @@ def kills_during_exports(course: Course, count: int, kills: int) -> None:
         ),
     }
     for name, (command, path) in exports.items():
-        for _ in range(kills):
-            kill_after(choose.uniform(1, 8), course, command)
+        began = time.monotonic()
+        run(course, *command)
+        took = time.monotonic() - began
+        path.unlink()
+        killed = sum(
+            kill_after(choose.uniform(0.2, 0.9) * took, course, command) for _ in range(kills)
+        )
+        print(f"  {name}, killed in its {took:.1f} s: {killed} of {kills}", flush=True)
+        demand(killed > 0, f"{name} was always done before it was killed")
         timed(name, run, course, *command)
         text = path.read_text(encoding="utf-8")
         demand(all(name_of(number) in text for number in range(count)), f"rows of {path.name}")
