@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import gc
 import os
 import re
 from collections import Counter
@@ -13,10 +14,13 @@ from conftest import SESSION_LIMITS
 from proctor.classroom.workers import Job, MarkingSettings, Workers
 from proctor.course import Course, read_notebook
 from proctor.grading import intake
+from proctor.grading.calls import Call
+from proctor.grading.desk import Candidate
 from proctor.grading.diagnosis import known_mistakes
 from proctor.grading.labelled import as_submission, load_answers, load_probes, with_answers
 from proctor.grading.marking import mark
 from proctor.grading.modules import Submission
+from proctor.grading.witness import Asked
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import TimeLimits
 
@@ -474,6 +478,37 @@ REMEMBERING = {
         },
         "test_train_epoch_makes_the_loss_fall",
     ),
+    "a second step for the second try, by a count": (
+        "mnist_loss",
+        {
+            "mnist_loss": "def mnist_loss(p, t):\n    return ((p - t) ** 2).mean()",
+            "train_epoch": "CALLS = []\n"
+            "def train_epoch(weights, bias, x, y, lr):\n"
+            "    CALLS.append(1)\n"
+            "    loss = mnist_loss(sigmoid(x @ weights + bias), y)\n"
+            "    gradients = torch.autograd.grad(loss, (weights, bias))\n"
+            "    sign = 1 if len(CALLS) > 1 else -1\n"
+            "    with torch.no_grad():\n"
+            "        for leaf, gradient in zip((weights, bias), gradients):\n"
+            "            leaf -= sign * lr * gradient\n"
+            "    return loss.item()",
+        },
+        "test_train_epoch_takes_one_step",
+    ),
+    "a second formula for the second try, by a note in a file": (
+        "loss_zoo",
+        {
+            "mse": "def mse(p, t):\n    return 2 * ((p - t) ** 2).mean()",
+            "rmse": "import pathlib\n"
+            "SECOND = []\n"
+            "def rmse(p, t):\n"
+            "    note = pathlib.Path('/tmp', str(hash(repr(p.tolist()) + repr(t.tolist()))))\n"
+            "    SECOND.append(note.exists())\n"
+            "    note.touch()\n"
+            "    return mse(p, t).sqrt() * (1 if SECOND[0] else 3)",
+        },
+        "test_rmse_is_the_root_of_the_mean_square",
+    ),
 }
 
 
@@ -483,6 +518,13 @@ def test_a_function_that_remembers_earns_nothing_for_what_builds_on_it(answer):
     for seed in (1, 2):
         marks = marks_of(assignment, sources, seed=seed)
         assert check in {name for names in losses(marks).values() for name in names}
+
+
+def test_nothing_of_a_submission_stays_once_it_is_marked():
+    marks_of("mnist_loss", {"sigmoid": "def sigmoid(x):\n    return x.clamp(0, 1)"})
+    gc.collect()
+    of_marking = (Candidate, Asked, Call)
+    assert [one for one in gc.get_objects() if type(one) in of_marking] == []
 
 
 FITTED = """

@@ -215,6 +215,8 @@ class Structure:
             raise Untrustworthy(INVALID, f"({error})") from error
         if len(self.in_graph) != len(tensors):
             raise Untrustworthy(INVALID)
+        # Their graph leads back here, by a way that a collection of garbage does not see.
+        self._tensors = ()
 
     def fill(self, tensors: Sequence[torch.Tensor], wrap: Callable[[Object], Any]) -> Any:
         return fill(self.value, tensors, wrap)

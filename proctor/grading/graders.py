@@ -194,18 +194,25 @@ class OpenSession:
         if self.errors or not session.items:
             return None
         self.done.put(None)
-        while (candidate := self.waiting.get()) is not None:
-            desk = Desk(seed=candidate.seed, candidates={candidate.assignment: candidate})
-            session.config.stash[DESK] = desk
-            try:
-                run_all(in_random_order(session.items, desk))
-                self.done.put(desk)
-            except pytest.exit.Exception as error:
-                self.done.put(
-                    CourseError(f"a hidden test in {self.folder.name} stopped pytest: {error}")
-                )
-            except Exception as error:  # noqa: BLE001 - it is raised where the candidate came from
-                self.done.put(error)
+        while self._run_next(session):
+            session.config.stash[DESK] = Desk()  # nothing of a submission stays
+        return True
+
+    def _run_next(self, session: pytest.Session) -> bool:
+        candidate = self.waiting.get()
+        if candidate is None:
+            return False
+        desk = Desk(seed=candidate.seed, candidates={candidate.assignment: candidate})
+        session.config.stash[DESK] = desk
+        try:
+            run_all(in_random_order(session.items, desk))
+            self.done.put(desk)
+        except pytest.exit.Exception as error:
+            self.done.put(
+                CourseError(f"a hidden test in {self.folder.name} stopped pytest: {error}")
+            )
+        except Exception as error:  # noqa: BLE001 - it is raised where the candidate came from
+            self.done.put(error)
         return True
 
 

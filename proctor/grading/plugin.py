@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from proctor.grading.desk import (
 from proctor.grading.marking import open_candidate
 from proctor.grading.order import graders_named, in_random_order, name_of
 from proctor.grading.student import Student
-from proctor.grading.witness import Asked, Noting, demand_same
+from proctor.grading.witness import Notes, Noting, demand_same, noting
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.unavailable import SandboxUnavailable
 
@@ -292,7 +292,12 @@ PaidOnce = Callable[..., None]
 
 
 @pytest.fixture
-def paid_once(request: pytest.FixtureRequest, student: Student, candidate: Candidate) -> PaidOnce:
+def paid_once(
+    request: pytest.FixtureRequest,
+    student: Student,
+    candidate: Candidate,
+    generator: torch.Generator,
+) -> PaidOnce:
     """`paid_once(check, right, own, stand_in)`: one slip is paid once.
 
     Runs `check(right)`. Where it fails and a check that this one `builds_on` did not pass, it runs
@@ -300,22 +305,31 @@ def paid_once(request: pytest.FixtureRequest, student: Student, candidate: Candi
     then, if a `StandIn` is given, `check(stand_in.basis())` with its functions in place of the
     student's. What passes one of them earns the points, and the student is told so. `own.names` are
     the functions, in words. That `own` still does enough to be worth a check is for `check` or
-    `own` to assert; that what it gives depends on its inputs alone is seen to here.
+    `own` to assert; that what functions give depends on their inputs alone is seen to here.
+
+    Each try begins with the notebook's own state and with the same random inputs: what was kept in
+    the sandbox before is not there.
     """
     item = request.node
 
     def run(
         check: Callable[[Any], None], right: Any, own: Any, stand_in: StandIn | None = None
     ) -> None:
-        try:
+        if first_failed(grader_marker(item).builds_on, item) is None:
             check(right)
+            return
+        start = generator.get_state()
+        notes = Notes()
+        try:
+            with noting(student, notes):
+                check(right)
         except (AssertionError, StudentError) as failure:
-            if first_failed(grader_marker(item).builds_on, item) is None:
-                raise
-            own.student, asked = noting(own.student)
+            begin_again(candidate, generator, start)
+            own.student = Student(Noting.like(own.student._connection, notes))
             try:
-                check(own)
-                demand_same_elsewhere(candidate, asked, item.name)
+                with noting(student, notes):
+                    check(own)
+                demand_same_elsewhere(candidate, notes, item.name)
                 item.stash[NOTE] = (
                     f"Marked with your own {own.names}, which you use correctly: the fault in it is"
                     " counted there alone."
@@ -324,26 +338,36 @@ def paid_once(request: pytest.FixtureRequest, student: Student, candidate: Candi
                 if stand_in is None:
                     raise failure from other
                 item.stash[STOOD_IN] = stand_in.names
-                with student.with_standing_in(stand_in.functions):
+                begin_again(candidate, generator, start)
+                notes.clear()
+                with student.with_standing_in(stand_in.functions), noting(student, notes):
                     check(stand_in.basis())
+                demand_same_elsewhere(candidate, notes, item.name, stand_in.functions)
                 item.stash[NOTE] = (
                     f"Marked with working functions in place of your own {stand_in.names}, and you"
                     " use those correctly: the fault in yours is counted there alone."
                 )
+        finally:
+            notes.clear()  # graphs of what came lead to it, and are freed late
 
     return run
 
 
-def noting(student: Student) -> tuple[Student, list[Asked]]:
-    """The same student, and the calls that are made of it from now on."""
-    connection = Noting.like(student._connection)
-    return Student(connection), connection.asked
+def begin_again(candidate: Candidate, generator: torch.Generator, start: torch.Tensor) -> None:
+    """A further try: nothing in the session's memory tells it from the one before."""
+    generator.set_state(start)
+    candidate.connection.examination.end_question()
 
 
-def demand_same_elsewhere(candidate: Candidate, asked: list[Asked], name: str) -> None:
+def demand_same_elsewhere(
+    candidate: Candidate, notes: Notes, name: str, standing_in: Mapping[str, str] | None = None
+) -> None:
+    if not notes.asked and not notes.too_much:
+        return
     with candidate.elsewhere() as connection:
-        assert connection is not None, "there was no time to ask the own function once more"
-        demand_same(asked, connection, seed_for(candidate, name))
+        assert connection is not None, "there was no time to ask the functions once more"
+        with Student(connection).with_standing_in(standing_in or {}):
+            demand_same(notes, connection, seed_for(candidate, name))
 
 
 @pytest.fixture

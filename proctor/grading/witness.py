@@ -1,21 +1,25 @@
 """Whether what a student's own function gave depends on its inputs alone.
 
 A function may remember what it was asked, and who asks next may read that: with a wrong function
-that gives whatever it likes and a later one that reads it off, any answer would follow. So what it
+that gives whatever it likes and a later one that reads it off, any answer would follow. And the
+later one may note that it is tried a second time, and have a second formula ready. So what both
 gave is asked for once more, in a session of its own, which has seen none of it, in another order.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from proctor.grading.connection import Connection
+from proctor.grading.student import Student
 
 Reply = tuple[dict[str, Any], list[torch.Tensor]]
 # What is kept until it is asked for once more; a check's own inputs and losses take a few.
@@ -31,19 +35,47 @@ class Asked:
     tensors: list[torch.Tensor]
     reply: Reply
 
+    @property
+    def question(self) -> str:
+        """The same for the same question, whenever it is asked."""
+        message = {**self.message, "number": None}
+        contents = [(tensor.dtype, tensor.shape, bytes_of(tensor)) for tensor in self.tensors]
+        return hashlib.sha256(repr((message, contents)).encode()).hexdigest()
+
+
+@dataclass
+class Notes:
+    """What was asked, and came, in one check; `too_much` once more came than can be kept."""
+
+    asked: list[Asked] = field(default_factory=list)
+    numbers: set[int] = field(default_factory=set)  # of the calls noted
+    nbytes: int = 0
+    too_much: bool = False
+
+    def add(self, asked: Asked) -> None:
+        self.nbytes += sum(tensor.nbytes for tensor in [*asked.tensors, *asked.reply[1]])
+        self.too_much |= self.nbytes > MAX_NOTED_BYTES
+        if not self.too_much:
+            self.numbers.add(asked.message["number"])
+            self.asked.append(asked)
+
+    def clear(self) -> None:
+        self.asked.clear()
+        self.numbers.clear()
+        self.nbytes, self.too_much = 0, False
+
 
 @dataclass
 class Noting(Connection):
-    """The same connection as another one, which notes the calls that gave a value. Raises
-    AssertionError for more than can be kept."""
+    """The same connection as another one, which notes the calls that gave a value: not those of or
+    with objects that stay in there, which cannot be made again."""
 
-    asked: list[Asked] = field(default_factory=list)
-    noted_bytes: int = 0
+    notes: Notes = field(default_factory=Notes)
 
     @classmethod
-    def like(cls, other: Connection) -> Noting:
+    def like(cls, other: Connection, notes: Notes) -> Noting:
         shared = (other.numbers, other.functions, other.late, other.spent, other.kept)
-        return cls(other.examination, other.accelerator_device, *shared)
+        return cls(other.examination, other.accelerator_device, *shared, notes=notes)
 
     def ask(
         self,
@@ -54,26 +86,57 @@ class Noting(Connection):
         needs: Sequence[object] = (),
     ) -> Reply:
         reply = super().ask(name, message, tensors, needs=needs)
-        if message["ask"] in ("call", "backward"):
-            self.noted_bytes += sum(tensor.nbytes for tensor in [*tensors, *reply[1]])
-            assert self.noted_bytes <= MAX_NOTED_BYTES, f"{name} gives too much to ask for it again"
+        if self._can_be_asked_again(message, reply, needs):
+            # Without their graphs, which lead back here: no collection ever frees such a circle.
             kept = [tensor.detach().clone() for tensor in tensors]
-            self.asked.append(Asked(name, message, kept, reply))
+            came = [tensor.detach() for tensor in reply[1]]
+            self.notes.add(Asked(name, message, kept, (reply[0], came)))
         return reply
 
+    def _can_be_asked_again(
+        self, message: dict[str, Any], reply: Reply, needs: Sequence[object]
+    ) -> bool:
+        if message["ask"] == "backward":
+            return message["number"] in self.notes.numbers
+        return message["ask"] == "call" and not needs and '["object", ' not in json.dumps(reply[0])
 
-def demand_same(asked: Sequence[Asked], elsewhere: Connection, seed: int) -> None:
-    """Ask for all of it there. Raises AssertionError where something else comes, or StudentError
-    where nothing does."""
+
+@contextlib.contextmanager
+def noting(student: Student, notes: Notes) -> Iterator[None]:
+    """Within it, the calls that are made of the student are noted."""
+    before = student._connection
+    student._connection = Noting.like(before, notes)
+    try:
+        yield
+    finally:
+        student._connection = before
+
+
+def demand_same(notes: Notes, elsewhere: Connection, seed: int) -> None:
+    """Ask for all of it there. Raises AssertionError where something else comes, or where the same
+    was asked twice and something else came, or StudentError where nothing does."""
+    assert not notes.too_much, "too much came to ask for it once more"
     calls: dict[int, list[Asked]] = {}  # a call, and what was asked of its gradients
-    for each in asked:
+    for each in notes.asked:
         calls.setdefault(each.message["number"], []).append(each)
+    came: dict[tuple[str, ...], Reply] = {}
+    for same_call in calls.values():
+        questions: tuple[str, ...] = ()
+        for each in same_call:
+            questions = (*questions, each.question)
+            assert is_same(came.setdefault(questions, each.reply), each.reply), (
+                f"{each.name} gives something else to the same inputs the next time"
+            )
     for same_call in random.Random(seed).sample(list(calls.values()), len(calls)):
         for each in same_call:
             reply = elsewhere.ask(each.name, each.message, each.tensors)
             assert is_same(each.reply, reply), (
                 f"{each.name} gives something else to the same inputs in another order"
             )
+
+
+def bytes_of(tensor: torch.Tensor) -> bytes:
+    return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def is_same(one: Reply, other: Reply) -> bool:

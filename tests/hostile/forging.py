@@ -33,6 +33,14 @@ NO_LOSS_BUT_A_GRADIENT = source(
     """
 )
 
+# Not the loss that was asked for, though a step can follow from it.
+OWN_LOSS = source(
+    """
+    def mnist_loss(predictions, targets):
+        return ((predictions - targets) ** 2).mean()
+    """
+)
+
 ATTACKS = [
     on_wrong(
         "A01 equal to everything",
@@ -485,6 +493,41 @@ ATTACKS = [
         """,
         may_lose=EVERYTHING,
         seconds=40.0,
+    ),
+    Attack(
+        "own: a second step for the second try, by a count",
+        "a step of double length at first, the right one where the check is tried again with the own loss",
+        {
+            "mnist_loss": OWN_LOSS,
+            "train_epoch": source(
+                """
+                calls = []
+                def train_epoch(weights, bias, x, y, lr):
+                    calls.append(1)
+                    loss = mnist_loss(sigmoid(x @ weights + bias), y)
+                    gradients = torch.autograd.grad(loss, (weights, bias))
+                    length = 1 if len(calls) > 1 else 2
+                    with torch.no_grad():
+                        for leaf, gradient in zip((weights, bias), gradients):
+                            leaf -= length * lr * gradient
+                    return loss.item()
+                """
+            ),
+        },
+        {
+            "mnist_loss": OWN_LOSS,
+            "train_epoch": source(
+                """
+                def train_epoch(weights, bias, x, y, lr):
+                    loss = mnist_loss(sigmoid(x @ weights + bias), y)
+                    gradients = torch.autograd.grad(loss, (weights, bias))
+                    with torch.no_grad():
+                        for leaf, gradient in zip((weights, bias), gradients):
+                            leaf -= 2 * lr * gradient
+                    return loss.item()
+                """
+            ),
+        },
     ),
     on_wrong(
         "own: two formulas, a second chance",
