@@ -67,15 +67,25 @@ class Notes:
 
 @dataclass
 class Noting(Connection):
-    """The same connection as another one, which notes the calls that gave a value: not those of or
-    with objects that stay in there, which cannot be made again."""
+    """The same connection as another one, which notes the calls that gave a value. Those of or with
+    objects that stay in there cannot be made again: they are noted with `everything` alone."""
 
     notes: Notes = field(default_factory=Notes)
+    everything: bool = False
 
     @classmethod
-    def like(cls, other: Connection, notes: Notes) -> Noting:
-        shared = (other.numbers, other.functions, other.late, other.spent, other.kept)
-        return cls(other.examination, other.accelerator_device, *shared, notes=notes)
+    def like(cls, other: Connection, notes: Notes, everything: bool = False) -> Noting:
+        return cls(
+            other.examination,
+            other.accelerator_device,
+            numbers=other.numbers,
+            functions=other.functions,
+            late=other.late,
+            spent=other.spent,
+            kept=other.kept,
+            notes=notes,
+            everything=everything,
+        )
 
     def ask(
         self,
@@ -86,19 +96,21 @@ class Noting(Connection):
         needs: Sequence[object] = (),
     ) -> Reply:
         reply = super().ask(name, message, tensors, needs=needs)
-        if self._can_be_asked_again(message, reply, needs):
+        if self._is_noted(message, reply, needs):
             # Without their graphs, which lead back here: no collection ever frees such a circle.
             kept = [tensor.detach().clone() for tensor in tensors]
             came = [tensor.detach() for tensor in reply[1]]
             self.notes.add(Asked(name, message, kept, (reply[0], came)))
         return reply
 
-    def _can_be_asked_again(
-        self, message: dict[str, Any], reply: Reply, needs: Sequence[object]
-    ) -> bool:
+    def _is_noted(self, message: dict[str, Any], reply: Reply, needs: Sequence[object]) -> bool:
         if message["ask"] == "backward":
-            return message["number"] in self.notes.numbers
-        return message["ask"] == "call" and not needs and '["object", ' not in json.dumps(reply[0])
+            return self.everything or message["number"] in self.notes.numbers
+        if message["ask"] != "call":
+            return False
+        # Of what came, the result alone counts: the rest may be forged.
+        has_objects = '["object", ' in json.dumps(reply[0].get("result"))
+        return self.everything or not (needs or has_objects)
 
 
 @contextlib.contextmanager
