@@ -279,6 +279,8 @@ class Connection:
     ) -> list[torch.Tensor]:
         """The tensors of a reply. How kept ones are now is told behind them, and noted."""
         told = expect(reply.get("kept", []), list)
+        if len(told) > len(found):
+            raise Untrustworthy(INVALID)
         shapes = [[int, bool, bool, bool]] * len(told)
         if [list(map(type, expect(entry, list))) for entry in told] != shapes:
             raise Untrustworthy(INVALID)

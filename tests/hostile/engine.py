@@ -45,6 +45,9 @@ CALL_FRAMES = {
     "a tensor twice": '{"result": ["list", [["tensor", 0, {}], ["tensor", 0, {}]]], "facts": {}}',
     "a source": '{"result": ["source", "__import__(\'os\').system(\'id\')"], "facts": {}}',
     "a kept tensor": '{"result": ["kept", 10**9], "facts": {}}',
+    "kept tensors that are none": '{"result": ["plain", 1], "facts": {}, "kept": [[1, 2]]}',
+    "kept tensors that did not come": '{"result": ["plain", 1], "facts": {}, "kept": '
+    "[[n, True, True, True] for n in range(100_000)]}",
     "nan as a key": '{"result": ["dict", [[["float", "nan"], ["plain", 1]]]], "facts": {}}',
     "an error of no type": '{"raised": {"type": 5, "text": null}}',
     "an error that is no object": '{"raised": "yes"}',
