@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -25,6 +26,9 @@ from proctor.settings import SessionLimits, TimeLimits
 
 # nbgrader starts `alembic` for each gradebook that it makes, and is told the same each time.
 nbgrader.api.get_alembic_version = functools.cache(nbgrader.api.get_alembic_version)
+
+# A shell that starts the tests in its background has them ignore Ctrl-C, and so all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Short enough for tests that wait for them, long enough for a busy machine.
 LIMITS = TimeLimits(cell=0.8, call=0.8, repeated_call=0.3, submission=30.0, questions=10.0)
