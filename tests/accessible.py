@@ -20,6 +20,10 @@ WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 RULES = (*WCAG, "best-practice")
 # Colour scheme and width in pixels. A screen 1280 wide at 200 % zoom is one of 640.
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 640), ("light", 390))
+# What fades or moves into its place is judged when it is there, not at some shade on the way.
+AT_REST = """() => document.getAnimations()
+    .filter(one => Number.isFinite(one.effect.getComputedTiming().endTime))
+    .forEach(one => one.finish())"""
 # What is wider than the window, outermost first, but for what can be scrolled by itself.
 TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .filter(one => {
@@ -69,6 +73,7 @@ def opened(browser: Browser, page: Path | str, scheme: str, width: int) -> Itera
 
 def violations(page: Page, rules: tuple[str, ...] = RULES) -> list[str]:
     """What axe has against the page as it is now: each rule, and the elements that break it."""
+    page.evaluate(AT_REST)
     page.evaluate(AXE_SCRIPT)
     found = page.evaluate(
         "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", list(rules)
