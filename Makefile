@@ -52,8 +52,9 @@ WORKERS := $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 
 # The files in their order, as the longest have few tests. The test in a browser is skipped where there
 # is no Chromium. Types are checked by one of the tests, as that takes half a minute of one processor.
+# Hundreds of processes compile nothing anew where bytecode is kept, whatever the shell says of it.
 test: style
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # In a real browser; takes the pictures of the documentation, too.
 e2e: setup

@@ -5,6 +5,7 @@ It needs root, who makes the users and takes them away again.
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import re
@@ -34,6 +35,7 @@ class School:
         self.folder = folder
         self.course = folder / "courses/loss-functions"
         self.suffix = f"-{os.getpid()}"
+        self.terminals: dict[str, subprocess.Popen[str]] = {}
 
     def user(self, name: str) -> str:
         return name + self.suffix
@@ -59,7 +61,8 @@ class School:
         }
         for place, text in files.items():
             (self.folder / "text").write_text(text)
-            self.type("ana", f"umask 002; mkdir -p $(dirname {place}); cat ../../text > {place}")
+            write = f"umask 002; mkdir -p $(dirname {place}); cat ../../text > {place}"
+            subprocess.run(self.shell("ana", write), cwd=self.course, check=True)
         at_home = f"c = get_config()\nc.Exchange.root = {str(exchange)!r}\n"
         at_home += 'c.CourseDirectory.course_id = "loss-functions"\n'
         config = self.folder / "home/student/.jupyter/nbgrader_config.py"
@@ -67,43 +70,57 @@ class School:
         config.write_text(at_home)
 
     def close(self) -> None:
+        for terminal in self.terminals.values():
+            terminal.stdin.close()
+            terminal.wait(60)
         for name in USERS:
             subprocess.run(["userdel", self.user(name)], check=False, capture_output=True)
         subprocess.run(["groupdel", "instructors" + self.suffix], check=False, capture_output=True)
 
-    def type(self, name: str, command: str, place: Path | None = None) -> str:
-        """What this user types in the course, or elsewhere, with a usual umask. It must work."""
+    def shell(self, name: str, command: str) -> list[str]:
+        """A command in a shell of this user, with a usual umask."""
         who = pwd.getpwnam(self.user(name))
-        environment = {
-            "HOME": who.pw_dir,
-            "USER": who.pw_name,
-            "LOGNAME": who.pw_name,
-            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        }
-        done = subprocess.run(
-            [
-                *showing_the_interpreter(),
-                *("setpriv", "--reuid", str(who.pw_uid), "--regid", str(who.pw_gid)),
-                *("--init-groups", "sh", "-c", f"umask 022; {command}"),
-            ],
-            cwd=place or self.course,
-            env=environment,
-            capture_output=True,
+        return [
+            *("env", "-i", f"HOME={who.pw_dir}", f"USER={who.pw_name}", f"LOGNAME={who.pw_name}"),
+            f"PATH={Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            *showing_the_interpreter(),
+            *("setpriv", "--reuid", str(who.pw_uid), "--regid", str(who.pw_gid)),
+            *("--init-groups", "sh", "-c", f"umask 022; {command}"),
+        ]
+
+    def at_a_terminal(self, name: str, place: Path) -> subprocess.Popen[str]:
+        """A process of this user there, that does what the user types."""
+        return subprocess.Popen(
+            self.shell(name, f"exec python {REPOSITORY / 'tests/typed.py'}"),
+            cwd=place,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        assert done.returncode == 0, f"{name}: {command}\n{done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
+
+    def type(self, name: str, *commands: str) -> str:
+        """What this user types, the instructors in the course. It must work."""
+        if name not in self.terminals:
+            place = self.folder / "home/student" if name == "student" else self.course
+            self.terminals[name] = self.at_a_terminal(name, place)
+        terminal, said = self.terminals[name], ""
+        for command in commands:
+            print(json.dumps(command.split()), file=terminal.stdin, flush=True)
+            code, told = json.loads(terminal.stdout.readline())
+            assert code == 0, f"{name}: {command}\n{told}"
+            said += told
+        return said
 
     def hand_in(self, answer: str) -> None:
         home = self.folder / "home/student"
-        self.type("student", "rm -rf tiny; nbgrader fetch_assignment tiny", home)
+        shutil.rmtree(home / "tiny", ignore_errors=True)
+        self.type("student", "nbgrader fetch_assignment tiny")
         place = home / "tiny/tiny.ipynb"
         notebook = nbformat.read(place, as_version=4)
         for cell in notebook.cells:
             cell.source = answer if cell.id == "double" else cell.source
         place.write_text(nbformat.writes(notebook))  # it stays the student's
-        self.type("student", "nbgrader submit tiny", home)
+        self.type("student", "nbgrader submit tiny")
 
 
 def root(*command: str) -> None:
@@ -132,18 +149,17 @@ def school():
 
 def test_two_instructors_take_turns_at_everything(school):
     assert len(lines_of_the_recipe()) == 5
-    school.type("ana", "nbgrader generate_assignment tiny && nbgrader release_assignment tiny")
+    school.type("ana", "nbgrader generate_assignment tiny", "nbgrader release_assignment tiny")
     school.hand_in("def double(x):\n    return x")
-    school.type("ben", "nbgrader collect tiny")
-    assert "1 graded" in school.type("ben", "proctor grade tiny -j 1")
-    school.type("ben", "proctor report tiny && nbgrader generate_feedback tiny")
+    assert "1 graded" in school.type("ben", "nbgrader collect tiny", "proctor grade tiny -j 1")
+    school.type("ben", "proctor report tiny", "nbgrader generate_feedback tiny")
     school.type("ben", "nbgrader release_feedback tiny")
     school.hand_in(RIGHT)
-    school.type("ana", "nbgrader collect tiny --update")
-    assert "1 graded" in school.type("ana", "proctor grade tiny -j 1")
+    collect = "nbgrader collect tiny --update"
+    assert "1 graded" in school.type("ana", collect, "proctor grade tiny -j 1")
     student = school.user("student")
     assert "double_values: 2 of 2" in school.type("ben", f"proctor explain tiny {student}")
-    school.type("ana", "proctor report tiny && nbgrader generate_feedback tiny --force")
+    school.type("ana", "proctor report tiny", "nbgrader generate_feedback tiny --force")
     school.type("ana", "nbgrader release_feedback tiny")
     school.type("ben", "nbgrader autograde tiny --force")
     for private in ("gradebook.db", f"records/{student}/tiny.json"):

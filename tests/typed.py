@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -82,3 +83,20 @@ def as_in_a_new_process() -> Iterator[None]:
         sys.path[:] = path
         os.environ.clear()
         os.environ.update(environment)
+
+
+def serve() -> None:
+    """Run as a program: commands one a line, as JSON, and what each does and says as another line.
+    So a test has another user type several of them."""
+    commands, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    # What processes of a command read and write does not get in between.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    for line in commands:
+        program, *arguments = json.loads(line)
+        done = typed(program, arguments, Path.cwd())
+        print(json.dumps([done.returncode, done.stdout + done.stderr]), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()

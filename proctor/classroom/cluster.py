@@ -48,6 +48,7 @@ CONNECT_SECONDS = 10
 WORKER_SECONDS = 60
 # Submissions on their way per thread of the cluster: enough that none waits for the next one.
 AHEAD = 3
+WORKER_ENDED = f"the worker that marked it ended, {ATTEMPTS} times"
 # pytest, which runs the graders, is not made for several threads.
 ONE_AT_A_TIME = threading.Lock()
 
@@ -65,7 +66,7 @@ class Cluster:
             raise CourseError(
                 f"no Dask scheduler answers at {address} ({error}): start one with `dask scheduler`"
             ) from error
-        self.client.run_on_scheduler(allow_one_failure)
+        self.client.run_on_scheduler(allow_no_failure)
 
     def __enter__(self) -> Cluster:
         return self
@@ -75,15 +76,24 @@ class Cluster:
 
     def mark(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Mark all jobs; outcomes come as they are ready. What a machine was too busy for is tried
-        again at the end. Raises what no submission can cause: CourseError and
+        again at the end, and so is what was with a worker that ended: each alone, as several may
+        have been with it. Raises what no submission can cause: CourseError and
         SandboxUnavailable."""
-        starved = []
+        starved, ended = [], []
         for outcome in self._mark(jobs, 0):
             if outcome.starved:
                 starved.append(outcome.job)
+            elif outcome.error == WORKER_ENDED:
+                ended.append(outcome.job)
             else:
                 yield outcome
-        yield from self._mark(starved, ATTEMPTS)
+        for outcome in self._mark(starved, ATTEMPTS):
+            if outcome.error == WORKER_ENDED:
+                ended.append(outcome.job)
+            else:
+                yield outcome
+        for job in ended:
+            yield from self._mark([job], ATTEMPTS - 1)
 
     def _mark(self, jobs: Iterable[Job], attempt: int) -> Iterator[Outcome]:
         running: dict[distributed.Future, Job] = {}
@@ -120,9 +130,10 @@ class Cluster:
         )
 
 
-def allow_one_failure(dask_scheduler: distributed.Scheduler) -> None:
-    """A task whose worker ends is tried again, once less than Dask would."""
-    dask_scheduler.allowed_failures = ATTEMPTS - 1
+def allow_no_failure(dask_scheduler: distributed.Scheduler) -> None:
+    """Dask tells of a worker's end at once. By itself it would try all that the worker had again,
+    and blame each for the next end."""
+    dask_scheduler.allowed_failures = 0
 
 
 def next_outcome(running: dict[distributed.Future, Job]) -> Outcome:
@@ -132,7 +143,7 @@ def next_outcome(running: dict[distributed.Future, Job]) -> Outcome:
     job = running.pop(future)
     error = future.exception()
     if isinstance(error, distributed.scheduler.KilledWorker):
-        return Outcome(job, None, f"the worker that marked it ended, {ATTEMPTS} times")
+        return Outcome(job, None, WORKER_ENDED)
     if error is not None:
         return Outcome(job, None, f"the cluster could not mark it: {error!r}")
     outcome = outcome_of(job, future.result())
