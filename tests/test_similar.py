@@ -7,10 +7,12 @@ import random
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import demo
 import pytest
+from nbformat import v4
 
 from proctor import cli
 from proctor.course import Course, read_notebook
@@ -21,7 +23,15 @@ from proctor.grading.labelled import (
     with_answers,
 )
 from proctor.grading.rebuilding import rebuild
-from proctor.pages.likeness import Document, Part, compare, document_of, names_given
+from proctor.pages.likeness import (
+    Document,
+    Part,
+    compare,
+    document_of,
+    names_given,
+    pieces_of,
+    typed_id,
+)
 from proctor.pages.similar import evidence, marked, similar_csv, similar_page
 
 ROOT = Path(__file__).parent.parent
@@ -218,6 +228,43 @@ def test_ids_out_of_place_are_told():
         "The id “student-01” was typed by student-01, student-02.",
         "student-02's notebook names student-01.",
     ]
+
+
+SLOW = {
+    "a quote that never ends, again and again": '"\\' * 20_000,
+    "empty lines": "x" + "\n" * 40_000 + "y",
+}
+
+
+@pytest.mark.parametrize("text", SLOW.values(), ids=SLOW)
+def test_a_text_that_wants_to_be_slow_is_not(text):
+    """Ten times the text takes ten times as long, not a hundred times."""
+    short, long = (Part("own cells", "code", text[:size]) for size in (4_000, 40_000))
+    assert least_time(long, 1) < 0.1 + 30 * least_time(short, 3)
+
+
+def least_time(part, tries):
+    """Processor time."""
+    times = []
+    for _ in range(tries):
+        before = time.process_time()
+        assert list(pieces_of(part, frozenset())) is not None
+        assert typed_id([part]) is None
+        times.append(time.process_time() - before)
+    return min(times)
+
+
+def test_own_cells_and_modules_without_end_are_cut_and_answers_are_not(notebooks, reference):
+    """Each character may begin a piece, and takes many bytes of memory then."""
+    content = submission(notebooks, reference, {"mnist_loss": "mine = 1"}, WORDS)
+    notebook = rebuild(content, notebooks[0]).notebook
+    answers = document_of("a", notebook, notebooks[0]).parts
+    own = [v4.new_code_cell(f"x{number} = 1\n" * 5_000) for number in range(100)]
+    notebook.cells = own + notebook.cells
+    stuffed = document_of("a", notebook, notebooks[0], modules={"b.py": b"y = 2\n" * 100}).parts
+    assert tuple(part for part in stuffed if part.exercise != "own cells") == answers
+    assert len(answers) > 1
+    assert sum(len(part.text) for part in stuffed) < 300_000
 
 
 def test_what_is_shared_is_marked_and_nothing_runs(notebooks, reference, unusual):

@@ -27,6 +27,8 @@ RUN_OF_TOKENS = 8
 RUN_OF_WORDS = 4
 MIN_NAME = 4  # characters of a name or word that can say something by itself
 MAX_CHARACTERS = 20_000  # of one cell
+# Of all cells and modules of a student's own: each character may begin a piece, and is held as one.
+MAX_OWN_CHARACTERS = 200_000
 # A piece that more have is no sign of anything: of code a quarter of the class, of prose half.
 COMMON = {"code": 4, "name": 8, "prose": 2, "word": 20}
 ALWAYS_RARE = 5  # submissions, however small the class
@@ -37,10 +39,12 @@ MOST_SHARED = 250  # however large
 ENOUGH = ((30.0, 0.5, 1), (60.0, 0.25, 1), (15.0, 0.5, 3))
 LEAST_BITS = 2.0  # for an exercise to count as shared
 
+# A string that never ends goes on to where one would: else each quote in it would be looked at as
+# the beginning of one, and all that follows with each.
 TOKEN = re.compile(
     r"(?P<comment>\#[^\n]*)"
-    r"|(?P<string>[rbfuRBFU]{0,2}(?:\"\"\"(?:[^\"\\]|\\.|\"(?!\"\"))*\"\"\""
-    r"|'''(?:[^'\\]|\\.|'(?!''))*'''|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'))"
+    r"|(?P<string>[rbfuRBFU]{0,2}(?:\"\"\"(?:[^\"\\]|\\.|\"(?!\"\"))*(?:\"\"\")?"
+    r"|'''(?:[^'\\]|\\.|'(?!''))*(?:''')?|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?))"
     r"|(?P<number>\d[\w.]*)|(?P<name>[^\W\d]\w*)|(?P<sign>\*\*|//|[<>=!]=|->|[^\s\w])",
     re.DOTALL,
 )
@@ -122,7 +126,15 @@ def document_of(
     """What a rebuilt submission holds that its release does not, and the student's own modules."""
     released = {cell.get("id"): cell.source.strip() for cell in release.cells}
     texts = set(released.values())
-    parts = []
+    parts: list[Part] = []
+    room = MAX_OWN_CHARACTERS
+
+    def add_own(name: str, kind: str, text: str) -> None:
+        nonlocal room
+        text = text[: min(MAX_CHARACTERS, room)]
+        room -= len(text)
+        parts.extend([Part(name, kind, text)] if text else [])
+
     for cell in notebook.cells:
         source = cell.source.strip()
         labels = cell.metadata.get("nbgrader", {})
@@ -131,18 +143,21 @@ def document_of(
         if labels.get("locked", False) or (labels.get("grade") and cell.cell_type == "code"):
             continue
         kind = "code" if cell.cell_type == "code" else "prose"
-        exercise = labels.get("grade_id") or "own cells"
-        parts.append(Part(exercise, kind, source[:MAX_CHARACTERS]))
+        if exercise := labels.get("grade_id"):
+            parts.append(Part(exercise, kind, source[:MAX_CHARACTERS]))
+        else:
+            add_own("own cells", kind, source)
     for name, data in (modules or {}).items():
-        text = data.decode(errors="replace").strip()[:MAX_CHARACTERS]
-        parts += [Part(name, "code", text)] if text else []
+        add_own(name, "code", data.decode(errors="replace").strip())
     return Document(student, tuple(parts), typed_id(parts), is_of_class)
 
 
 def typed_id(parts: Iterable[Part]) -> str | None:
     """What was written as the student's own id, in an answer that binds `student_id`."""
     for part in parts:
-        found = re.search(r"^\s*student_id\s*=\s*['\"]([^'\"\n]{1,100})['\"]", part.text, re.M)
+        found = re.search(
+            r"^[ \t]*student_id[ \t]*=[ \t]*['\"]([^'\"\n]{1,100})['\"]", part.text, re.M
+        )
         if found and part.kind == "code":
             return found[1].strip()
     return None
