@@ -29,15 +29,16 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def seen(monkeypatch):
-    """`look(passed, processor, *threads)`: a look at a session with these, after so long."""
+    """`look(passed, processor, *threads)`: a look at a session with these, after so long; `inside`
+    are the numbers of its processes, and those that they have in there."""
     meter, clock = Meter(at=100.0), [100.0]
     monkeypatch.setattr(meter_module.time, "monotonic", lambda: clock[0])
 
-    def look(passed, processor, *threads):
+    def look(passed, processor, *threads, inside=None):
         clock[0] += passed
         process = Process(processor, list(threads))
         monkeypatch.setattr(meter_module, "read_process", lambda _number: process)
-        return meter.add([1])
+        return meter.add([1], inside)
 
     return look
 
@@ -102,6 +103,51 @@ def test_fewer_threads_than_processors_wait_for_others_alone(seen, monkeypatch):
     monkeypatch.setattr(meter_module, "running_on_machine", lambda: 2)
     waiting = [Thread(n, "R", 0.0, 0.0, 1) for n in range(2)]
     assert total([seen(0.05, 0.0, *waiting) for _ in range(21)])[1] < 0.06
+
+
+@pytest.mark.parametrize("caught", [1, 3], ids=["each time", "now and then"])
+@pytest.mark.parametrize(("running", "idle"), [(1, 1.0), (2, 1.0), (6, 1 / 5)])
+def test_processes_too_brief_to_be_seen_are_not_others(seen, monkeypatch, caught, running, idle):
+    """One thread waits for the only processor, which a chain of processes has that nobody waits
+    for; each makes the next. `running` is how many want some on the whole machine."""
+    monkeypatch.setattr(meter_module, "processors_for", lambda _thread: 1)
+    monkeypatch.setattr(meter_module, "running_on_machine", lambda: running)
+    waits = Thread(1, "R", 0.0, 0.0, 1)
+    first = seen(0.05, 0.0, waits, inside={1: 1})
+    for number in range(1, 61):
+        brief = {100 + number: 1 + 10 * number % 500} if number % caught == 0 else {}
+        last = seen(0.05, 0.0, waits, inside={1: 1, **brief})
+    assert last.idle - first.idle == pytest.approx(3.0 * idle)
+
+
+def test_who_starts_programs_one_after_the_other_is_held_up_by_others(seen, monkeypatch):
+    """It waits for each, as most do; few are seen, and each of these waits for a processor."""
+    monkeypatch.setattr(meter_module, "processors_for", lambda _thread: 2)
+    monkeypatch.setattr(meter_module, "running_on_machine", lambda: 6)
+    looks = [
+        seen(
+            *(0.05, 0.01 * number),
+            Thread(1, "S", 0.0, 0.0, 1),
+            Thread(100 + number, "R", 0.0, 0.04, 1),
+            inside={1: 1, 100 + number: 1 + 10 * number},
+        )
+        for number in range(1, 41)
+    ]
+    assert total(looks)[1] < 0.01
+
+
+def test_threads_that_began_are_no_processes_that_nobody_saw(seen, monkeypatch):
+    """They have numbers from the same row."""
+    monkeypatch.setattr(meter_module, "processors_for", lambda _thread: 1)
+    monkeypatch.setattr(meter_module, "running_on_machine", lambda: 6)
+    threads = [Thread(number, "S", 0.0, 0.0, 1) for number in range(2, 10)]
+    looks = [
+        seen(0.05, 0.0, Thread(1, "R", 0.0, 0.0, 1), *threads[:number], inside={1: 1})
+        for number in range(1, 9)
+    ]
+    threads += [Thread(1, "R", 0.0, 0.0, 1), Thread(10, "S", 0.0, 0.0, 1)]
+    looks.append(seen(0.05, 0.0, *threads, inside={1: 1, 10: 10}))
+    assert looks[-1].idle == looks[0].idle
 
 
 def test_a_closed_lid_is_not_idleness(seen):

@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from proctor.wire.usage import Look
 
 # No more of the time between two looks counts as idle: who looks late was held up itself.
 MOST_IDLE = 0.2
+AFTER_THE_LAST = 1000
 # The kernel tells the time of processes that were waited for in hundredths of a second.
 ROUNDING = 0.05
 
@@ -55,24 +56,30 @@ class Meter:
     _total: float = 0.0  # processor time of the processes there were at the last look
     _gone: float = 0.0  # and of those that vanished without being waited for
     _threads: dict[int, Thread] = field(default_factory=dict)
-    _presumed: dict[int, float] = field(
-        default_factory=dict
-    )  # waiting that /proc does not show yet
+    # Waiting that /proc does not show yet.
+    _presumed: dict[int, float] = field(default_factory=dict)
+    _brief: Brief = field(default_factory=lambda: Brief())
 
     def look(self) -> Look:
         return Look(self.at, self.processor, self.idle)
 
-    def add(self, numbers: Iterable[int]) -> Look:
-        """Look at the processes with these numbers."""
+    def add(self, numbers: Iterable[int], inside: Mapping[int, int] | None = None) -> Look:
+        """Look at the processes with these numbers; `inside` are those that they have in there."""
         now = time.monotonic()
         passed, self.at = now - self.at, now
         processes = [process for number in numbers if (process := read_process(number))]
         before = self.processor
         self._add_processor(sum(process.processor for process in processes))
         threads = [thread for process in processes for thread in process.threads]
+        wanted = [one for one in threads if one.state == "R" and one.number in self._threads]
+        began = sum(one.number not in self._threads for one in threads)
         held_up = self._held_up(threads, passed)
-        idle = passed - held_up - min(self.processor - before, passed)
-        self.idle = max(0.0, self.idle + min(idle, MOST_IDLE))
+        unseen, forgiven = self._brief.look(inside or {}, began, held_up)
+        idle = min(passed - held_up - min(self.processor - before, passed), MOST_IDLE)
+        if unseen and wanted:
+            own_share = max(0.0, 1 - share_of_others(wanted, unseen))
+            idle += min(own_share * forgiven, unseen * MOST_IDLE)
+        self.idle = max(0.0, self.idle + idle)
         return self.look()
 
     def finish(self, processor: float) -> Look:
@@ -113,19 +120,49 @@ def is_waiting(thread: Thread, old: Thread | None) -> bool:
     return thread.state == "R" and same
 
 
-def share_of_others(threads: list[Thread]) -> float:
+def share_of_others(threads: list[Thread], unseen: int = 0) -> float:
     """The largest part of its waiting that can be the machine's doing. That is all of it, unless
     more of the session's threads want to run than may run at once: then it is what others would
-    take from a single thread."""
+    take from a single thread. `unseen` are processes of its own that ran meanwhile."""
     running = [thread for thread in threads if thread.state == "R"]
-    if len(running) <= 1:
+    if len(running) + unseen <= 1:
         return math.inf
     at_once = min(map(processors_for, running))
-    others = running_on_machine() - len(running)
+    want = len(running) + min(unseen, at_once)
+    others = running_on_machine() - want
     # Fewer than wanted to are counted where a quota keeps them from it.
-    if len(running) <= at_once or others < 0:
+    if want <= at_once or (others < 0 and not unseen):
         return math.inf
-    return max(0.0, 1 - at_once / (1 + others))
+    return max(0.0, 1 - at_once / (1 + max(0, others)))
+
+
+@dataclass
+class Brief:
+    """Processes of a session that come and go between two looks, and for which nobody waits: the
+    kernel tells of their time nowhere. But they use up numbers: who wanted to run meanwhile was
+    held up by them.
+    """
+
+    known: frozenset[int] = frozenset()  # processes at the last look
+    newest: int = 0  # its number in there
+    began: int = 0  # threads that were seen to begin since
+    forgiven: float = 0.0  # for how long others were said to hold the session up since
+
+    def look(self, inside: Mapping[int, int], began: int, held_up: float) -> tuple[int, float]:
+        """How many began and ended unseen since a new one was seen last, and for how long the
+        session was said to be held up since; 0 where none is seen."""
+        self.began += began
+        self.forgiven += held_up
+        new = [number for process, number in inside.items() if process not in self.known]
+        self.known = frozenset(inside)
+        if not new:
+            return 0, 0.0
+        # Numbers begin anew after the last one.
+        made = max(new) - self.newest if max(new) > self.newest else AFTER_THE_LAST
+        unseen = max(0, made - self.began)
+        self.newest, self.began = max(new), max(0, self.began - made)
+        forgiven, self.forgiven = self.forgiven, 0.0
+        return unseen, forgiven
 
 
 def processors_for(thread: Thread) -> int:

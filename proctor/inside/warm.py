@@ -221,7 +221,8 @@ class Warm:
             self.counted, locks = now, watchdog.count_locks()
         for child in list(self.children.values()):
             processes = watchdog.descendants(child.process, statuses)
-            child.usage.write(child.meter.add(processes))
+            inside = {process: statuses[process].get("NSpid", 0) for process in processes}
+            child.usage.write(child.meter.add(processes, inside))
             watchdog.step_back(processes, statuses)
             if watchdog.holds_more(child.limits["resident_bytes"], processes, statuses) or (
                 locks is not None and watchdog.holds_too_many(processes, locks)

@@ -30,13 +30,14 @@ PIECE = 1 << 20
 
 
 def read_statuses() -> dict[int, dict[str, int]]:
+    """By number. The newest is looked at first, as it may have ended in a moment."""
     statuses = {}
-    for name in os.listdir("/proc"):
+    for name in reversed(os.listdir("/proc")):
         if name.isdigit():
             # It may end while we look.
             with suppress(OSError):
                 statuses[int(name)] = read_numbers(f"/proc/{name}/status")
-    return statuses
+    return dict(sorted(statuses.items()))
 
 
 def descendants(root: int, statuses: dict[int, dict[str, int]]) -> list[int]:

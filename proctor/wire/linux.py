@@ -26,11 +26,11 @@ def memory_in_use() -> tuple[int, int]:
 
 
 def read_numbers(path: Path | str) -> dict[str, int]:
-    """The lines `name: number` of a file in /proc (sizes are in kB)."""
+    """The lines `name: number` of a file in /proc (sizes in kB); of several the last."""
     return {name.decode(): int(number) for name, number in NUMBERS.findall(read_bytes(path))}
 
 
-NUMBERS = re.compile(rb"^(\w+):[ \t]+(\d+)", re.MULTILINE)
+NUMBERS = re.compile(rb"^(\w+):[ \t]+(?:\d+\t)*(\d+)", re.MULTILINE)
 
 
 def read_bytes(path: Path | str) -> bytes:

@@ -70,6 +70,14 @@ ENDS = {
         "    time.sleep(0.01)",
         r"took longer than|ended",
     ),
+    "own: processes too brief to be seen": (
+        "import os, signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})\n"
+        "os.environ['S'] = 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; sh -c \"$S\" & exit'\n"
+        "if os.fork() == 0:\n    os.execv('/bin/sh', ['sh', '-c', os.environ['S']])\n"
+        "os.nice(19)\nwhile True: pass",
+        r"took longer than|ended",
+    ),
     "C04 stopped": (
         "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
         r"took longer|ended",
