@@ -709,7 +709,7 @@ def test_the_page_says_what_was_used_and_never_why():
     late_days = rule(bank=5, penalty_per_day=0.1, **BERLIN)
     work = Work("a", DUE, DUE + DAY, DUE + 3 * DAY + 2 * HOUR)
     assert notices(work, settle([work], late_days)["a"], late_days) == [
-        "You had more time: until 3 March 2026, 18:00 CET.",
+        "Your deadline was extended until 3 March 2026, 18:00 CET.",
         "It was handed in 2 days and 2 hours after the deadline.",
         "3 late days used for it, 2 of 5 late days left after it.",
     ]
@@ -777,7 +777,7 @@ def test_a_class_graded_by_nbgrader_has_its_extensions_and_late_days(tmp_path):
     assert made.returncode == 0, made.stderr
     assert "1.5 points were taken off" in course.feedback("ill")
     assert "taken off" not in course.feedback("late")
-    assert "You had more time: until 2 January 2030, 13:00 CET" in course.feedback("late")
+    assert "Your deadline was extended until 2 January 2030, 13:00 CET" in course.feedback("late")
 
 
 def taken(course) -> dict[str, float]:

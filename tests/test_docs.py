@@ -274,3 +274,5 @@ def test_the_module_for_authors_is_released(course, capsys):
     write_example(course, "scale", 4)
     status = cli.main(["release", "scale", "-j", "1"])
     assert status == 0, capsys.readouterr().out
+    cli.main(["try", "scale", "a buffer"])
+    assert "Known mistake: “a buffer”. A buffer is kept with the module" in capsys.readouterr().out

@@ -191,6 +191,52 @@ def test_a_clean_release_has_no_such_fault(tiny_course):
     assert release_gate.faults_of_text(tiny_course.course, "tiny") == []
 
 
+def test_whoever_mistypes_in_labelled_answers_is_told_where(tiny_course):
+    course = tiny_course.add("tiny", CELLS, GRADERS).course
+    with_answers(tiny_course, ANSWERS.replace('wrong("double"', 'wrong("duoble"'))
+    with pytest.raises(CourseError, match=r"no cell duoble to answer\. Its answers are double, "):
+        list(release_gate.all_trials(course, "tiny"))
+    for answers, line in (
+        (ANSWERS.replace(', hint="Half?"', ""), 6),
+        (ANSWERS.replace("ANSWERS = [", "ANSWERS = [["), 4),
+        ("from proctor.authoring import rihgt", 1),
+    ):
+        with_answers(tiny_course, answers)
+        with pytest.raises(CourseError, match=rf"^tests/answers/tiny\.py, line {line} cannot be"):
+            list(release_gate.all_trials(course, "tiny"))
+
+
+@pytest.mark.parametrize(
+    ("graders", "reason"),
+    [
+        ("def test_two(student)", r'File "tests/graders/tiny/test_tiny.py", line \d+'),
+        ("import nowhere", "'tests/graders/tiny/test_tiny.py'.*No module named 'nowhere'"),
+        ("", r"tests/graders/tiny/ has no test in a file test_\*\.py"),
+    ],
+)
+def test_hidden_tests_that_cannot_be_run_are_named_by_their_place(tiny_course, graders, reason):
+    with_answers(tiny_course.add("tiny", CELLS, graders, stubs=STUBS))
+    [fault] = faults_of_marks(tiny_course)
+    assert re.search(f"could not be run: .*{reason}", fault, re.DOTALL)
+    assert str(tiny_course.root) not in fault
+    assert "_pytest" not in fault
+
+
+def test_errors_of_nbgrader_are_told_without_tracebacks():
+    told = release_gate.reasons_in("""\
+[GenerateAssignmentApp | ERROR] Traceback (most recent call last):
+      File "checkcellmetadata.py", line 13, in preprocess
+        raise ValidationError("Duplicate grade id: {}".format(grade_id))
+    jsonschema.exceptions.ValidationError: Duplicate grade id: double_values
+
+[GenerateAssignmentApp | ERROR] Traceback (most recent call last):
+        raise ValidationError(msg)
+    jsonschema.exceptions.ValidationError: Notebook failed to validate.
+""")
+    assert told == "Duplicate grade id: double_values\nNotebook failed to validate."
+    assert release_gate.reasons_in("first\nKilled\n") == "first\nKilled"
+
+
 def test_without_labelled_answers_nothing_is_proven(tiny_course):
     tiny_course.add("tiny", CELLS, GRADERS)
     with pytest.raises(CourseError, match=r"tests/answers/tiny\.py is missing"):
@@ -243,6 +289,7 @@ def test_one_answer_is_tried_with_all_detail(sound, capsys):
     assert "trying the wrong answer “half” to double" in progress
     assert "failed: Doubles two" in shown
     assert "assert 1.0 == 4" in shown
+    assert "    tests/graders/tiny/test_tiny.py:" in shown
     assert "seed " in shown
     assert cli.main(["try", "tiny", "a quotient"]) == options.COULD_NOT_WORK
     assert "There are reference, blank, “a product”, “half”" in capsys.readouterr().err

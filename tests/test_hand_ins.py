@@ -57,8 +57,8 @@ def test_one_notebook_in_a_zip_file_is_read_and_told(tmp_path, inside):
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({}, "found: nothing"),
-        ({"timestamp.txt": b""}, "found: nothing"),
+        ({}, "no file was handed in"),
+        ({"timestamp.txt": b"", "submission_secret.txt": b""}, "no file was handed in"),
         ({"essay.docx": b"x", "photo.png": b"y"}, "found: 'essay.docx', 'photo.png'"),
         ({"a.ipynb.txt": NOTEBOOK, "b.ipynb.txt": NOTEBOOK}, "found: 'a.ipynb.txt', 'b.ipynb.txt'"),
         ({"a/x.ipynb": NOTEBOOK, "b/x.ipynb": NOTEBOOK}, "found: 'a/x.ipynb', 'b/x.ipynb'"),

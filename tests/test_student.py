@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from proctor.grading import assertions
 from proctor.grading.connection import (
     NOT_SEEN_AS,
     Connection,
@@ -875,3 +876,23 @@ def test_a_file_that_is_not_there_is_told_as_that(examine):
         Student(Connection(examination)).f()
     assert isinstance(caught.value, Raised)
     assert caught.value.reason.startswith("`f` raised FileNotFoundError")
+
+
+def test_of_many_numbers_the_worst_is_told():
+    expected = torch.arange(40.0).reshape(8, 5)
+    result = expected.clone()
+    result[2, 3], result[7, 0] = 0, 34
+    with pytest.raises(AssertionError) as caught:
+        assertions.assert_close("the result", result, expected)
+    assert str(caught.value) == (
+        "the result should be as expected within 1.0e-09, but 2 of 40 numbers are not. The worst, "
+        "at [2, 3], should be 13, got 0"
+    )
+    with pytest.raises(assertions.Fault, match="2 of 40 numbers that are nan or infinite"):
+        assertions.assert_close(
+            "the result", torch.where(result == expected, 1, torch.nan), expected
+        )
+    with pytest.raises(
+        AssertionError, match=r"should be tensor\(\[2\., 3\.\].*got tensor\(\[2\., 4"
+    ):
+        assertions.assert_close("the result", torch.tensor([2.0, 4]), torch.tensor([2.0, 3]))

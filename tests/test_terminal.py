@@ -101,6 +101,17 @@ def test_progress_can_be_read_in_80_columns(terminal, monkeypatch):
     assert last.rstrip().endswith("12 rejected, 700 to be read, 1 set aside")
 
 
+@pytest.mark.parametrize(
+    ("done", "pace"), [(1, "40.0 s each, about 3160 s"), (60, "1.5 a second, about 13 s")]
+)
+def test_progress_in_a_file_says_how_long_it_takes(monkeypatch, capsys, done, pace):
+    clock = iter([100.0, 140.0])
+    monkeypatch.setattr("proctor.commands.progress.time.monotonic", lambda: next(clock))
+    with Progress[Tally](80) as progress:
+        progress(Tally(total=80, graded=done))
+    assert f"{done} of 80, {pace} to go" in capsys.readouterr().err
+
+
 def test_progress_has_no_room_for_what_is_nothing():
     assert brief("3 graded, 0 rejected, 0 to be read, 0 set aside", 40) == "3 graded"
     assert brief("3 graded, 2 rejected, 1 set aside", 25) == "2 rejected, 1 set aside"

@@ -70,9 +70,10 @@ def later(monkeypatch):
     return move
 
 
-def test_what_is_handed_in_comes_back_as_a_page(small_class):
+def test_what_is_handed_in_comes_back_as_a_page(small_class, capsys):
     small_class.hand_in(RIGHT)
     assert once() == 0
+    assert "tiny: 1 graded" in capsys.readouterr().out
     [page] = small_class.pages()
     assert "2 of 2 points so far" in page
     assert "3 points are still being read" in page  # the written answer holds nothing up

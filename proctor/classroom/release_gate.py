@@ -129,8 +129,15 @@ def generate(course: Course, assignment: str, *options: str) -> None:
         [*command, *options], cwd=course.root, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        last = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise CourseError(f"nbgrader generate_assignment {assignment} failed:\n{last}")
+        raise CourseError(
+            f"nbgrader generate_assignment {assignment} failed:\n{reasons_in(done.stderr)}"
+        )
+
+
+def reasons_in(log: str) -> str:
+    """The errors in nbgrader's log without their tracebacks; its last words if there is none."""
+    errors = re.findall(r"^ *[\w.]*(?:Error|Exception): (\S.*)$", log, re.MULTILINE)
+    return "\n".join(dict.fromkeys(errors)) or "\n".join(log.strip().splitlines()[-5:])
 
 
 def faults_of_text(course: Course, assignment: str) -> list[str]:

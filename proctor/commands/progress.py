@@ -71,11 +71,11 @@ class Progress(Generic[T]):
         if now - self._last_line < SECONDS_BETWEEN_LINES or tally.done == tally.unchanged:
             return
         self._last_line = now
-        rate = (tally.done - tally.unchanged) / (now - self.started)
-        left = (tally.total - tally.done) / rate
+        each = (now - self.started) / (tally.done - tally.unchanged)
+        left = (tally.total - tally.done) * each
+        pace = f"{1 / each:.1f} a second" if each < 1 else f"{each:.1f} s each"
         print(
-            f"{tally.done} of {tally.total}, {rate:.1f} a second, about {left:.0f} s to go "
-            f"({tally})",
+            f"{tally.done} of {tally.total}, {pace}, about {left:.0f} s to go ({tally})",
             file=sys.stderr,
             flush=True,
         )

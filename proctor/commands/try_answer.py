@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
             say(f"trying {name}", to=sys.stderr)
             marks = marks_of(submission, options, scratch, grading)
             say(table_of(name, marks))
-            say(details_of(marks).rstrip("\n"))
+            say(details_of(marks, scratch).rstrip("\n"))
             faults += [f"{name}: {fault}" for fault in faults_of(marks)]
     for fault in faults:
         say(f"the gate would say: {plain(fault)}")
@@ -138,13 +139,14 @@ def marks_of(
     )
 
 
-def details_of(marks: Marks) -> str:
-    """What a failed check said, which no student ever sees."""
+def details_of(marks: Marks, scratch: Course) -> str:
+    """What a failed check said, which no student ever sees. Files are those of the course."""
     parts = []
     for cell in marks.cells:
         for check in cell.checks:
             if not check.passed:
-                parts.append(f"{check.name}\n{plain_lines(check.detail)}\n")
+                detail = check.detail.replace(f"{scratch.root}{os.sep}", "")
+                parts.append(f"{check.name}\n{plain_lines(detail)}\n")
     return f"seed {marks.seed}\n" + "\n".join(parts)
 
 

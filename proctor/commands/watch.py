@@ -67,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
             say(f"watching {', '.join(names)}")
             try:
                 watcher.watch(once=options.once)
+                for name in names:
+                    say(f"{name}: {watcher.marked[name]} graded")
             except (NbGraderException, OSError) as error:  # with --once; else it is told
                 raise CourseError(str(error)) from error
             except KeyboardInterrupt:

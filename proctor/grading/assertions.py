@@ -25,6 +25,9 @@ TOLERANCES = {torch.float32: (1e-5, 1e-6), torch.float64: (1e-9, 1e-12)}
 DIGITS_OF_FLOAT32 = 1e-5  # a float64 that is off by less, in relation to its size, was one once
 
 
+MOST_SHOWN = 20  # numbers of a tensor; of more, only those are told that matter
+
+
 class Fault(AssertionError):
     """A fault of a known kind. `told` is what the student reads of it, followed by the check's own
     hint where `with_hint` says so; it holds no value and no input."""
@@ -106,17 +109,37 @@ def assert_close(
     result, expected = result.detach().double(), expected.detach().double()
     if not result.isfinite().all():
         told = f"{called(name)} is nan or infinite for some inputs."
-        raise Fault(f"{name} should be finite, got {result}", told, with_hint=True)
+        raise Fault(f"{name} should be finite, got {in_short(result)}", told, with_hint=True)
     allowed = max(tolerance(*inputs), within)
     differences = (result - expected).abs()
     if (differences <= allowed).all():
         return
-    text = f"{name} should be {expected} within {allowed:.1e}, got {result}"
+    text = difference(name, result, expected, allowed)
     floating = [tensor.dtype for tensor in inputs if tensor.is_floating_point()]
     if floating and torch.float32 not in floating and is_rounding(differences, expected):
         told = f"{called(name)} is right, but not to all digits of float64: what rounds on the way?"
         raise Fault(text, told)
     raise AssertionError(text)
+
+
+def in_short(result: torch.Tensor) -> str:
+    if result.numel() <= MOST_SHOWN:
+        return str(result)
+    count = int((~result.isfinite()).sum())
+    return f"{count} of {result.numel()} numbers that are nan or infinite"
+
+
+def difference(name: str, result: torch.Tensor, expected: torch.Tensor, allowed: float) -> str:
+    """What was expected and what came; of many numbers, where they are furthest apart."""
+    if result.numel() <= MOST_SHOWN:
+        return f"{name} should be {expected} within {allowed:.1e}, got {result}"
+    apart = (result - expected).abs()
+    worst = tuple(int(index) for index in torch.unravel_index(apart.argmax(), apart.shape))
+    return (
+        f"{name} should be as expected within {allowed:.1e}, but {int((apart > allowed).sum())} of "
+        f"{apart.numel()} numbers are not. The worst, at {list(worst)}, should be "
+        f"{expected[worst].item():.8g}, got {result[worst].item():.8g}"
+    )
 
 
 def is_rounding(differences: torch.Tensor, expected: torch.Tensor) -> bool:

@@ -153,6 +153,8 @@ class LoadedGraders:
         try:
             status = pytest.main(arguments, plugins=[self.session])
             reasons = "\n".join(self.session.errors) or f"pytest ended with {status!r}"
+            if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+                reasons = f"tests/graders/{self.folder.name}/ has no test in a file test_*.py"
             error: BaseException = CourseError(
                 f"the hidden tests in {self.folder.name} could not be run: {reasons}"
             )
@@ -178,7 +180,7 @@ class OpenSession:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.errors.append(str(report.longrepr))
+            self.errors.append(of_the_course(str(report.longrepr), self.folder))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Iterator[None]:
@@ -214,6 +216,13 @@ class OpenSession:
         except Exception as error:  # noqa: BLE001 - it is raised where the candidate came from
             self.done.put(error)
         return True
+
+
+def of_the_course(error: str, folder: Path) -> str:
+    """What pytest tells, from where it comes to the hidden tests, by their place in the course."""
+    lines = error.splitlines()
+    first = next((n for n, line in enumerate(lines) if f"{folder}{os.sep}" in line), 0)
+    return "\n".join(lines[first:]).replace(f"{folder.parents[2]}{os.sep}", "")
 
 
 def run_all(items: Sequence[pytest.Item]) -> None:

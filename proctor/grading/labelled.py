@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import textwrap
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,24 @@ def load_module(course: Course, assignment: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise CourseError(f"tests/answers/{assignment}.py cannot be loaded: {error!r}") from error
+        raise not_loaded(path, course, error) from error
     return module
+
+
+def not_loaded(path: Path, course: Course, error: Exception) -> CourseError:
+    """That a module of the course cannot be loaded, and by which of its lines."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    told = str(error)
+    if isinstance(error, SyntaxError):
+        lines, told = [error.lineno], error.msg
+    where = f", line {lines[-1]}" if lines else ""
+    return CourseError(
+        f"{path.relative_to(course.root)}{where} cannot be loaded: {type(error).__name__}: {told}"
+    )
 
 
 def with_answers(notebook: NotebookNode, sources: dict[str, str]) -> NotebookNode:
@@ -91,8 +108,16 @@ def with_answers(notebook: NotebookNode, sources: dict[str, str]) -> NotebookNod
         if grade_id in left:
             cell.source = left.pop(grade_id)
     if left:
-        raise CourseError(f"the notebook has no cell {', '.join(sorted(left))} to answer")
+        raise CourseError(
+            f"the notebook has no cell {', '.join(sorted(left))} to answer. Its answers are "
+            f"{', '.join(solution_cells(answered))}: labelled answers go by these ids"
+        )
     return answered
+
+
+def solution_cells(notebook: NotebookNode) -> list[str]:
+    nbgrader = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
+    return [found["grade_id"] for found in nbgrader if found.get("solution", False)]
 
 
 def reference_answers(reference: NotebookNode) -> dict[str, str]:

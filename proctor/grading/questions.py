@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from proctor.course import Course, CourseError
+from proctor.grading.labelled import not_loaded
 from proctor.grading.student import Student
 
 MOST_NUMBERS = 8
@@ -89,7 +90,7 @@ def load_questions(course: Course, assignment: str) -> list[Asks]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise CourseError(f"{place} cannot be loaded: {error!r}") from error
+        raise not_loaded(path, course, error) from error
     found = [value.asks for value in vars(module).values() if hasattr(value, "asks")]
     if not found:
         raise CourseError(f"{place} holds no function that is marked with @asks")

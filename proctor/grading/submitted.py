@@ -22,6 +22,7 @@ MAX_SIDE_FILES = 100
 MAX_SIDE_BYTES = 20 << 20
 MAX_TIMESTAMP_BYTES = 200
 YEARS = range(1970, 2500)
+OF_NBGRADER = {"timestamp.txt", "submission_secret.txt"}  # `nbgrader submit` writes them
 IS_NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", re.IGNORECASE)
 IS_HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")
 AS_NBGRADER = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})? UTC")
@@ -66,7 +67,11 @@ def read_submitted(folder: Path, assignment: str, most: int = intake.MAX_FILE_BY
     if len(archives) == 1 and not candidates:
         name, data, modules = from_archive(archives[0], most)
         return Submission(data, modules, (told(f"{archives[0].name}/{name}", assignment),))
-    shown = candidates or [path for path in (*beside, *within) if path.name != "timestamp.txt"]
+    shown = candidates or [one for one in (*beside, *within) if one.name not in OF_NBGRADER]
+    if not shown:
+        raise intake.Rejected(
+            f"no file was handed in. Submit the notebook under its name, {path.name}."
+        )
     names = ", ".join(ascii(path.relative_to(folder).as_posix()) for path in shown[:5]) or "nothing"
     raise intake.Rejected(
         f"there is no notebook {path.name}, and it is not clear which file is meant instead "

@@ -170,11 +170,15 @@ def provenance(record: dict[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     lines = [
         f"graded at {record['graded_at']} in {record['seconds']:.1f} s",
-        f"sha256 of the submission: {record['sha256']}",
-        f"seed of the random inputs: {record['seed']}",
-        f"protection: {record['protection']}",
-        f"versions: {versions}",
     ]
+    for name, title in (  # a rejected file was not run
+        ("sha256", "sha256 of the submission"),
+        ("seed", "seed of the random inputs"),
+        ("protection", "protection"),
+    ):
+        if record[name] is not None:
+            lines.append(f"{title}: {record[name]}")
+    lines.append(f"versions: {versions}")
     if record.get("modules"):
         lines.append(f"modules handed in with it: {', '.join(record['modules'])}")
     if record["seed"] is not None:

@@ -40,7 +40,7 @@ def notices(work: Work, lateness: Lateness, rule: LateDays) -> list[str]:
     """What a student is told about time; never the reason of an extension."""
     told = []
     if work.due is not None and work.deadline is not None and work.deadline > work.due:
-        told.append(f"You had more time: until {in_words(work.deadline, rule.zone())}.")
+        told.append(f"Your deadline was extended until {in_words(work.deadline, rule.zone())}.")
     if lateness.is_unknown:
         told.append(
             "The time when you handed this in cannot be read, so it counts as late. Ask your "

@@ -86,9 +86,10 @@ class Inbound:
         try:
             names = os.listdir(self.folder)
         except OSError as error:
-            raise CourseError(
-                f"nothing comes from the exchange: {self.folder} cannot be read ({error.strerror})"
-            ) from None
+            told = f"{self.folder} cannot be read ({error.strerror})"
+            if Path(self.collect.root).is_dir() and not self.folder.exists():
+                told = f"{self.folder} is missing: `nbgrader release_assignment` makes it"
+            raise CourseError(f"nothing comes from the exchange: {told}") from None
         pattern = re.compile(NAME.format("|".join(map(re.escape, assignments))))
         before = self._listed
         self._listed = {

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -71,6 +71,7 @@ class Watcher:
         self.waiting: dict[Place, Attempt] = {}
         self.at_work: dict[Place, Attempt] = {}
         self.receipts: deque[Place] = deque()
+        self.marked: Counter[str] = Counter()  # by assignment, since this was started
         self.troubles = Troubles()
         self._lock = threading.RLock()  # the thread that hands out work looks for more
         self._unsettled = False  # something in submitted/ may be half written
@@ -309,6 +310,7 @@ class Watcher:
                 stored = each.store(attempt, outcome)
             self.troubles.over("busy")
             if stored:
+                self.marked[each.name] += 1
                 self._show(each, attempt.student)
                 self._give_up(place, forget=False)
             elif attempt.tries + 1 < MOST_TRIES:

@@ -92,7 +92,7 @@ function show(next) {
 }
 
 function standing() {
-  if (answer.waits) return answer.before ? "waits again" : "waits";
+  if (answer.waits) return answer.before ? "unread again" : "unread";
   if (answer.second) return "read by you";
   return `read by ${answer.formgrader ? "somebody in Formgrader" : answer.given?.grader ?? "somebody"}`;
 }

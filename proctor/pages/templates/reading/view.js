@@ -148,7 +148,7 @@ export function showList(answers, open) {
     && `${one.pseudonym} ${one.excerpt} ${one.read_by ?? ""}`.toLowerCase().includes(words));
   $("rows").replaceChildren(...shown.slice(0, MOST_ROWS).map(one => make("tr", {},
     make("td", {}, make("button", { type: "button", className: "plain", onclick: () => open(one.key) }, one.pseudonym)),
-    make("td", {}, one.waits ? "waits" : one.points === null ? "read" : points(one.points)),
+    make("td", {}, one.waits ? "unread" : one.points === null ? "read" : points(one.points)),
     make("td", {}, one.read_by ?? (one.dealt_to ? `(for ${one.dealt_to})` : one.waits || one.points === null ? "" : "Formgrader")),
     make("td", {}, one.excerpt))));
   const more = shown.length > MOST_ROWS ? ` The first ${MOST_ROWS} are listed: type words to narrow it down.` : "";
