@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 import signal
 import subprocess
 import sys
-import sysconfig
 import textwrap
 import time
 from pathlib import Path
 
 import nbformat
-import nbgrader.api
 import pytest
+import typed  # noqa: F401 - gradebooks are made sooner
 from nbformat import v4
 from nbgrader.api import Gradebook
 
@@ -23,9 +20,6 @@ from proctor.course import Course
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import SessionLimits, TimeLimits
-
-# nbgrader starts `alembic` for each gradebook that it makes, and is told the same each time.
-nbgrader.api.get_alembic_version = functools.cache(nbgrader.api.get_alembic_version)
 
 # A shell that starts the tests in its background has them ignore Ctrl-C, and so all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -128,12 +122,9 @@ def tiny_course(tmp_path):
 
 @pytest.fixture(scope="session")
 def empty_gradebook(tmp_path_factory):
-    """A gradebook to copy: nbgrader takes seconds to make one."""
+    """A gradebook to copy."""
     path = tmp_path_factory.mktemp("gradebook") / "gradebook.db"
-    with pytest.MonkeyPatch.context() as patch:
-        # It calls `alembic` by name.
-        patch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
-        Gradebook(f"sqlite:///{path}").close()
+    Gradebook(f"sqlite:///{path}").close()
     return path
 
 

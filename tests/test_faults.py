@@ -135,18 +135,40 @@ def test_a_gradebook_that_cannot_be_written(classroom, grade):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_each_signal_that_stops_says_what_is_left(classroom, grade, number):
+def test_each_signal_that_stops_says_what_is_left(classroom, grade, monkeypatch, number):
+    marks = whole_class.Store.marks
+
+    def marks_and_signal(self, student, given):
+        stored = marks(self, student, given)
+        signal.raise_signal(number)
+        return stored
+
+    with monkeypatch.context() as patch:
+        patch.setattr(whole_class.Store, "marks", marks_and_signal)
+        code, written = grade()
+    assert code == options.STOPPED
+    assert_told(written, "stopped with 3 to go: run the same command again to go on with them")
+    code, written = grade()
+    assert (code, "1 unchanged, 3 graded" in written) == (0, True), written
+    assert classroom.complaints(by_hand=True) == []
+
+
+def test_a_command_that_is_told_to_end_is_gone(classroom, grade):
     record = classroom.course.record("student-01", ASSIGNMENT)
     old = record.read_bytes()
+    # It would take too long to end by itself.
+    answer = classroom.submission("import time\nfor _ in range(99): time.sleep(9)", "Twice.")
+    classroom.write(f"submitted/student-02/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", answer)
     process = classroom.start("proctor", "grade", ASSIGNMENT, "-j", "1", "--log", "run.log")
     log = classroom.root / "run.log"
     while process.poll() is None and not (log.exists() and "student-01" in log.read_text()):
         time.sleep(0.01)
-    process.send_signal(number)
+    process.terminate()
     written, _ = process.communicate(timeout=60)
     assert process.returncode == options.STOPPED
     assert_told(written, "to go: run the same command again to go on with them")
     assert record.read_bytes() != old
+    classroom.hand_in("student-02", 2)
     assert_whole_after(grade, classroom)
 
 

@@ -26,6 +26,7 @@ import nbformat
 import psutil
 from nbformat import v4
 from nbgrader.api import Gradebook
+from typed import typed
 
 from proctor.course import Course
 from proctor.grading.records import read_record
@@ -100,8 +101,8 @@ class Classroom:
         solution = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
         self.write(f"source/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", nbformat.writes(notebook(solution)))
         self.write(f"tests/graders/{ASSIGNMENT}/test_tiny.py", GRADERS)
-        done = self.type("nbgrader", "generate_assignment", ASSIGNMENT)
-        assert done.returncode == 0, done.stdout
+        done = typed("nbgrader", ["generate_assignment", ASSIGNMENT], self.root)
+        assert done.returncode == 0, done.stdout + done.stderr
         for number in range(students):
             self.hand_in(f"student-{number + 1:02}", number)
 

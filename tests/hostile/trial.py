@@ -17,6 +17,7 @@ import re
 import secrets
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from pathlib import Path
 import nbformat
 import psutil
 from nbgrader.api import Gradebook
+from typed import typed
 
 from hostile import breaking, engine, files, forging, objects, spying, walls
 from hostile.attack import ASSIGNMENT, EVERYTHING, MARK, Attack, unique, with_sources
@@ -192,7 +194,8 @@ class Trial:
         config = (REPOSITORY / "nbgrader_config.py").read_text()
         (self.root / "nbgrader_config.py").write_text(config + SETTINGS)
         self.plant()
-        self.type("nbgrader", "generate_assignment", ASSIGNMENT)
+        made = typed("nbgrader", ["generate_assignment", ASSIGNMENT], self.root)
+        assert made.returncode == 0, made.stdout + made.stderr
         with Gradebook(f"sqlite:///{self.root / 'gradebook.db'}") as gradebook:
             gradebook.add_student("a-student", last_name=self.canaries["gradebook"])
         for seat in self.seats:
@@ -341,7 +344,7 @@ class Trial:
                 result.harmed.append(f"lost what it did not touch, {words}")
         if attack.reason and not re.search(attack.reason, json.dumps(record, ensure_ascii=False)):
             result.harmed.append(f"the record does not say why (looked for {attack.reason!r})")
-        if record["seconds"] > attack.seconds + 20:
+        if record["seconds"] > (attack.seconds + 20) * self.slowness:
             result.harmed.append(f"it took {record['seconds']:.0f} s")
         result.gained += self.gradebook_gains(seat, got)
         result.leaked += self.leaks(seat, record)
@@ -358,6 +361,13 @@ class Trial:
                 )
                 for submission in gradebook.assignment_submissions(ASSIGNMENT)
             }
+
+    @functools.cached_property
+    def slowness(self) -> float:
+        """How many times slower than usual this machine is, by the clock of honest submissions."""
+        honest = [seat for seat in self.seats if seat.kind in ("right", "partly")]
+        taken = statistics.median(self.record(seat.student)["seconds"] for seat in honest)
+        return max(1.0, taken / 2.0)
 
     def gradebook_gains(self, seat: Seat, got: dict[str, float]) -> list[str]:
         marked, stored = sum(got.values()), self.stored.get(seat.student, 0.0)
