@@ -15,7 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
 from proctor.course import CourseError
-from proctor.grading import intake
+from proctor.grading import intake, rebuilding
 from proctor.grading.intake import MAX_SOURCE_CHARACTERS, Rejected, read_submission
 from proctor.grading.pictures import MAX_CHARACTERS, MAX_PICTURES
 from proctor.grading.rebuilding import rebuild
@@ -342,6 +342,38 @@ def test_a_photo_is_an_answer(submitted, release, source, expected):
     assert answer.attachments == {PHOTO: {"image/png": PICTURE}}
     assert taken.unanswered == frozenset()
     assert taken.repairs == []
+
+
+def test_a_picture_whose_name_no_file_can_hold_costs_no_mark(submitted, release):
+    """JSON can hold halves of characters: they could neither be quoted nor written."""
+    half = {"\ud800.png": {"image/png": PICTURE}}
+    for each in submitted.cells:
+        each["attachments"] = half
+    answer = cell(submitted, "explain")
+    answer.source, answer["attachments"] = "Twice.", {**half, PHOTO: {"image/png": PICTURE}}
+    data = json.dumps(submitted).encode()
+    taken = rebuild(data, release)
+    assert_sound(taken, release)
+    assert cell(taken.notebook, "explain").attachments == {PHOTO: {"image/png": PICTURE}}
+    assert nbformat.writes(taken.notebook).encode()
+    assert "'\\ud800.png' is no name" in taken.repairs[0]
+
+
+def test_what_is_wrong_with_a_submission_is_its_own_and_with_a_release_is_not(
+    submitted, release, monkeypatch
+):
+    """Who goes through a class goes on with the next one."""
+
+    def fails(*_):
+        raise LookupError
+
+    monkeypatch.setattr(rebuilding, "_with_pictures_shown", fails)
+    photo = with_photo(submitted, "x")
+    with pytest.raises(Rejected, match="could not be read"):
+        take_in(photo, release)
+    monkeypatch.setattr(rebuilding, "labels_of", fails)
+    with pytest.raises(LookupError):
+        take_in(photo, release)
 
 
 def test_pictures_have_bounds(submitted, release):

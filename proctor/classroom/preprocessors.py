@@ -111,7 +111,7 @@ def read_or_replace(path: Path, release: NotebookNode, most: int) -> tuple[Noteb
         submission = read_submitted(path.parent, path.stem, most)
         taken = rebuilding.rebuild(submission.notebook, release)
     except intake.Rejected as error:
-        notebook = rebuilding.rebuild(b'{"nbformat": 4, "cells": []}', release).notebook
+        notebook = rebuilding.rebuild(rebuilding.EMPTY, release).notebook
         notebook.cells.insert(0, notes_cell("This submission could not be graded", [str(error)]))
         return notebook, [*notes, str(error)]
     notes.extend(taken.repairs)

@@ -23,6 +23,8 @@ def kept_pictures(attachments: Any) -> tuple[dict[str, dict[str, str]], list[str
         found = picture_in(bundle)
         if len(name) > MAX_NAME:
             left_out.append("a picture's name is too long")
+        elif not is_readable(name):
+            left_out.append(f"{name[:40]!a} is no name")
         elif isinstance(found, str):
             left_out.append(f"{name[:40]!a} {found}")
         elif len(kept) == MAX_PICTURES:
@@ -30,6 +32,11 @@ def kept_pictures(attachments: Any) -> tuple[dict[str, dict[str, str]], list[str
         else:
             kept[name] = found
     return kept, left_out
+
+
+def is_readable(name: str) -> bool:
+    """Whether it can be written into a file: JSON can hold halves of characters, which cannot."""
+    return name.encode("utf-8", errors="replace").decode("utf-8") == name
 
 
 def picture_in(bundle: Any) -> dict[str, str] | str:

@@ -16,10 +16,20 @@ from urllib.parse import quote
 import nbformat
 from nbformat import NotebookNode
 
-from proctor.grading.intake import MAX_CELLS, SubmittedCell, describe, labels_of, parse
+from proctor.grading.intake import (
+    MAX_CELLS,
+    SAVE_AGAIN,
+    Rejected,
+    SubmittedCell,
+    describe,
+    labels_of,
+    parse,
+)
 
 MISSING_CODE = "# This answer was missing from the submission."
 MISSING_TEXT = "*This answer was missing from the submission. It may be in a cell nearby.*"
+
+EMPTY = b'{"nbformat": 4, "cells": []}'
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,21 @@ class Intake:
 
 
 def rebuild(submission: bytes, release: NotebookNode) -> Intake:
-    """The release with the student's answers in it and their own cells between."""
+    """The release with the student's answers in it and their own cells between.
+
+    Raises intake.Rejected, whatever a submission holds: who goes through a class goes on.
+    """
+    try:
+        return _rebuild(submission, release)
+    except (Rejected, MemoryError):
+        raise
+    except Exception as error:
+        _rebuild(EMPTY, release)  # it raises where the release is at fault
+        what = f"the notebook could not be read ({type(error).__name__})"
+        raise Rejected(f"{what}. {SAVE_AGAIN}") from error
+
+
+def _rebuild(submission: bytes, release: NotebookNode) -> Intake:
     submitted, repairs = parse(submission)
     if release.nbformat_minor < nbformat.v4.nbformat_minor:
         # Notebooks of older formats have no cell ids; the rebuilt one needs them.

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 (lines of students are as long as they are)
 
+import base64
 import json
 import os
 
@@ -124,6 +125,15 @@ def checksums(notebook):
         if "nbgrader" in cell.metadata:
             cell.metadata["nbgrader"]["checksum"] = "f" * 32
     return edited_tests(notebook)
+
+
+def half_a_name(notebook):
+    """Pictures whose name is half a character, which JSON holds and no file can."""
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell["attachments"] = {"\ud800.png": {"image/png": picture}}
+    return json.dumps(notebook).encode()
 
 
 def live_html(notebook):
@@ -383,6 +393,8 @@ ATTACKS = [
            reason=r"symbolic link"),
     Attack("own: files of the course", "configuration, graders and modules in the folder",
            WRONG_BASE, WRONG_BASE, place=files_of_the_course),
+    Attack("own: half a name", "pictures with a name that cannot be written", WRONG_BASE,
+           WRONG_BASE, rewrite=half_a_name, reason=r"is no name"),
     Attack("H01 live markup", "scripts, handlers, frames and links in text, outputs and errors",
            {"mnist_loss": RIGHT}, {"mnist_loss": RIGHT}, rewrite=live_html, may_lose=EVERYTHING),
     on_wrong(
