@@ -510,6 +510,18 @@ REMEMBERING = {
         "test_rmse_is_the_root_of_the_mean_square",
     ),
 }
+# As if a tensor came with an object, which could not be asked for once more.
+FORGED_FACTS = """
+from proctor.inside.results import Results
+tell = Results._tensor
+def tell_more(self, tensor):
+    kind, index, facts = tell(self, tensor)
+    return [kind, index, {**facts, "more": ["object", 0, ""]}]
+Results._tensor = tell_more
+"""
+loss_zoo, sources, check = REMEMBERING["a second formula for the second try, by a note in a file"]
+forged = {**sources, "rmse": f"{sources['rmse']}\n{FORGED_FACTS}"}
+REMEMBERING["the same, with an object that nobody gets"] = loss_zoo, forged, check
 
 
 @pytest.mark.parametrize("answer", REMEMBERING)

@@ -333,6 +333,7 @@ HOSTILE_VALUES = {
     "null": None,
     "text": "plain",
     "unknown kind": ["pickle", "x"],
+    "more than it is": ["float", "0.5", ["object", 0, "x"]],
     "kind is a number": [1, 2],
     "kind is a list": [["plain"], 1],
     "plain list": ["plain", [1]],

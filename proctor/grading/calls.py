@@ -202,11 +202,12 @@ class Structure:
     def __init__(self, encoded: Any, tensors: Sequence[torch.Tensor]):
         self.facts: list[dict[str, Any]] = []
         self.in_graph: list[bool] = []
+        self.has_objects = False
         self._tensors = tensors
         kinds = {
             "tensor": self._tensor,
             "array": self._array,
-            "object": decode_object,
+            "object": self._object,
             "dtype": decode_dtype,
         }
         try:
@@ -245,6 +246,10 @@ class Structure:
             raise Malformed("a gradient has another shape or dtype than its tensor")
         self.in_graph.append(False)
         return ResultTensor(index, is_leaf=True, gradient=index + 1)
+
+    def _object(self, encoded: list) -> Object:
+        self.has_objects = True
+        return decode_object(encoded)
 
     def _array(self, encoded: list) -> ResultTensor:
         index, _ = self._next(encoded)

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from proctor.grading.calls import Structure
 from proctor.grading.connection import Connection
 from proctor.grading.student import Student
 
@@ -108,9 +109,10 @@ class Noting(Connection):
             return self.everything or message["number"] in self.notes.numbers
         if message["ask"] != "call":
             return False
-        # Of what came, the result alone counts: the rest may be forged.
-        has_objects = '["object", ' in json.dumps(reply[0].get("result"))
-        return self.everything or not (needs or has_objects)
+        # Only what the grader gets counts: what else is in a reply may be forged.
+        return self.everything or not (
+            needs or Structure(reply[0].get("result"), reply[1]).has_objects
+        )
 
 
 @contextlib.contextmanager

@@ -149,6 +149,8 @@ def decode(encoded: Any, others: Mapping[str, Callable[[list], Any]], depth: int
     kind, content = encoded[0], encoded[1]
     if kind in others:
         return others[kind](encoded)
+    if len(encoded) > 2:
+        raise Malformed("a value was sent with more than it is")
     if kind == "plain" and (content is None or type(content) in (bool, int, str)):
         return content
     if kind == "float":
