@@ -127,7 +127,9 @@ def report_page(
         results=results,
         anonymous=anonymous,
         made=datetime.now().astimezone(),
-        graded_at=max(one.record["graded_at"] for one in results.submissions),
+        graded_at=datetime.fromisoformat(
+            max(one.record["graded_at"] for one in results.submissions)
+        ),
         versions=sorted({one.record["versions"]["proctor"] for one in results.submissions}),
         people=people,
         act_on=act_on,
