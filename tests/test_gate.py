@@ -115,7 +115,7 @@ def faults(tmp_path_factory):
 
     @grades("triple_values", hint="Try two.")
     def test_nothing(student):
-        pass
+        "Nothing is wrong"
     """
     answers = """
     right("double", "text", "def double(x): return 2 * str(x)"),
@@ -152,7 +152,7 @@ def test_a_wrong_answer_must_not_lose_elsewhere(faults):
 
 
 def test_what_is_right_is_no_fault(faults):
-    assert len(faults) == 5
+    assert len(faults) == 6
 
 
 def test_cells_and_graders_must_fit(tiny_course):
@@ -220,6 +220,13 @@ def test_hidden_tests_that_cannot_be_run_are_named_by_their_place(tiny_course, g
     assert re.search(f"could not be run: .*{reason}", fault, re.DOTALL)
     assert str(tiny_course.root) not in fault
     assert "_pytest" not in fault
+
+
+def test_a_hidden_test_without_a_title_is_refused(faults):
+    assert (
+        "the hidden test test_two has no docstring, which tells students what it checks" in faults
+    )
+    assert not any("test_nothing has no docstring" in found for found in faults)
 
 
 def test_errors_of_nbgrader_are_told_without_tracebacks():

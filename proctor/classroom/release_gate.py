@@ -198,18 +198,29 @@ def faults_of_marks(
     grading = Grading(config=config).of(assignment)
     settings = MarkingSettings.of(course.root, grading, figures=False)
     sandbox = shared_sandbox(settings.session_limits)
-    found = []
+    found, untitled = [], set()
     with Workers(workers, sandbox, settings) as pool:
         try:
             for done, outcome in enumerate(pool.mark(trials), start=1):
                 trial = trials[outcome.job]
                 faults = [outcome.error] if outcome.marks is None else trial.faults(outcome.marks)
                 found += [f"{trial.name}: {fault}" for fault in faults]
+                untitled |= untitled_checks(outcome.marks) if outcome.marks else set()
                 progress(done, len(trials))
         except CourseError as error:  # the graders do not fit the notebook
             return [str(error)]
     # The same fault under another seed says nothing new.
-    return sorted({fault.partition(": “")[0]: fault for fault in reversed(found)}.values())
+    once = {fault.partition(": “")[0]: fault for fault in reversed(found)}
+    return sorted(untitled) + sorted(once.values())
+
+
+def untitled_checks(marks: Marks) -> set[str]:
+    return {
+        f"the hidden test {check.name} has no docstring, which tells students what it checks"
+        for cell in marks.cells
+        for check in cell.checks
+        if check.title == check.name
+    }
 
 
 def all_trials(course: Course, assignment: str) -> Iterator[Trial]:
