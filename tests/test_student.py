@@ -870,6 +870,12 @@ def test_every_exception_of_python_is_told_as_what_it_is(kind):
     assert isinstance(error, kind) or issubclass(kind, NOT_SEEN_AS)
 
 
+def test_exceptions_of_a_students_own_leave_nothing_behind():
+    """A class of ours for each name that somebody thinks of would stay as long as the process."""
+    own = [("Own" + "n" * number, "ValueError", "Exception") for number in range(5)]
+    assert len({type(Raised("f", Told(kinds[0], kinds, "", False))) for kinds in own}) == 1
+
+
 def test_a_file_that_is_not_there_is_told_as_that(examine):
     examination = examine("def f():\n    return open('/nowhere')")
     with pytest.raises(FileNotFoundError) as caught:
