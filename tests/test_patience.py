@@ -79,6 +79,30 @@ def test_who_waits_for_the_disk_is_not_idle_but_for_a_child_it_is(seen, monkeypa
     assert total([seen(0.05, 0.0, stuck) for _ in range(20)]) == (0.0, 1.0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_who_waits_for_a_child_to_begin_does_not_wait_for_the_disk_though_it_says_so(
+    seen, monkeypatch, tmp_path
+):
+    """In state D, for as long as the child likes, which waits for somebody to open a pipe."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    opened = [(os.POSIX_SPAWN_OPEN, 0, str(pipe), os.O_RDONLY, 0)]
+    spawn = f"import os\nos.posix_spawn('/bin/true', ['true'], {{}}, file_actions={opened})"
+    process = subprocess.Popen([sys.executable, "-c", spawn])
+    try:
+        for _ in range(1000):
+            if meter_module.stat_fields(f"/proc/{process.pid}/stat")[0] == "D":
+                break
+            time.sleep(0.01)
+        monkeypatch.setattr(meter_module, "waiting_for_disks", lambda: 1)
+        stuck = Thread(process.pid, "D", 0.0, 0.0, 1)
+        assert total([seen(0.05, 0.0, stuck) for _ in range(20)]) == (0.0, 1.0)
+    finally:
+        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize(
     ("running", "idle"),
     [

@@ -99,7 +99,7 @@ class Meter:
         for thread in threads:
             old = self._threads.get(thread.number)
             known = self._presumed.get(thread.number, 0.0)
-            if thread.state == "D" and waiting_for_disks():
+            if thread.state == "D" and waiting_for_disks() and not waits_for_child(thread.number):
                 longest = passed
             elif is_waiting(thread, old):
                 # Its waiting is told when it is over.
@@ -183,6 +183,14 @@ def waiting_for_disks() -> int:
     """How many threads of the machine wait for a disk now: else state D has another reason."""
     found = re.search(rb"procs_blocked (\d+)", read_bytes("/proc/stat"))
     return int(found[1]) if found else 0
+
+
+def waits_for_child(thread: int) -> bool:
+    """Whether it waits for a child of its own to become another program (vfork): in state D, too,
+    and for as long as it likes."""
+    with suppress(OSError):
+        return re.search(rb"clone|fork", read_bytes(f"/proc/{thread}/wchan")) is not None
+    return False
 
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
