@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SECONDS = 120  # for one step, on a machine that has other things to do
 WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 RULES = (*WCAG, "best-practice")
 # Colour scheme and width in pixels. A screen 1280 wide at 200 % zoom is one of 640.
-LOOKS = (("light", 1280), ("dark", 1280), ("light", 640), ("light", 390))
+LOOKS = (("light", 390), ("light", 640), ("light", 1280), ("dark", 1280))
 # What fades or moves into its place is judged when it is there, not at some shade on the way.
 AT_REST = """() => document.getAnimations()
     .filter(one => Number.isFinite(one.effect.getComputedTiming().endTime))
@@ -69,6 +69,14 @@ def opened(browser: Browser, page: Path | str, scheme: str, width: int) -> Itera
         yield shown
     finally:
         context.close()
+
+
+def each_look(page: Page, looks: Iterable[tuple[str, int]] = LOOKS) -> Iterator[str]:
+    """Shows the page as it looks in each of these, one after the other; gives their names."""
+    for scheme, width in looks:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        yield f"{scheme}, {width}"
 
 
 def violations(page: Page, rules: tuple[str, ...] = RULES) -> list[str]:
