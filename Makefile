@@ -50,7 +50,7 @@ demo: setup
 # Tests wait a third of their time, for limits and for other processes: so many fill the cores.
 WORKERS := $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 
-# The files in their order, as the longest have few tests. The test in a browser is skipped where there
+# The files in their order, the longest first (tests/conftest.py): xdist would go by how many tests they have. The test in a browser is skipped where there
 # is no Chromium. Types are checked by one of the tests, as that takes half a minute of one processor.
 # Hundreds of processes compile nothing anew where bytecode is kept, whatever the shell says of it.
 test: style

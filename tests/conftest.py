@@ -21,6 +21,13 @@ from proctor.sandbox.examination import Examination
 from proctor.sandbox.sessions import shared_sandbox
 from proctor.settings import SessionLimits, TimeLimits
 
+# A file belongs to one worker of several: these come first, or the last of them would keep one at
+# work when the others have done theirs.
+LONG = (
+    *("browser", "answers", "course", "hostile", "watch", "faults", "reading_page", "docs", "ask"),
+    *("sandbox", "group", "cluster", "workers", "examination", "classroom", "installed"),
+)
+
 # A shell that starts the tests in its background has them ignore Ctrl-C, and so all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -30,6 +37,14 @@ LIMITS = TimeLimits(cell=0.8, call=0.8, repeated_call=0.3, submission=30.0, ques
 
 # What this course's nbgrader_config.py says.
 SESSION_LIMITS = SessionLimits(preloaded=("torch._dynamo", "sklearn.datasets"))
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        name = item.path.stem.removeprefix("test_")
+        return LONG.index(name) if name in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from typed import typed
 from proctor.course import Course
 from proctor.grading.marking import mark
 from proctor.grading.rubric import faults, parse
+from proctor.settings import TimeLimits
 
 COURSE = Path(__file__).resolve().parent.parent
 
@@ -529,9 +530,9 @@ def grade_id(cell):
 
 
 @functools.cache
-def run(folder, assignment):
-    """The notebook after all its cells ran in a kernel, the failing ones included."""
-    notebook = read(folder, assignment)
+def run(assignment):
+    """The solved notebook after all its cells ran in a kernel, the failing ones included."""
+    notebook = read("source", assignment)
     NotebookClient(notebook, kernel_name="python3", timeout=120, allow_errors=True).execute()
     return notebook
 
@@ -609,7 +610,7 @@ def test_headers_state_the_points(assignment):
 
 @every_assignment
 def test_solved_notebook_runs(assignment):
-    notebook = run("source", assignment)
+    notebook = run(assignment)
     assert [(cell.id, output.evalue) for cell, output in errors_of(notebook)] == []
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
     waiting = [cell.id for cell in notebook.cells if "waits for your" in str(cell.get("outputs"))]
@@ -620,7 +621,7 @@ def test_solved_notebook_runs(assignment):
 def test_solved_notebook_draws_at_most_five_figures(assignment):
     figures = [
         output
-        for cell in run("source", assignment).cells
+        for cell in run(assignment).cells
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
@@ -646,10 +647,14 @@ def test_what_only_draws_is_left_out_without_figures(assignment, sandbox):
 
 
 @every_assignment
-def test_unsolved_notebook_fails_in_exercises_only(assignment):
-    errors = errors_of(run("release", assignment))
-    assert {kind(cell) for cell, _ in errors} <= {"solution", "graded"}
-    failing = {grade_id(cell) for cell, _ in errors}
+def test_unsolved_notebook_fails_in_exercises_only(assignment, examine):
+    """In the sandbox, whose cells end as Jupyter's do."""
+    cells = [cell for cell in read("release", assignment).cells if cell.cell_type == "code"]
+    examined = examine(*(cell.source for cell in cells), limits=TimeLimits())
+    assert {run.status for run in examined.runs} == {"ok", "error"}
+    errors = [cell for cell, run in zip(cells, examined.runs, strict=True) if run.status == "error"]
+    assert {kind(cell) for cell in errors} <= {"solution", "graded"}
+    failing = {grade_id(cell) for cell in errors}
     graded = {name for name, (what, _) in CONTRACT[assignment].items() if what == "graded"}
     assert graded <= failing, "a graded cell passes without an answer"
 
@@ -964,7 +969,7 @@ def assert_statements(nodes, helpers):
 
 @every_assignment
 def test_passing_checks_say_how_many_they_are(assignment):
-    notebook = run("source", assignment)
+    notebook = run(assignment)
     helpers = {
         node.name: node
         for cell in notebook.cells
@@ -1175,7 +1180,7 @@ def test_a_slip_in_an_answer_is_not_told_as_a_missing_one(assignment, capsys):
 
 @every_assignment
 def test_sliders_are_offered_under_a_figure_that_stays(assignment):
-    movable = [cell for cell in run("source", assignment).cells if "    movable(" in cell.source]
+    movable = [cell for cell in run(assignment).cells if "    movable(" in cell.source]
     assert movable
     for cell in movable:
         kinds = [set(output.data) for output in cell.outputs if "data" in output]
