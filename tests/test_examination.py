@@ -111,7 +111,7 @@ def test_a_cell_that_cannot_be_stopped_is_left_out(examine, source):
         "cell 2 did not stop after its 0.8 s; the notebook was run again without it"
     ]
     assert time_ran_out(examined.incidents[0])
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_several_cells_that_end_their_process_are_all_left_out(examine):
@@ -321,7 +321,7 @@ def test_forged_answers_cost_no_more_than_the_cells_of_the_forger(examine, forge
     with contextlib.suppress(QuestionLost):
         examined.question()
     examined.end_question()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_an_answer_to_a_cell_does_not_pass_for_a_question(examine):

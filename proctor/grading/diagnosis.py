@@ -286,11 +286,11 @@ def diagnose(
     """What to say about wrong answers: solution cell to text, for those that are recognised.
 
     `failed` are the solution cells whose graded cells lost marks, `sources` what the student wrote
-    in each, `examination_of` where each is asked about. An answer that uses another wrong one is
-    left alone: its behaviour is not its own.
+    in each, `examination_of` where each is asked about. An answer that uses another wrong one, itself
+    or by what it uses, is left alone: its behaviour is not its own.
     """
     failed = list(failed)
-    alone = [cell for cell in failed if not uses_any(sources.get(cell, ""), set(failed) - {cell})]
+    alone = [cell for cell in failed if not used_by(cell, sources) & (set(failed) - {cell})]
     if not alone:
         return {}
     probes = load_probes(course, assignment)
@@ -310,8 +310,16 @@ def diagnose(
     return texts
 
 
-def uses_any(source: str, names: set[str]) -> bool:
-    return any(re.search(rf"\b{re.escape(name)}\b", source) for name in names)
+def used_by(cell: str, sources: Mapping[str, str]) -> set[str]:
+    """The other exercises whose names stand in an answer, or in the answers to those."""
+    found: set[str] = set()
+    to_read = [cell]
+    while to_read:
+        source = sources.get(to_read.pop(), "")
+        named = {name for name in sources if re.search(rf"\b{re.escape(name)}\b", source)}
+        to_read += named - found
+        found |= named
+    return found
 
 
 def text_for(mistakes: Sequence[KnownMistake], seen: list[Behaviour]) -> str | None:
