@@ -286,8 +286,8 @@ def diagnose(
     """What to say about wrong answers: solution cell to text, for those that are recognised.
 
     `failed` are the solution cells whose graded cells lost marks, `sources` what the student wrote
-    in each, `examination_of` where each is asked about. An answer that uses another wrong one, itself
-    or by what it uses, is left alone: its behaviour is not its own.
+    in each, `examination_of` where each is asked about. An answer that uses another wrong one, even
+    by way of a third, is left alone: its behaviour is not its own.
     """
     failed = list(failed)
     alone = [cell for cell in failed if not used_by(cell, sources) & (set(failed) - {cell})]
