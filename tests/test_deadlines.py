@@ -681,6 +681,26 @@ def test_a_table_that_says_nothing_takes_no_extension_away(course):
     assert penalties(course)["student-01", "first"] == 1.0
 
 
+def test_a_slip_in_a_students_row_takes_no_time_away(course, caplog):
+    for student in ("student-01", "student-02"):
+        assert extend("first", student, "--days", "2") == 0
+    good = table_text(course)
+    slip = good.replace("student-01,due + 2 days", "student-01,due + two days")
+    (course.root / "extensions.csv").write_text(slip)
+    assert "line 2: 'due + two days' is not a time" in renew(course)[0]
+    assert ("student-01", "first") not in penalties(course)
+    # A row that is gone is gone, whatever is wrong with another.
+    (course.root / "extensions.csv").write_text("".join(slip.splitlines(keepends=True)[:2]))
+    renew(course)
+    assert penalties(course)["student-02", "first"] == 1.0
+    assert "student-02 had time until 4 March 2026, 17:00 UTC in the gradebook" in caplog.text
+    assert ("student-01", "first") not in penalties(course)
+    # What the row says once it can be read counts, less time included.
+    (course.root / "extensions.csv").write_text(good.replace("01,due + 2 days", "01,due + 2 hours"))
+    assert renew(course) == []
+    assert penalties(course)["student-01", "first"] == 1.0
+
+
 def test_another_rule_of_the_course_is_asked_for_what_is_left(course):
     settings(course, bank=1)
     with (course.root / "nbgrader_config.py").open("a") as config:
@@ -769,10 +789,11 @@ def test_a_class_graded_by_nbgrader_has_its_extensions_and_late_days(tmp_path):
         rows = {row["student_id"]: row for row in csv.DictReader(grades)}
     assert {name: float(row["late_submission_penalty"]) for name, row in rows.items()} == {
         "banked": 0,
-        "ill": 1.5,
+        "ill": 0,
         "late": 0,
         "odd": 3,
     }
+    course.write("extensions.csv", table.replace("tiny,ill,2030-01-03 13:00", "tiny,ill,1 hour"))
     made = course.nbgrader("generate_feedback", "tiny")
     assert made.returncode == 0, made.stderr
     assert "1.5 points were taken off" in course.feedback("ill")

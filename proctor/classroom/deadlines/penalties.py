@@ -131,10 +131,15 @@ class ClassDeadlines:
     def until(
         self, assignment: str, student: str, due: datetime | None, stored: timedelta | None = None
     ) -> datetime | None:
-        """When a student's extension ends, if there is one."""
-        if self.table is not None and self.is_kept_in_table:
-            return self.table.until(assignment, student, due, self.zone)
-        return due + stored if due is not None and stored else None
+        """When a student's extension ends, if there is one. A slip in a student's row takes no
+        time away that the gradebook has."""
+        kept = due + stored if due is not None and stored else None
+        if self.table is None or not self.is_kept_in_table:
+            return kept
+        until = self.table.until(assignment, student, due, self.zone)
+        if kept is None or not self.table.has_unread_row(student):
+            return until
+        return max(kept, until or kept)
 
     def due_dates(self, gradebook: Gradebook) -> dict[str, datetime | None]:
         rows = gradebook.db.execute(select(Assignment.name, Assignment.duedate))
@@ -251,10 +256,14 @@ class ClassDeadlines:
             name, student = submission.work.assignment, submission.student
             if not self.table.of(name, student):
                 LOG.warning(
-                    "%s: %s had %s more in the gradebook, and has none in extensions.csv: it is "
-                    "taken away",
-                    *(name, student, submission.extension),
+                    "%s: %s had time until %s in the gradebook, and has none in extensions.csv: it "
+                    "is taken away",
+                    *(name, student, self._in_words(submission)),
                 )
+
+    def _in_words(self, submission: Submission) -> str:
+        due, more = submission.work.due, submission.extension
+        return f"{(due + more).astimezone(self.zone):%-d %B %Y, %H:%M %Z}" if due and more else "?"
 
     def _write_penalties(
         self, gradebook: Gradebook, found: Class, student: str | None

@@ -78,6 +78,10 @@ class Table:
             f"line {record.line}: {record.problem}" for record in self.records if record.problem
         ]
 
+    def has_unread_row(self, student: str) -> bool:
+        """Whether a row that cannot be read names this student."""
+        return any(record.problem and student in record.cells for record in self.records)
+
     def of(self, assignment: str, student: str) -> list[Extension]:
         """What a student has for an assignment. The one that ends last counts."""
         return [
