@@ -164,7 +164,7 @@ def test_a_command_that_is_told_to_end_is_gone(classroom, grade):
     while process.poll() is None and not (log.exists() and "student-01" in log.read_text()):
         time.sleep(0.01)
     process.terminate()
-    written, _ = process.communicate(timeout=60)
+    written, _ = process.communicate(timeout=300)
     assert process.returncode == options.STOPPED
     assert_told(written, "to go: run the same command again to go on with them")
     assert record.read_bytes() != old

@@ -134,7 +134,7 @@ class SmallCourse:
             env=environment,
             text=True,
             capture_output=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
