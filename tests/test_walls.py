@@ -132,6 +132,33 @@ def test_what_the_kernel_holds_for_a_session_is_counted(sandbox, source):
     assert session.end_reason == "memory"
 
 
+APART = """
+    import os, subprocess, time
+    def group_of(process):
+        return open(f"/proc/{process}/autogroup").read().split(" ", 1)[1].strip()
+    began = [
+        subprocess.Popen(["sleep", "600"], start_new_session=True).pid for _ in range(COUNT)
+    ]
+    until = time.monotonic() + 45
+    while time.monotonic() < until and group_of(began[-1]) != "nice 19":
+        time.sleep(0.05)
+    answer = [group_of(process) for process in (os.getpid(), began[0], began[-1])]
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="there are no autogroups")
+def test_who_begins_sessions_of_setsid_has_no_more_of_the_processors(session):
+    """Each would have as much as a neighbour's whole session. A few compete, as few threads do."""
+    assert answer(session, APART.replace("COUNT", "8")) == ["nice 0", "nice 0", "nice 19"]
+
+
+def test_sessions_of_setsid_are_few(sandbox):
+    """The kernel lets few step back each second."""
+    with sandbox.session("probe") as session, pytest.raises(errors.Closed):
+        ask(session, APART.replace("COUNT", "20"))
+    assert session.end_reason == "processes"
+
+
 @pytest.mark.skipif(START.ids is None, reason="sessions here have no users of their own")
 def test_each_session_is_a_user_of_its_own(sandbox):
     with sandbox.session("probe"), sandbox.session("probe"):

@@ -228,7 +228,7 @@ class Warm:
                 locks is not None and watchdog.holds_too_many(processes, locks)
             ):
                 self.kill(child.number, "memory")
-            elif len(processes) > child.limits["processes"]:
+            elif len(processes) > child.limits["processes"] or watchdog.are_too_apart(processes):
                 self.kill(child.number, "processes")
 
 

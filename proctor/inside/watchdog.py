@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from proctor.inside.isolation import die_with_parent, libc
 from proctor.wire.linux import read_bytes, read_numbers
 
 RESIDENT = ("RssAnon", "RssShmem")
@@ -22,6 +23,7 @@ MOST_MEASURED = 16
 # So many threads of a session compete with others for the processors; any more take what is left.
 MOST_COMPETING = 4
 LEAST_PRIORITY = 19
+MOST_SESSIONS = 16
 LOOK_SECONDS = 1.0
 # Of all processes of a session together: 64 of them that have imported torch hold some 80,000 maps.
 MOST_MAPS = 160_000
@@ -85,6 +87,46 @@ def step_back(processes: list[int], statuses: dict[int, dict[str, int]]) -> None
             for thread in threads_of(process):
                 with suppress(OSError):  # it ended, or has the least priority already
                     os.setpriority(os.PRIO_PROCESS, thread, LEAST_PRIORITY)
+            with suppress(OSError):  # likewise
+                if session_of(process) not in (0, session_of(processes[0])):
+                    step_back_as_group(process, statuses[process].get("Uid", os.geteuid()))
+
+
+def are_too_apart(processes: Sequence[int]) -> bool:
+    """Whether they are of more sessions of `setsid` than step back one after the other."""
+    return len(set(map(session_of, processes))) > MOST_SESSIONS
+
+
+def session_of(process: int) -> int:
+    """That of `setsid`; 0 once the process has ended."""
+    try:
+        return os.getsid(process)
+    except OSError:
+        return 0
+
+
+def step_back_as_group(process: int, user: int) -> None:
+    """Where the kernel shares out the processors by sessions of `setsid` (autogroups), each of them
+    has as much as any other, and the priority of a process counts within its own alone.
+
+    The kernel lets ten a second be changed; the next look goes on. Raises OSError.
+    """
+    own = os.geteuid()
+    place = f"/proc/{process}/autogroup"
+    if f"nice {LEAST_PRIORITY}".encode() in read_bytes(place):
+        return
+    try:
+        if user != own:
+            libc.setfsuid(user)  # it belongs to that user
+        group = os.open(place, os.O_WRONLY | os.O_CLOEXEC)
+    finally:
+        if user != own:
+            libc.setfsuid(own)
+            die_with_parent()  # the kernel has forgotten it with the change
+    try:
+        os.write(group, str(LEAST_PRIORITY).encode())
+    finally:
+        os.close(group)
 
 
 def threads_of(process: int) -> list[int]:

@@ -122,6 +122,10 @@ BOMBS = {
     "D11 processors": (
         "import os\nfor _ in range(30):\n    if os.fork() == 0:\n        while True: pass\n"
     ),
+    "own: processors by sessions": (
+        "import os, time\nfor _ in range(45):\n    if os.fork() == 0:\n        os.setsid()\n"
+        "        os.execv('/bin/sh', ['sh', '-c', 'while :; do :; done'])\ntime.sleep(3)\n"
+    ),
     "D13 output": "while True:\n    print('x' * 10_000)",
     "D13 output by descriptors": "import os\nwhile True:\n    os.write(1, b'y' * 60_000)",
     "D13 displays": (
