@@ -1,9 +1,14 @@
 """Which cells can be left out without being missed. The first cell is the one that may be."""
 
+import dis
+import re
+
 import pytest
+import torch
 
 from proctor.inside.examinee import cells_not_missed
 from proctor.inside.shell import make_shell
+from proctor.wire import names
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +107,17 @@ def test_figures_that_use_each_others_names_are_left_out_together(left_out):
 def test_no_warning_of_a_cell_is_shown(left_out, recwarn):
     assert left_out("a = 1", r"b = '\d'") == [0]
     assert not recwarn.list
+
+
+def test_names_are_those_that_dis_tells():
+    """Of all that this file, pytest and torch's optimizers define."""
+    source = "global seven\n" + "\n".join(f"name_{n} = name_{n - 1}" for n in range(1, 600))
+    codes = [compile(source + "\ndel name_3, seven\n[len for len in seven.name_5]", "", "exec")]
+    for module in (pytest, torch.optim.Optimizer, torch.optim.SGD, names, re):
+        codes += [value.__code__ for value in vars(module).values() if hasattr(value, "__code__")]
+    for code in codes:
+        for operations in (names.BINDING, names.LOADING):
+            told = [one for part in names.parts_of(code) for one in dis.get_instructions(part)]
+            expected = {one.argval for one in told if one.opname in operations}
+            assert names.names_of(code, operations) == expected
+    assert len(names.names_of(codes[0], names.LOADING)) > 590

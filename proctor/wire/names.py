@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import warnings
 from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from types import CodeType
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ LOADING = (
     *("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"),  # the last since Python 3.12
     *("DELETE_NAME", "DELETE_GLOBAL"),
 )
+LOAD_GLOBAL = dis.opmap["LOAD_GLOBAL"]
 
 
 class Facts(NamedTuple):
@@ -75,8 +76,22 @@ def deals_with_any_name(code: CodeType) -> bool:
 
 def names_of(code: CodeType, operations: Sequence[str]) -> set[str]:
     """The global names that these operations of the code deal with."""
-    instructions = (found for part in parts_of(code) for found in dis.get_instructions(part))
-    return {found.argval for found in instructions if found.opname in operations}
+    wanted = {dis.opmap[name] for name in operations if name in dis.opmap}
+    return {name for part in parts_of(code) for name in dealt_with(part, wanted)}
+
+
+def dealt_with(code: CodeType, operations: Container[int]) -> Iterator[str]:
+    """As `dis.get_instructions` tells, which takes ten times as long."""
+    pairs = iter(code.co_code)
+    argument = 0
+    for operation, low in zip(pairs, pairs, strict=True):
+        argument = argument << 8 | low
+        if operation == dis.EXTENDED_ARG:
+            continue
+        if operation in operations:
+            # The lowest bit of this one says something else.
+            yield code.co_names[argument >> 1 if operation == LOAD_GLOBAL else argument]
+        argument = 0
 
 
 def parts_of(code: CodeType) -> Iterator[CodeType]:
