@@ -6,14 +6,11 @@ line is the title of the check. It runs here, in the trusted process; the studen
 
 from __future__ import annotations
 
-import hashlib
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from _pytest.runner import runtestprotocol
 
 from proctor.course import CourseError
@@ -26,15 +23,25 @@ from proctor.grading.desk import (
     CheckResult,
     Desk,
     Grades,
-    StandIn,
-    assignment_of,
     grader_marker,
     grades_of,
 )
+from proctor.grading.fixtures import (  # noqa: F401 - fixtures are found where they are imported
+    NOTE,
+    STOOD_IN,
+    answer_text,
+    candidate,
+    first_failed,
+    flag,
+    generator,
+    make_fixtures,
+    paid_once,
+    passed,
+    student,
+    student_id,
+)
 from proctor.grading.marking import open_candidate
-from proctor.grading.order import graders_named, in_random_order, name_of
-from proctor.grading.student import Student
-from proctor.grading.witness import Notes, Noting, demand_same, noting
+from proctor.grading.order import in_random_order, name_of
 from proctor.sandbox.patience import Starved
 from proctor.sandbox.unavailable import SandboxUnavailable
 
@@ -116,16 +123,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = others + in_random_order(graders, config.stash[DESK])
 
 
-def first_failed(names: Sequence[str], item: pytest.Item) -> CheckResult | None:
-    """The first of the checks with these names that was run and did not pass."""
-    results = item.config.stash[DESK].results
-    for other in graders_named(names, item, item.session.items):
-        found = results.get(other.nodeid)
-        if found is not None and not found.passed:
-            return found
-    return None
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a grader, once.
@@ -136,13 +133,14 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """
     if grades_of(item) is None:
         return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    hook, place = item.ihook, {"nodeid": item.nodeid, "location": item.location}
+    hook.pytest_runtest_logstart(**place)
     desk = item.config.stash[DESK]
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     desk.note(item, check_result(item, reports))
     for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        hook.pytest_runtest_logreport(report=report)
+    hook.pytest_runtest_logfinish(**place)
     return True
 
 
@@ -150,8 +148,6 @@ CONFIGURATION = "nbgrader_config.py"
 # nbgrader's folders with files of students
 OF_STUDENTS = ("submitted", "autograded", "feedback", "downloaded")
 FAILURE = pytest.StashKey[BaseException | None]()
-NOTE = pytest.StashKey[str | None]()  # what a student is told of a check that passed
-STOOD_IN = pytest.StashKey[str | None]()  # for which functions of the student's others stood in
 MAX_DETAIL_CHARACTERS = 10_000
 
 
@@ -251,141 +247,4 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     required = first_failed(marker.requires, item)
     if required is not None:
         raise NotTried(f"Not tried: it needs “{required.title}” first.")
-
-
-@pytest.fixture
-def candidate(request: pytest.FixtureRequest) -> Candidate:
-    return request.config.stash[DESK].candidate_for(assignment_of(request.node))
-
-
-@pytest.fixture
-def student(request: pytest.FixtureRequest, candidate: Candidate) -> Student:
-    """The student's functions and variables, to be called as if they were here."""
-    candidate.begin(request.node.path, grader_marker(request.node).cell)
-    return Student(candidate.connection)
-
-
-@pytest.fixture
-def student_id(candidate: Candidate) -> str | None:
-    """The real id of the submission's student, where one is known."""
-    return candidate.student_id
-
-
-@pytest.fixture
-def generator(request: pytest.FixtureRequest, candidate: Candidate) -> torch.Generator:
-    """Random inputs: a generator seeded per submission and check; the seed is in the record."""
-    return torch.Generator().manual_seed(seed_for(candidate, request.node.name))
-
-
-def seed_for(candidate: Candidate, check: str) -> int:
-    text = f"{candidate.seed} {check}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-@pytest.fixture
-def passed(request: pytest.FixtureRequest) -> Callable[[str], bool]:
-    """`passed("test_name")`: whether a check that this one comes `after`, or builds on, passed."""
-    return lambda name: first_failed([name], request.node) is None
-
-
-PaidOnce = Callable[..., None]
-
-
-@pytest.fixture
-def paid_once(
-    request: pytest.FixtureRequest,
-    student: Student,
-    candidate: Candidate,
-    generator: torch.Generator,
-) -> PaidOnce:
-    """`paid_once(check, right, own, stand_in)`: one slip is paid once.
-
-    Runs `check(right)`. Where it fails and a check that this one `builds_on` did not pass, it runs
-    `check(own)`, which asks `own.student` for what the student's own earlier function leads to, and
-    then, if a `StandIn` is given, `check(stand_in.basis())` with its functions in place of the
-    student's. What passes one of them earns the points, and the student is told so. `own.names` are
-    the functions, in words. That `own` still does enough to be worth a check is for `check` or
-    `own` to assert; that what functions give depends on their inputs alone is seen to here.
-
-    Each try begins with the notebook's own state and with the same random inputs: what was kept in
-    the sandbox before is not there.
-    """
-    item = request.node
-
-    def run(
-        check: Callable[[Any], None], right: Any, own: Any, stand_in: StandIn | None = None
-    ) -> None:
-        if first_failed(grader_marker(item).builds_on, item) is None:
-            check(right)
-            return
-        start = generator.get_state()
-        notes = Notes()
-        try:
-            with noting(student, notes):
-                check(right)
-        except (AssertionError, StudentError) as failure:
-            begin_again(candidate, generator, start)
-            asking = Noting.like(own.student._connection, notes, everything=True)
-            own.student = Student(asking)
-            try:
-                with noting(student, notes):
-                    check(own)
-                demand_same_elsewhere(candidate, notes, item.name)
-                item.stash[NOTE] = (
-                    f"Marked with your own {own.names}, which you use correctly: the fault in it is"
-                    " counted there alone."
-                )
-            except (AssertionError, StudentError, RuntimeError) as other:  # torch's: no gradient
-                if stand_in is None:
-                    raise failure from other
-                item.stash[STOOD_IN] = stand_in.names
-                begin_again(candidate, generator, start)
-                notes.clear()
-                with student.with_standing_in(stand_in.functions), noting(student, notes):
-                    check(stand_in.basis())
-                demand_same_elsewhere(candidate, notes, item.name, stand_in.functions)
-                item.stash[NOTE] = (
-                    f"Marked with working functions in place of your own {stand_in.names}, and you"
-                    " use those correctly: the fault in yours is counted there alone."
-                )
-        finally:
-            notes.clear()  # graphs of what came lead to it, and are freed late
-
-    return run
-
-
-def begin_again(candidate: Candidate, generator: torch.Generator, start: torch.Tensor) -> None:
-    """A further try: nothing in the session's memory tells it from the one before."""
-    generator.set_state(start)
-    candidate.connection.examination.end_question()
-
-
-def demand_same_elsewhere(
-    candidate: Candidate, notes: Notes, name: str, standing_in: Mapping[str, str] | None = None
-) -> None:
-    if not notes.asked and not notes.too_much:
-        return
-    with candidate.elsewhere() as connection:
-        assert connection is not None, "there was no time to ask the functions once more"
-        with Student(connection).with_standing_in(standing_in or {}):
-            demand_same(notes, connection, seed_for(candidate, name))
-
-
-@pytest.fixture
-def answer_text(candidate: Candidate) -> Callable[[str], str]:
-    """`answer_text("mnist_loss")`: what the student wrote there. To be searched, never to be run
-    or parsed: a hostile text can crash Python's parser."""
-    examination = candidate.examination
-    return dict(zip(examination.names, examination.cells, strict=True)).__getitem__
-
-
-@pytest.fixture
-def flag(request: pytest.FixtureRequest, candidate: Candidate) -> Callable[[str], None]:
-    """`flag("...")` tells the instructor something that costs no points, as an incident. The
-    student reads beside the check what the instructor is told."""
-
-    def tell(text: str) -> None:
-        candidate.examination.incidents.append(text)
-        request.node.stash[NOTE] = f"This costs no points, but your instructor is told:  {text}."
-
-    return tell
+    make_fixtures(item)
