@@ -714,7 +714,7 @@ described = {"requires_grad": True, "device": "cpu"}
 leaf = {**described, "leaf": True, "has_gradient": True}
 
 def answer(result, tensors=(), facts=facts):
-    return {"result": result, "facts": facts}, tensors
+    return {"results": [result], "facts": [facts]}, tensors
 
 def tell_ahead(number): lie(answer(["plain", 1000 + number]))
 def tell_bytes(index):
@@ -728,8 +728,11 @@ def tell_gradient(x, index):
 LIES = """
 LIES = [
     ({}, []),
-    ({"result": None}, []),
-    ({"result": ["plain", 1]}, []),
+    ({"results": None}, []),
+    ({"results": [["plain", 1]]}, []),
+    ({"results": [], "facts": []}, []),
+    ({"results": [["plain", 1]] * 2, "facts": [facts] * 2}, []),
+    ({"results": [["plain", 1]], "facts": [facts], "ended": 1}, []),
     answer(["unknown", 1]),
     answer(["tensor", 0, described]),
     answer(["plain", 1], [torch.ones(1)]),

@@ -10,12 +10,13 @@ They raise by themselves, without `assert`: Python leaves that out when it is to
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 
 from proctor.grading.connection import CallFacts
+from proctor.grading.handles import each
 from proctor.grading.student import Student
 from proctor.wire.values import Foreign
 
@@ -172,22 +173,34 @@ def assert_dtype(name: str, result: Any, dtype: torch.dtype) -> None:
 
 def gradient_of(name: str, result: Any, tensor: torch.Tensor) -> torch.Tensor:
     """The gradient that reaches `tensor` from a result, summed where it holds several numbers."""
-    assert_tensor(name, result)
-    if not result.requires_grad:
-        raise Fault(
-            f"{name} should be part of a graph, but it was cut off",
-            f"{called(name)} does not remember how it was computed, so no gradient can flow:"
-            " which step takes the numbers out of torch, detaches them, or only compares them?",
-        )
+    [gradient] = gradients_of(name, [result], [tensor])
+    return gradient
+
+
+def gradients_of(
+    name: str, results: Iterable[Any], tensors: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
+    """The gradient that reaches each tensor from its own result. Those of results that came from
+    `each` cross to the sandbox together."""
+    results = list(results)
+    for result in results:
+        assert_tensor(name, result)
+        if not result.requires_grad:
+            raise Fault(
+                f"{name} should be part of a graph, but it was cut off",
+                f"{called(name)} does not remember how it was computed, so no gradient can flow:"
+                " which step takes the numbers out of torch, detaches them, or only compares them?",
+            )
     # Not 1 comes from above, for a backward of the student's own that takes it for granted.
-    (gradient,) = torch.autograd.grad(-2 * result.sum(), tensor, allow_unused=True)
-    if gradient is None:
+    sums = [-2 * result.sum() for result in results]
+    gradients = torch.autograd.grad(sums, tensors, allow_unused=True)
+    if any(gradient is None for gradient in gradients):
         raise Fault(
             f"{name} should depend on its input, but no gradient arrived",
             f"`backward` runs, but no gradient reaches the input of {called(name)}: where does"
             " the way back end?",
         )
-    return gradient / -2
+    return [gradient / -2 for gradient in gradients]
 
 
 def assert_like(
@@ -324,12 +337,17 @@ def assert_right_on_device(
     result = getattr(student.on_accelerator, name)(*arguments)
     facts = student.last_call
     right(result, *arguments)
+    assert_on_device(name, facts)
+    return facts
+
+
+def assert_on_device(name: str, facts: CallFacts) -> None:
+    """The result of a call on the accelerator, which is right, stayed there."""
     if not facts.result_devices or "cpu" in facts.result_devices:
         raise AssertionError(
             f"{name} should stay on its inputs' device, came back from "
             f"{facts.result_devices or 'none'}"
         )
-    return facts
 
 
 def assert_same_on_device(student: Student, name: str, *arguments: Any) -> None:
@@ -365,8 +383,8 @@ def assert_no_loop(
     example; a mask that is empty in one of the batches may cost one more or less.
     """
     counted = []
-    for arguments in batches:
-        result = getattr(student.counting_operations, name)(*arguments)
+    results = each(getattr(student.counting_operations, name), batches)
+    for arguments, result in zip(batches, results, strict=True):
         counted.append((len(arguments[0]), student.last_call.operations or 0))
         right(result, *arguments)
     (few, fewest), *larger = counted

@@ -8,7 +8,7 @@ student's is ever in this process: what is no data stays there, and comes as a n
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -17,10 +17,19 @@ import numpy
 import torch
 from torch.autograd.function import once_differentiable
 
-from proctor.grading.connection import INVALID, Connection, Untrustworthy, call_facts, expect
+from proctor.grading.connection import (
+    INVALID,
+    CallFacts,
+    Connection,
+    Untrustworthy,
+    call_facts,
+    expect,
+)
+from proctor.grading.structure import Structure
+from proctor.wire import at_once
 from proctor.wire.errors import Malformed
 from proctor.wire.tensors import DTYPES
-from proctor.wire.values import Encoded, NamedTuple, Object, Source, decode, encode
+from proctor.wire.values import Encoded, Object, Source, encode
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,9 @@ class Reference:
     _held_in_sandbox: Held
 
 
+Wrap = Callable[[Object], Any]  # makes something of an object that stays in the sandbox
+
+
 def call(
     connection: Connection,
     manner: Manner,
@@ -71,30 +83,71 @@ def call(
     positional: Sequence[Any] = (),
     keywords: dict[str, Any] | None = None,
     *,
-    wrap: Callable[[Object], Any],
+    wrap: Wrap,
 ) -> Any:
-    """Call `function` in the sandbox; errors speak of `name`. `wrap` makes something of objects
-    that stay there.
+    """Call `function` in the sandbox; errors speak of `name`.
 
     Raises a StudentError, or TypeError for what cannot be an argument.
     """
     arguments = Arguments()
+    one = arguments.of_call(function, positional, keywords or {})
+    return next(made_at_once(connection, manner, name, [one], arguments, wrap))
+
+
+def call_each(
+    connection: Connection,
+    manner: Manner,
+    name: str,
+    function: Any,
+    batches: Sequence[Sequence[Any]],
+    *,
+    wrap: Wrap,
+) -> Iterator[Any]:
+    """Call `function` with each of the batches, one after the other, in as few messages as hold
+    them. What a call raises comes when it is its turn, and what is told of the last call is of the
+    one whose result came last."""
+    left, own = list(batches), Arguments()
+    own.encode(function)
+    while left:
+        arguments, calls = Arguments(), []
+        for batch in left[: connection.most_at_once]:
+            calls.append(arguments.of_call(function, batch, {}))
+            if sum(tensor.nbytes for tensor in arguments.tensors) > at_once.MOST_BYTES:
+                break
+        if len(calls) > 1 and len(arguments.questions) > len(calls) * len(own.questions):
+            raise TypeError("what stays in the sandbox is passed to one call at a time")
+        for result in made_at_once(connection, manner, name, calls, arguments, wrap):
+            left.pop(0)
+            yield result
+
+
+def made_at_once(
+    connection: Connection,
+    manner: Manner,
+    name: str,
+    calls: list[list[Encoded]],
+    arguments: Arguments,
+    wrap: Wrap,
+) -> Iterator[Any]:
+    """The results of those calls of one message that were made, at least of the first."""
     message = {
         "ask": "call",
         "number": next(connection.numbers),
-        "function": arguments.encode(function),
-        "positional": arguments.encode(list(positional)),
-        "keywords": arguments.encode(dict(keywords or {})),
+        "calls": calls,
         "device": manner.device,
         "count_operations": manner.counting_operations,
         "times": manner.times,
         "grad": torch.is_grad_enabled(),
     }
-    made = Call(connection, name, message, arguments.questions)
+    made = Call(connection, name, message, arguments)
     # Stands for the parameters in the sandbox that a result may depend on.
     anchor = torch.zeros((), requires_grad=True).clone()
-    results = Bridge.apply(made, anchor, *arguments.tensors)
-    return made.assemble(results, wrap)
+    tensors = Bridge.apply(made, anchor, *arguments.tensors)
+    for facts, result in zip(made.facts, made.structure.fill(tensors, wrap), strict=True):
+        connection.last_call = facts
+        yield result
+    if made.ended is not None:
+        raise made.ended
 
 
 class Arguments:
@@ -104,6 +157,14 @@ class Arguments:
     def __init__(self) -> None:
         self.tensors: list[torch.Tensor] = []
         self.questions: list[object] = []  # that the objects passed live in
+        self.ends: list[int] = []  # how many tensors there are with each call
+
+    def of_call(
+        self, function: Any, positional: Sequence[Any], keywords: dict[str, Any]
+    ) -> list[Encoded]:
+        call = [self.encode(function), self.encode(list(positional)), self.encode(dict(keywords))]
+        self.ends.append(len(self.tensors))
+        return call
 
     def encode(self, value: Any) -> Encoded:
         try:
@@ -185,139 +246,37 @@ def found_at(module: str, name: str) -> Any:
     return found
 
 
-@dataclass
-class ResultTensor:
-    """Stands for a tensor of a result until the tensors are in place; `is_array` for one that was a
-    NumPy array, `gradient` is the place of a parameter's own."""
-
-    index: int
-    is_array: bool = False
-    is_leaf: bool = False
-    gradient: int | None = None
-
-
-class Structure:
-    """A result as it came, and what is told of each of its tensors. Raises Untrustworthy."""
-
-    def __init__(self, encoded: Any, tensors: Sequence[torch.Tensor]):
-        self.facts: list[dict[str, Any]] = []
-        self.in_graph: list[bool] = []
-        self.has_objects = False
-        self._tensors = tensors
-        kinds = {
-            "tensor": self._tensor,
-            "array": self._array,
-            "object": self._object,
-            "dtype": decode_dtype,
-        }
-        try:
-            self.value = decode(encoded, kinds)
-        except Malformed as error:
-            raise Untrustworthy(INVALID, f"({error})") from error
-        if len(self.in_graph) != len(tensors):
-            raise Untrustworthy(INVALID)
-        # Their graph leads back here, by a way that a collection of garbage does not see.
-        self._tensors = ()
-
-    def fill(self, tensors: Sequence[torch.Tensor], wrap: Callable[[Object], Any]) -> Any:
-        return fill(self.value, tensors, wrap)
-
-    def _next(self, encoded: list) -> tuple[int, dict[str, Any]]:
-        index = len(self.in_graph)
-        if len(encoded) != 3 or encoded[1] != index or index >= len(self._tensors):
-            raise Malformed("a result's tensors are not numbered in order")
-        if not isinstance(encoded[2], dict):
-            raise Malformed("a result's tensor is not described")
-        return index, encoded[2]
-
-    def _tensor(self, encoded: list) -> ResultTensor:
-        index, facts = self._next(encoded)
-        tensor = self._tensors[index]
-        leaf = facts.get("leaf") is True and tensor.is_floating_point()
-        required = facts.get("requires_grad") is True and tensor.is_floating_point()
-        self.facts.append(facts)
-        self.in_graph.append(required and not leaf)
-        if facts.get("has_gradient") is not True:
-            return ResultTensor(index, is_leaf=leaf)
-        if index + 1 >= len(self._tensors) or not leaf:
-            raise Malformed("a gradient is missing")
-        gradient = self._tensors[index + 1]
-        if gradient.shape != tensor.shape or gradient.dtype != tensor.dtype:
-            raise Malformed("a gradient has another shape or dtype than its tensor")
-        self.in_graph.append(False)
-        return ResultTensor(index, is_leaf=True, gradient=index + 1)
-
-    def _object(self, encoded: list) -> Object:
-        self.has_objects = True
-        return decode_object(encoded)
-
-    def _array(self, encoded: list) -> ResultTensor:
-        index, _ = self._next(encoded)
-        if self._tensors[index].dtype is torch.bfloat16:
-            raise Malformed("an array was sent with an impossible dtype")
-        self.in_graph.append(False)
-        return ResultTensor(index, is_array=True)
-
-
-def decode_object(encoded: list) -> Object:
-    if len(encoded) != 3 or type(encoded[1]) is not int or type(encoded[2]) is not str:
-        raise Malformed("an object was sent without its number")
-    return Object(encoded[1], encoded[2][:80])
-
-
-def decode_dtype(encoded: list) -> torch.dtype:
-    found = getattr(torch, encoded[1], None) if type(encoded[1]) is str else None
-    if not isinstance(found, torch.dtype):
-        raise Malformed("what was sent as a dtype is not one")
-    return found
-
-
-def fill(value: Any, tensors: Sequence[torch.Tensor], wrap: Callable[[Object], Any]) -> Any:
-    """A result with its tensors in place, and objects wrapped."""
-    if isinstance(value, ResultTensor):
-        return filled_tensor(value, tensors)
-    if isinstance(value, Object):
-        return wrap(value)
-    if isinstance(value, NamedTuple):
-        return NamedTuple(list(value.names), [fill(item, tensors, wrap) for item in value])
-    if type(value) in (list, tuple):
-        return type(value)(fill(item, tensors, wrap) for item in value)
-    if isinstance(value, dict):
-        return {key: fill(item, tensors, wrap) for key, item in value.items()}
-    return value
-
-
-def filled_tensor(place: ResultTensor, tensors: Sequence[torch.Tensor]) -> Any:
-    tensor = tensors[place.index]
-    if place.is_array:
-        return tensor.numpy()
-    if place.is_leaf:
-        tensor = tensor.detach().requires_grad_()
-        if place.gradient is not None:
-            tensor.grad = tensors[place.gradient].detach()
-    return tensor
-
-
 class Call:
-    """One call: sent once, its gradients asked for as often as needed."""
+    """Calls of one message: sent once, their gradients asked for as often as needed. `ended` is
+    what the one after those that gave something came to, if it was made."""
 
     def __init__(
-        self, connection: Connection, name: str, message: dict[str, Any], questions: list[object]
+        self, connection: Connection, name: str, message: dict[str, Any], arguments: Arguments
     ):
         self.connection = connection
         self.name = name
         self.message = message
-        self.questions = questions
-        self.structure = Structure(["plain", None], [])  # until it was sent
+        self.questions = arguments.questions
+        self.ends = arguments.ends
+        self.used = 0  # of the tensors passed, by the calls that were made
+        self.structure = Structure([], [])  # until it was sent
+        self.facts: list[CallFacts] = []
+        self.ended: Exception | None = None
 
     def send(self, arguments: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         reply, tensors = self.connection.ask(
             self.name, self.message, arguments, needs=self.questions
         )
         self.questions = [self.connection.question]
-        self.structure = Structure(reply.get("result"), tensors)
-        devices = [str(facts.get("device"))[:20] for facts in self.structure.facts]
-        self.connection.last_call = call_facts(reply.get("facts"), devices)
+        self.ended = self.connection.ended
+        results, facts = expect(reply.get("results"), list), expect(reply.get("facts"), list)
+        if not 1 <= len(results) == len(facts) <= len(self.message["calls"]):
+            raise Untrustworthy(INVALID)
+        self.used = self.ends[len(results) - 1]
+        self.structure = Structure(results, tensors)
+        for told, described in zip(facts, self.structure.facts, strict=True):
+            devices = [str(tensor.get("device"))[:20] for tensor in described]
+            self.facts.append(call_facts(told, devices))
         return tensors
 
     def gradients(
@@ -346,9 +305,6 @@ class Call:
                 raise Untrustworthy("A gradient has another shape or dtype than its input.")
         return gradients
 
-    def assemble(self, results: Sequence[torch.Tensor], wrap: Callable[[Object], Any]) -> Any:
-        return self.structure.fill(results, wrap)
-
 
 class Bridge(torch.autograd.Function):
     """Makes a call in the sandbox one differentiable operation here."""
@@ -368,7 +324,7 @@ class Bridge(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # the sandbox sends gradients, not their graph
     def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        needed = ctx.needs_input_grad[2:]
+        needed = ctx.needs_input_grad[2 : 2 + ctx.call.used]
         wanted = [index for index, is_needed in enumerate(needed) if is_needed]
         in_graph = ctx.call.structure.in_graph
         sent = [gradient for gradient, inside in zip(upstream, in_graph, strict=True) if inside]

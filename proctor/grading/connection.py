@@ -19,6 +19,7 @@ from proctor.grading.refusals import refusal
 from proctor.grading.wording import in_plain_words
 from proctor.sandbox.examination import Examination
 from proctor.sandbox.question import QuestionLost
+from proctor.wire import at_once
 
 ACCELERATOR = "accel"
 INVALID = "The sandbox sent back something invalid."
@@ -193,6 +194,9 @@ class Connection:
     spent: dict[str, float] = field(default_factory=dict)  # seconds, by name
     kept: Kept = field(default_factory=Kept)
     last_call: CallFacts = field(default_factory=CallFacts)
+    # What one of several calls came to that gave nothing, where those before it did.
+    ended: Exception | None = None
+    most_at_once: int = at_once.MOST
     question: object | None = None  # the one asked last
 
     def ask(
@@ -220,26 +224,38 @@ class Connection:
                 raise Died(f"`{name}` ended with the process it lived in.")
             keep, kept = self._waiting(question)
             asked = {**message, "keep": keep} if keep else message
-            reply, found = question.ask(asked, [*tensors, *kept], seconds, limit)
+            more = at_once.SECONDS if len(message.get("calls", ())) > 1 else 0.0
+            reply, found = question.ask(asked, [*tensors, *kept], seconds + more, limit)
         except QuestionLost as error:
             raise self._lost(name, error, limit, seconds) from error
         finally:
             self.spent[name] = self.spent.get(name, 0.0) + self.examination.spent - before
-        if "not_an_argument" in reply:
-            raise TypeError(f"a hidden test's argument does not arrive: {reply['not_an_argument']}")
-        if "too_large" in reply:
-            raise TooMuch(
-                f"The result of `{name}` is too large to look at.", f"({reply['too_large']})"
+        instead = self._error_of(name, reply, limit, seconds)
+        if instead is not None:
+            raise instead
+        told = reply.get("ended")
+        self.ended = told and self._error_of(name, expect(told, dict), limit, seconds)
+        return reply, self._without_states(reply, found)
+
+    def _error_of(
+        self, name: str, told: dict[str, Any], limit: float, seconds: float
+    ) -> Exception | None:
+        """What is told in place of a value, if it is."""
+        if "not_an_argument" in told:
+            return TypeError(f"a hidden test's argument does not arrive: {told['not_an_argument']}")
+        if "too_large" in told:
+            return TooMuch(
+                f"The result of `{name}` is too large to look at.", f"({told['too_large']})"
             )
-        raised = reply.get("raised")
+        raised = told.get("raised")
         if raised is None:
-            return reply, self._without_states(reply, found)
-        told = told_of(raised)
+            return None
+        error = told_of(raised)
         if raised.get("late") is True:
-            raise self._too_late(name, limit, seconds)
-        if refused := refusal(told.kinds, told.text):
+            return self._too_late(name, limit, seconds)
+        if refused := refusal(error.kinds, error.text):
             self.examination.incidents.append(f"{name} {refused}")
-        raise Raised(name, told)
+        return Raised(name, error)
 
     def keep(self, tensor: torch.Tensor, requires_grad: bool, device: str) -> tuple[int, object]:
         """Have a tensor stay in the open question; its number there, and the question. It crosses

@@ -8,12 +8,12 @@ would be its own. What the functions below ask is asked of Python in the sandbox
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
-from proctor.grading.calls import Device, Held, Manner, Reference, call
+from proctor.grading.calls import Device, Held, Manner, Reference, Wrap, call, call_each
 from proctor.grading.connection import INVALID, Connection, Raised, TooMuch, Untrustworthy
 from proctor.wire.values import Object
 
@@ -136,14 +136,32 @@ def call_held(
     held: Held, name: str, path: str, function: Any, *arguments: Any, **keywords: Any
 ) -> Any:
     """A call in the manner of something held; what stays in the sandbox is then known by `path`."""
-    connection = held.connection
-    manner = dataclasses.replace(held.manner, times=1)
+    wrap = wrapping(held, path)
+    return call(held.connection, held.manner, name, function, arguments, keywords, wrap=wrap)
+
+
+def wrapping(held: Held, path: str) -> Wrap:
+    """What makes handles of objects that a call in the manner of something held gives."""
+    connection, manner = held.connection, dataclasses.replace(held.manner, times=1)
 
     def wrap(found: Object) -> Handle:
         encoded = ["object", found.number]
         return Handle(Held(connection, manner, path, encoded, connection.question, found.type_name))
 
-    return call(connection, held.manner, name, function, arguments, keywords, wrap=wrap)
+    return wrap
+
+
+def each(function: Handle, batches: Iterable[Sequence[Any]]) -> Iterator[Any]:
+    """The results of a function for each of the batches: `function(*batch)`, one after the other.
+
+    The calls cross to the sandbox together, which takes a fraction of the time; what is told of
+    each, and what it raises, comes when it is its turn, and `student.last_call` is of the one whose
+    result came last. Batches are tuples of arguments without objects of the student's. Raises
+    TypeError for those.
+    """
+    held = function._held_in_sandbox
+    wrap = wrapping(held, f"{held.path}(...)")
+    return call_each(held.connection, held.manner, held.path, function, list(batches), wrap=wrap)
 
 
 def operate(

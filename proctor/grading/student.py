@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from proctor.grading.calls import Device, Held, Manner, Structure
+from proctor.grading.calls import Device, Held, Manner
 from proctor.grading.connection import (
     CallFacts,
     Connection,
@@ -22,6 +22,7 @@ from proctor.grading.connection import (
     StudentError,
 )
 from proctor.grading.handles import Handle, StudentFunction, call_held
+from proctor.grading.structure import Structure
 from proctor.sandbox.examination import Examination
 from proctor.wire.values import Object, Source
 
@@ -61,7 +62,8 @@ class Student:
             encoded = ["object", found.number]
             return Handle(Held(connection, manner, name, encoded, question, found.type_name))
 
-        return Structure(reply.get("value"), tensors).fill(tensors, wrap)
+        [value] = Structure([reply.get("value")], tensors).fill(tensors, wrap)
+        return value
 
     def has(self, name: str) -> bool:
         """Whether the notebook defines `name`."""

@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
-from proctor.grading.calls import Structure
 from proctor.grading.connection import Connection
+from proctor.grading.structure import Structure
 from proctor.grading.student import Student
 
 Reply = tuple[dict[str, Any], list[torch.Tensor]]
@@ -84,6 +84,7 @@ class Noting(Connection):
             late=other.late,
             spent=other.spent,
             kept=other.kept,
+            most_at_once=1,  # so that each can be asked for once more, in another order
             notes=notes,
             everything=everything,
         )
@@ -111,7 +112,7 @@ class Noting(Connection):
             return False
         # Only what the grader gets counts: what else is in a reply may be forged.
         return self.everything or not (
-            needs or Structure(reply[0].get("result"), reply[1]).has_objects
+            needs or Structure(reply[0].get("results"), reply[1]).has_objects
         )
 
 
@@ -163,7 +164,7 @@ def is_same(one: Reply, other: Reply) -> bool:
 
 
 # What of a reply is a value: the rest are facts about how it came about.
-VALUES = ("result", "present")
+VALUES = ("results", "present")
 
 
 def is_close(one: torch.Tensor, other: torch.Tensor) -> bool:

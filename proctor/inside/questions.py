@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 from proctor.inside import accelerator, like_cuda
-from proctor.inside.operations import OPERATIONS
+from proctor.inside.arguments import Arguments, NotAnArgument, is_pretended, on_device
 from proctor.inside.outputs import Outputs
 from proctor.inside.results import Objects, Results, as_tensors, describe_error, to_host
 from proctor.inside.shell import Shell, time_limit
+from proctor.wire import at_once
 from proctor.wire.errors import Malformed, WireError
 from proctor.wire.frames import Channel
-from proctor.wire.values import Encoded, TooLarge, decode
+from proctor.wire.values import Encoded, TooLarge
 
 
 def end_forks_of(process: int) -> None:
@@ -27,8 +28,7 @@ def end_forks_of(process: int) -> None:
         os._exit(0)
 
 
-class NotAnArgument(Exception):
-    """What the grader passes cannot be had here: not the student's fault."""
+SMALL = ("tensor", "float")  # kinds of results beside which others may be told
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Question:
     def __init__(self, shell: Shell, channel: Channel):
         self.shell = shell
         self.channel = channel
-        self.calls: dict[int, Call] = {}
+        self.calls: dict[int, list[Call]] = {}  # by the number of their message
         self.objects = Objects()
         self.kept: dict[int, torch.Tensor] = {}
 
@@ -79,12 +79,8 @@ class Question:
                 with time_limit(message["seconds"], "the call"):
                     own = self.take_kept(message, tensors)
                     reply = answers[message["ask"]](message, own)
-            except NotAnArgument as error:
-                reply = Reply({"not_an_argument": str(error)[:500]})
-            except TooLarge as error:
-                reply = Reply({"too_large": str(error)[:500]})
             except BaseException as error:  # noqa: BLE001 - whatever the student's code raises
-                reply = Reply({"raised": describe_error(error)})
+                reply = Reply(told_of(error))
             end_forks_of(process)
             try:
                 self.send(reply)
@@ -119,39 +115,83 @@ class Question:
         )
 
     def call(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
+        """Make the calls of a message, one after the other. What takes long or gives more than a
+        number or a small tensor is the last: the rest is for another message. What ended a later
+        call is told beside what came before."""
         arguments = self.arguments(tensors, message["device"])
-        function, positional, keywords = arguments.of_call(message)
-        wanted = [tensor for tensor in arguments.tensors if tensor.requires_grad]
-        before = [snapshot(tensor) for tensor in arguments.tensors]
+        made: list[Call] = []
+        found: list[torch.Tensor] = []
+        answer: dict[str, Any] = {"results": [], "facts": []}
+        until = time.monotonic() + at_once.SECONDS
+        for one in message["calls"]:
+            try:
+                encoded, facts = self.call_once(message, one, arguments, made, found)
+            except BaseException as error:
+                if not made:
+                    raise
+                answer["ended"] = told_of(error)
+                break
+            answer["results"].append(encoded)
+            answer["facts"].append(facts)
+            nbytes = sum(tensor.nbytes for tensor in found)
+            if encoded[0] not in SMALL or nbytes > at_once.MOST_BYTES or time.monotonic() > until:
+                break
+        self.calls[message["number"]] = made
+        answer["kept"], states = self.states_of(arguments.used)
+        return Reply(answer, [*found, *states])
+
+    def call_once(
+        self,
+        message: dict,
+        one: list,
+        arguments: Arguments,
+        made: list[Call],
+        found: list[torch.Tensor],
+    ) -> tuple[Encoded, dict[str, Any]]:
+        """Make one call: what it gave, and facts about it. It is added to those `made`, and copies
+        of its tensors, as they are now, to those `found`."""
+        first = len(arguments.tensors)
+        function, positional, keywords = arguments.of_call(one)
+        own = arguments.tensors[first:]
+        wanted = [tensor for tensor in own if tensor.requires_grad]
+        before = [snapshot(tensor) for tensor in own]
         in_graph = contextlib.nullcontext() if message["grad"] else torch.no_grad()
         with in_graph, measured(message["count_operations"], message["device"]) as measures:
             for _ in range(message["times"]):
                 result = function(*positional, **keywords)
-        results = Results(self.objects, arguments.tensors)
+        results = Results(self.objects, own, first=len(found))
         encoded = results.encode_result(function, result)
-        self.calls[message["number"]] = Call(wanted, results.tensors)
         changed = [
             index
-            for index, (tensor, old) in enumerate(zip(arguments.tensors, before, strict=True))
+            for index, (tensor, old) in enumerate(zip(own, before, strict=True))
             if not is_same(snapshot(tensor), old)
         ]
-        facts = {"changed": changed, **measures}
-        kept, states = self.states_of(arguments.used)
-        message = {"result": encoded, "facts": facts, "kept": kept}
-        return Reply(message, [*results.on_host(), *states])
+        found.extend(results.on_host())
+        made.append(Call(wanted, results.tensors))
+        return encoded, {"changed": changed, **measures}
 
     def backward(self, message: dict, tensors: list[torch.Tensor]) -> Reply:
-        """The gradients of a call's arguments; with `accumulate` the parameters that the call used
-        have theirs afterwards, as after `loss.backward()`."""
-        call = self.calls[message["number"]]
-        results = [call.results[index] for index in message["results"]]
-        upstream = [
-            on_device(gradient, str(result.device))
-            for gradient, result in zip(tensors, results, strict=True)
-        ]
+        """The gradients of the arguments of a message's calls, each call's by itself; with
+        `accumulate` the parameters that a call used have theirs afterwards, as after
+        `loss.backward()`."""
+        asked = dict(zip(message["results"], tensors, strict=True))  # from above, by place
         ask = gradients_and_accumulate if message["accumulate"] else gradients_alone
-        with answering_as(str(results[0].device) if results else "cpu"):
-            gradients = ask(results, upstream, call.wanted)
+        gradients: list[torch.Tensor | None] = []
+        place = 0
+        for call in self.calls[message["number"]]:
+            last = place + len(call.results)
+            places = [index for index in range(place, last) if index in asked]
+            results = [call.results[index - place] for index in places]
+            upstream = [
+                on_device(asked[index], str(result.device))
+                for index, result in zip(places, results, strict=True)
+            ]
+            if results:
+                with answering_as(str(results[0].device)):
+                    gradients += ask(results, upstream, call.wanted)
+            else:
+                gradients += [None] * len(call.wanted)
+            place = last
         present = [gradient is not None for gradient in gradients]
         found = [to_host(dense(gradient)) for gradient in gradients if gradient is not None]
         return Reply({"present": present}, found)
@@ -192,6 +232,15 @@ class Question:
         return told, found
 
 
+def told_of(error: BaseException) -> dict[str, Any]:
+    """What is told in place of a value."""
+    if isinstance(error, NotAnArgument):
+        return {"not_an_argument": str(error)[:500]}
+    if isinstance(error, TooLarge):
+        return {"too_large": str(error)[:500]}
+    return {"raised": describe_error(error)}
+
+
 # Of kept tensors, whose state is told though nobody has asked.
 MOST_TOLD_BYTES = 64 << 10
 
@@ -228,95 +277,9 @@ def gradients_and_accumulate(
             tensor.grad = gradient
 
 
-class Arguments:
-    """Decodes what a grader passes: data, tensors on the asked device, what stays in here, and what
-    is passed by its name."""
-
-    def __init__(
-        self,
-        tensors: list[torch.Tensor],
-        device: str,
-        objects: Objects,
-        kept: dict[int, torch.Tensor],
-        namespace: dict[str, Any],
-    ):
-        self.received = tensors
-        self.device = device
-        self.kept = kept
-        self.namespace = namespace
-        self.tensors: list[torch.Tensor] = []
-        self.used: list[int] = []  # numbers of kept tensors
-        self.kinds: dict[str, Callable[[list], Any]] = {
-            "tensor": self._tensor,
-            "array": lambda encoded: tensors[encoded[1]].numpy().copy(),
-            "object": lambda encoded: objects[encoded[1]],
-            "kept": self._kept,
-            "name": lambda encoded: namespace[encoded[1]],
-            "operation": lambda encoded: OPERATIONS[encoded[1]],
-            "import": lambda encoded: imported(encoded[1], encoded[2]),
-            "source": lambda encoded: eval(encoded[1], {"torch": torch}),  # noqa: S307 - the grader's
-            "device": lambda _: torch.device(device),
-            "dtype": lambda encoded: getattr(torch, encoded[1]),
-            "generator": self._generator,
-            "slice": lambda encoded: slice(*self.decode(encoded[1])),
-            "ellipsis": lambda _: ...,
-        }
-
-    def of_call(self, message: dict) -> tuple[Callable, list, dict[str, Any]]:
-        """The function of a call and its arguments. Raises NotAnArgument."""
-        try:
-            return (
-                self.decode(message["function"]),
-                self.decode(message["positional"]),
-                self.decode(message["keywords"]),
-            )
-        except Exception as error:
-            raise NotAnArgument(f"{type(error).__name__}: {error}") from error
-
-    def decode(self, encoded: Encoded) -> Any:
-        return decode(encoded, self.kinds)
-
-    def _tensor(self, encoded: Encoded) -> torch.Tensor:
-        _, index, requires_grad = encoded
-        tensor = on_device(self.received[index], self.device).requires_grad_(requires_grad)
-        self.tensors.append(tensor)
-        return tensor
-
-    def _kept(self, encoded: Encoded) -> torch.Tensor:
-        number = encoded[1]
-        if number not in self.used:
-            self.used.append(number)
-        return self.kept[number]
-
-    def _generator(self, encoded: Encoded) -> torch.Generator:
-        generator = torch.Generator()
-        generator.set_state(self.received[encoded[1]])
-        return generator
-
-
-def imported(module: str, name: str) -> Any:
-    """What a library has by this name, such as ("torch.optim", "SGD")."""
-    found = importlib.import_module(module)
-    for part in name.split(".") if name else ():
-        found = getattr(found, part)
-    return found
-
-
-def on_device(tensor: torch.Tensor, device: str) -> torch.Tensor:
-    """A leaf of its own on "cpu", "cuda" or the pretend accelerator."""
-    if is_pretended(device):
-        accelerator.register()
-        return accelerator.to_accelerator(tensor)
-    return tensor.detach().clone().to(device)
-
-
 def dense(gradient: torch.Tensor) -> torch.Tensor:
     """A gradient in full: of what was computed with sparse tensors, it may be sparse."""
     return gradient if gradient.layout is torch.strided else gradient.to_dense()
-
-
-def is_pretended(device: str) -> bool:
-    return device.partition(":")[0] == accelerator.DEVICE_TYPE
 
 
 def answering_as(device: str) -> contextlib.AbstractContextManager[None]:

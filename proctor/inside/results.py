@@ -53,11 +53,15 @@ class Objects:
 class Results:
     """Encodes what a student's function returned, and gathers its tensors.
 
-    `arguments` are the tensors that the grader passed: what comes back of them stays theirs.
+    `arguments` are the tensors that the grader passed: what comes back of them stays theirs. The
+    tensors are counted from `first`.
     """
 
-    def __init__(self, objects: Objects, arguments: list[torch.Tensor] | None = None) -> None:
+    def __init__(
+        self, objects: Objects, arguments: list[torch.Tensor] | None = None, first: int = 0
+    ) -> None:
         self.objects = objects
+        self.first = first
         self.arguments = {id(tensor) for tensor in arguments or ()}
         self.tensors: list[torch.Tensor] = []
 
@@ -112,7 +116,7 @@ class Results:
         if len(self.tensors) >= MAX_TENSORS:
             raise TooLarge(f"more than {MAX_TENSORS:,} tensors")
         self.tensors.append(tensor)
-        return len(self.tensors) - 1
+        return self.first + len(self.tensors) - 1
 
 
 def is_own_container(value: Any) -> bool:

@@ -39,26 +39,26 @@ CELL_FRAMES = {
 # The frame that a question answers a call with.
 CALL_FRAMES = {
     "no result": "{}",
-    "no facts": '{"result": ["plain", 1]}',
-    "an unknown kind": '{"result": ["object", "x"], "facts": {}}',
-    "a tensor that is not there": '{"result": ["tensor", 5, {}], "facts": {}}',
-    "a tensor twice": '{"result": ["list", [["tensor", 0, {}], ["tensor", 0, {}]]], "facts": {}}',
-    "a source": '{"result": ["source", "__import__(\'os\').system(\'id\')"], "facts": {}}',
-    "a kept tensor": '{"result": ["kept", 10**9], "facts": {}}',
-    "kept tensors that are none": '{"result": ["plain", 1], "facts": {}, "kept": [[1, 2]]}',
-    "kept tensors that did not come": '{"result": ["plain", 1], "facts": {}, "kept": '
+    "no facts": '{"results": [["plain", 1]]}',
+    "an unknown kind": '{"results": [["object", "x"]], "facts": [{}]}',
+    "a tensor that is not there": '{"results": [["tensor", 5, {}]], "facts": [{}]}',
+    "a tensor twice": '{"results": [["list", [["tensor", 0, {}], ["tensor", 0, {}]]]], "facts": [{}]}',
+    "a source": '{"results": [["source", "__import__(\'os\').system(\'id\')"]], "facts": [{}]}',
+    "a kept tensor": '{"results": [["kept", 10**9]], "facts": [{}]}',
+    "kept tensors that are none": '{"results": [["plain", 1]], "facts": [{}], "kept": [[1, 2]]}',
+    "kept tensors that did not come": '{"results": [["plain", 1]], "facts": [{}], "kept": '
     "[[n, True, True, True] for n in range(100_000)]}",
-    "nan as a key": '{"result": ["dict", [[["float", "nan"], ["plain", 1]]]], "facts": {}}',
+    "nan as a key": '{"results": [["dict", [[["float", "nan"], ["plain", 1]]]]], "facts": [{}]}',
     "an error of no type": '{"raised": {"type": 5, "text": null}}',
     "an error that is no object": '{"raised": "yes"}',
-    "a text of 3 MB": '{"result": ["plain", "\\x1b[2J<script>" * 250_000], "facts": '
-    '{"changed": [], "operations": None, "host_copies": []}}',
-    "a list of a million": '{"result": ["list", [["plain", 1]] * 300_000], "facts": '
-    '{"changed": [], "operations": None, "host_copies": ["x" * 50] * 20_000}}',
-    "an int of 400 digits among the facts": '{"result": ["plain", 1], "facts": '
-    '{"changed": [10**400], "operations": 10**400, "host_copies": []}}',
-    "an int of 4000 digits": '{"result": ["plain", 10**4000], "facts": '
-    '{"changed": [10**4000], "operations": 10**4000, "host_copies": []}}',
+    "a text of 3 MB": '{"results": [["plain", "\\x1b[2J<script>" * 250_000]], "facts": ['
+    '{"changed": [], "operations": None, "host_copies": []}]}',
+    "a list of a million": '{"results": [["list", [["plain", 1]] * 300_000]], "facts": ['
+    '{"changed": [], "operations": None, "host_copies": ["x" * 50] * 20_000}]}',
+    "an int of 400 digits among the facts": '{"results": [["plain", 1]], "facts": ['
+    '{"changed": [10**400], "operations": 10**400, "host_copies": []}]}',
+    "an int of 4000 digits": '{"results": [["plain", 10**4000]], "facts": ['
+    '{"changed": [10**4000], "operations": 10**4000, "host_copies": []}]}',
 }
 
 MUTE = """
@@ -94,8 +94,8 @@ ATTACKS = [
         + """
 header = json.dumps({"0": {"dtype": "F32", "shape": [1] * 80_000, "data_offsets": [0, 4]}}).encode()
 FORGED = frame(
-    {"result": ["tensor", 0, {"requires_grad": True, "device": "cpu"}],
-     "facts": {"changed": [], "operations": None, "host_copies": []}},
+    {"results": [["tensor", 0, {"requires_grad": True, "device": "cpu"}]],
+     "facts": [{"changed": [], "operations": None, "host_copies": []}]},
     struct.pack("<Q", len(header)) + header + bytes(4),
 )
 """
@@ -168,8 +168,8 @@ def mnist_loss(predictions, targets):
     import torch, safetensors.torch
     loss = torch.where(targets == 1, 1 - predictions, predictions).mean().detach()
     blob = safetensors.torch.save({{"0": loss * 0}})
-    early = frame({{"result": ["tensor", 0, {{"requires_grad": True, "device": "accel"}}],
-                   "facts": {{"changed": [], "operations": 1, "host_copies": []}}}}, blob)
+    early = frame({{"results": [["tensor", 0, {{"requires_grad": True, "device": "accel"}}]],
+                   "facts": [{{"changed": [], "operations": 1, "host_copies": []}}]}}, blob)
     for end in sockets():
         end.sendall(early * 3)
     return (predictions * 0).sum()
@@ -200,7 +200,7 @@ def mnist_loss(predictions, targets):
     for end in sockets():
         passed = [os.open("/dev/null", os.O_RDONLY) for _ in range(100)] + [end.fileno()]
         try:
-            socket.send_fds(end, [frame({{"result": ["plain", 0], "facts": {{}}}})], passed)
+            socket.send_fds(end, [frame({{"results": [["plain", 0]], "facts": [{{}}]}})], passed)
         except OSError:
             pass
     return (predictions * 0).sum()

@@ -190,8 +190,8 @@ ATTACKS = [
         from proctor.inside import questions
         def call(self, message, tensors):
             return questions.Reply({
-                "result": ["tensor", 0, {"requires_grad": True, "device": message["device"]}],
-                "facts": {"changed": [], "operations": 1, "host_copies": []},
+                "results": [["tensor", 0, {"requires_grad": True, "device": message["device"]}]],
+                "facts": [{"changed": [], "operations": 1, "host_copies": []}],
             }, [torch.tensor(0.25)])
         questions.Question.call = call
         """,
@@ -416,9 +416,11 @@ ATTACKS = [
                 def forged(self, message, tensors):
                     device = message["device"]
                     reply = call(self, message | {"device": "cpu"}, tensors)
-                    reply.message["facts"] = {"changed": [], "operations": 3, "host_copies": []}
-                    if reply.message["result"][0] == "tensor":
-                        reply.message["result"][2]["device"] = device
+                    facts = {"changed": [], "operations": 3, "host_copies": []}
+                    reply.message["facts"] = [facts] * len(reply.message["results"])
+                    for result in reply.message["results"]:
+                        if result[0] == "tensor":
+                            result[2]["device"] = device
                     return reply
                 questions.Question.call = forged
                 """

@@ -17,7 +17,7 @@ def reply(name: str, tries: str, result: str, tensors: str = "", **more):
         facts = {{"changed": [], "operations": 1, "host_copies": []}}
 
         def call(self, message, tensors):
-            return questions.Reply({{"result": {result}, "facts": facts}}, [{tensors}])
+            return questions.Reply({{"results": [{result}], "facts": [facts]}}, [{tensors}])
 
         questions.Question.call = call
         """,

@@ -10,6 +10,7 @@ from proctor.authoring import (
     assert_no_loop,
     assert_right_on_device,
     assert_tensor,
+    each,
     grades,
     sizes,
     two_sizes,
@@ -48,8 +49,9 @@ def assert_right_share(share, predictions, targets):
     assert_close("accuracy", share, truth, within=max(1e-5, torch.finfo(share.dtype).eps))
 
 
-def assert_right(student, predictions, targets):
-    assert_right_share(student.accuracy(predictions, targets), predictions, targets)
+def assert_right(student, batches):
+    for inputs, share in zip(batches, each(student.accuracy, batches), strict=True):
+        assert_right_share(share, *inputs)
 
 
 def forms(predictions, targets, passed):
@@ -76,10 +78,9 @@ def test_accuracy_is_the_share_of_right_answers(student, generator):
     for count in (3, *sizes(generator), crowd):
         predictions, targets = batch(generator, count)
         answers = answers_to(predictions)
-        assert_right(student, predictions, answers)
-        if count < crowd:
-            for labels in (targets, torch.ones_like(targets), 0 * targets, 1 - answers):
-                assert_right(student, predictions, labels)
+        others = (targets, torch.ones_like(targets), 0 * targets, 1 - answers)
+        every = (answers, *others) if count < crowd else (answers,)
+        assert_right(student, [(predictions, labels) for labels in every])
 
 
 @grades(
@@ -98,10 +99,9 @@ def test_accuracy_at_the_extremes(student, generator):
             far += [0.5 - distance, 0.5 + distance]
         predictions = torch.tensor(far, dtype=dtype)[torch.randperm(len(far), generator=generator)]
         some = (torch.rand(len(far), generator=generator) < 0.5).long()
-        for labels in (torch.ones_like(some), torch.zeros_like(some), some):
-            assert_right(student, predictions, labels)
-        for prediction in predictions[:3]:
-            assert_right(student, prediction[None], torch.tensor([1]))
+        every = (torch.ones_like(some), torch.zeros_like(some), some)
+        single = [(prediction[None], torch.tensor([1])) for prediction in predictions[:3]]
+        assert_right(student, [*((predictions, labels) for labels in every), *single])
 
 
 @grades(
@@ -111,9 +111,8 @@ def test_accuracy_at_the_extremes(student, generator):
 )
 def test_accuracy_of_columns(student, generator):
     """accuracy of columns, shape [N, 1], is the same single number."""
-    for count in sizes(generator):
-        predictions, targets = batch(generator, count)
-        assert_right(student, predictions[:, None], targets[:, None])
+    batches = [batch(generator, count) for count in sizes(generator)]
+    assert_right(student, [tuple(one[:, None] for one in inputs) for inputs in batches])
 
 
 @grades(
@@ -127,8 +126,8 @@ def test_accuracy_takes_all_types(student, generator):
     for dtype in FLOATS:
         for count in two_sizes(generator):
             predictions, targets = batch(generator, count, dtype)
-            for labels in (targets, targets.to(dtype)):
-                assert_right(student, predictions, labels)
+            every = (targets, targets.to(dtype))
+            assert_right(student, [(predictions, labels) for labels in every])
 
 
 @grades(
@@ -139,10 +138,12 @@ def test_accuracy_takes_all_types(student, generator):
 )
 def test_accuracy_leaves_its_inputs_alone(student, generator, passed):
     """accuracy leaves its inputs as they were."""
+    batches = []
     for count, dtype in zip((1, *two_sizes(generator)), (*FLOATS, torch.float32), strict=True):
-        for inputs in forms(*batch(generator, count, dtype), passed):
-            assert_right(student, *inputs)
-            assert_inputs_unchanged("accuracy", student.last_call)
+        batches += forms(*batch(generator, count, dtype), passed)
+    for inputs, share in zip(batches, each(student.accuracy, batches), strict=True):
+        assert_right_share(share, *inputs)
+        assert_inputs_unchanged("accuracy", student.last_call)
 
 
 @grades(

@@ -6,8 +6,9 @@ from proctor.authoring import (
     assert_close,
     assert_dtype,
     assert_inputs_unchanged,
+    each,
     grades,
-    gradient_of,
+    gradients_of,
     sizes,
     two_sizes,
     whole_number,
@@ -53,18 +54,40 @@ def slopes(logits, targets):
     return (probabilities - targets.double()) / logits.numel()
 
 
-def assert_slopes(student, logits, targets):
-    tracked = logits.clone().requires_grad_()
-    found = gradient_of("bce_with_logits", student.bce_with_logits(tracked, targets), tracked)
-    assert_close("the gradient", found, slopes(logits, targets), logits)
+def losses_of(student, batches):
+    """Each of the batches, and its loss."""
+    return zip(batches, each(student.bce_with_logits, batches), strict=True)
+
+
+def assert_right(student, batches):
+    for (logits, targets), loss in losses_of(student, batches):
+        assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
+
+
+def assert_slopes(student, batches):
+    tracked = [(logits.clone().requires_grad_(), targets) for logits, targets in batches]
+    losses = [loss for _, loss in losses_of(student, tracked)]
+    found = gradients_of("bce_with_logits", losses, [logits for logits, _ in tracked])
+    for (logits, targets), gradient in zip(batches, found, strict=True):
+        assert_close("the gradient", gradient, slopes(logits, targets), logits)
+
+
+def in_forms(generator, counts, passed, dtype=torch.float32):
+    batches = [batch(generator, count, dtype) for count in counts]
+    return [inputs for one in batches for inputs in forms(*one, passed)]
 
 
 def ends(generator, dtype):
     """Scores far from 0, of both signs, each with both labels; and the ends themselves, alone."""
+    return list(all_ends(generator, dtype))
+
+
+def all_ends(generator, dtype):
     for ranges in RANGES:
-        each = SCORES_OF_A_BATCH // len(ranges)
+        share = SCORES_OF_A_BATCH // len(ranges)
         far = [
-            least + (most - least) * torch.rand(each, generator=generator) for least, most in ranges
+            least + (most - least) * torch.rand(share, generator=generator)
+            for least, most in ranges
         ]
         signs = torch.ones(SCORES_OF_A_BATCH, dtype=dtype)
         signs[::2] = -1
@@ -84,11 +107,12 @@ def ends(generator, dtype):
 )
 def test_bce_is_the_mean_penalty(student, generator):
     """bce_with_logits is one number, the mean penalty, for any batch."""
+    batches = []
     for count in (3, *sizes(generator)):
         logits, targets = batch(generator, count)
-        for labels in (targets, torch.ones_like(targets), torch.zeros_like(targets)):
-            loss = student.bce_with_logits(logits, labels)
-            assert_close("bce_with_logits", loss, mean_penalty(logits, labels), logits)
+        every = (targets, torch.ones_like(targets), torch.zeros_like(targets))
+        batches += [(logits, labels) for labels in every]
+    assert_right(student, batches)
 
 
 @grades(
@@ -102,9 +126,7 @@ def test_bce_is_the_mean_penalty(student, generator):
 def test_bce_at_both_ends(student, generator, passed):
     """bce_with_logits is right for very large and very small scores."""
     for dtype in FLOATS if passed("test_bce_keeps_the_dtype") else FLOATS[:1]:  # lost once
-        for logits, targets in ends(generator, dtype):
-            loss = student.bce_with_logits(logits, targets)
-            assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
+        assert_right(student, ends(generator, dtype))
 
 
 @grades(
@@ -114,10 +136,8 @@ def test_bce_at_both_ends(student, generator, passed):
 )
 def test_bce_of_columns(student, generator):
     """bce_with_logits of columns, shape [N, 1], is the same single number."""
-    for count in sizes(generator):
-        logits, targets = batch(generator, count)
-        loss = student.bce_with_logits(logits[:, None], targets[:, None])
-        assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
+    batches = [batch(generator, count) for count in sizes(generator)]
+    assert_right(student, [tuple(one[:, None] for one in inputs) for inputs in batches])
 
 
 @grades(
@@ -127,11 +147,11 @@ def test_bce_of_columns(student, generator):
 )
 def test_bce_with_floating_targets(student, generator):
     """bce_with_logits takes targets of the scores' own floating type, too."""
+    batches = []
     for count in two_sizes(generator):
         logits, targets = batch(generator, count)
-        for labels in (targets, 1 - targets):
-            loss = student.bce_with_logits(logits, labels.float())
-            assert_close("bce_with_logits", loss, mean_penalty(logits, labels), logits)
+        batches += [(logits, labels.float()) for labels in (targets, 1 - targets)]
+    assert_right(student, batches)
 
 
 @grades(
@@ -142,12 +162,12 @@ def test_bce_with_floating_targets(student, generator):
 )
 def test_bce_keeps_the_dtype(student, generator, passed):
     """bce_with_logits keeps float32 and float64, and all their digits."""
+    batches = []
     for dtype in FLOATS:
-        for count in two_sizes(generator):
-            for logits, targets in forms(*batch(generator, count, dtype), passed):
-                loss = student.bce_with_logits(logits, targets)
-                assert_dtype("bce_with_logits", loss, dtype)
-                assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
+        batches += in_forms(generator, two_sizes(generator), passed, dtype)
+    for (logits, targets), loss in losses_of(student, batches):
+        assert_dtype("bce_with_logits", loss, logits.dtype)
+        assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
 
 
 @grades(
@@ -159,13 +179,14 @@ def test_bce_keeps_the_dtype(student, generator, passed):
 def test_bce_leaves_its_inputs_alone(student, generator, passed):
     """bce_with_logits leaves its inputs as they were."""
     scales = (1, 30) if passed("test_bce_at_both_ends") else (1,)  # lost once
+    batches = []
     for count in (1, *two_sizes(generator)):
         logits, targets = batch(generator, count)
         for scale in scales:
-            for scores, labels in forms(scale * logits, targets, passed):
-                loss = student.bce_with_logits(scores, labels)
-                assert_inputs_unchanged("bce_with_logits", student.last_call)
-                assert_close("bce_with_logits", loss, mean_penalty(scores, labels), scores)
+            batches += forms(scale * logits, targets, passed)
+    for (logits, targets), loss in losses_of(student, batches):
+        assert_inputs_unchanged("bce_with_logits", student.last_call)
+        assert_close("bce_with_logits", loss, mean_penalty(logits, targets), logits)
 
 
 @grades(
@@ -176,10 +197,11 @@ def test_bce_leaves_its_inputs_alone(student, generator, passed):
 )
 def test_bce_slopes(student, generator):
     """Each raw score pulls by what the model believes minus what is true."""
+    batches = []
     for count in sizes(generator):
         logits, targets = batch(generator, count)
-        for labels in (targets, 1 - targets):
-            assert_slopes(student, logits, labels)
+        batches += [(logits, labels) for labels in (targets, 1 - targets)]
+    assert_slopes(student, batches)
 
 
 @grades(
@@ -190,9 +212,7 @@ def test_bce_slopes(student, generator):
 )
 def test_bce_gradient_in_every_form(student, generator):
     """The gradient of bce_with_logits is the same for columns and for floating targets."""
-    for count in two_sizes(generator):
-        for logits, targets in forms(*batch(generator, count), lambda name: True):
-            assert_slopes(student, logits, targets)
+    assert_slopes(student, in_forms(generator, two_sizes(generator), lambda name: True))
 
 
 @grades(
@@ -204,11 +224,11 @@ def test_bce_gradient_in_every_form(student, generator):
 )
 def test_bce_slopes_in_float64(student, generator, passed):
     """The gradient of bce_with_logits has all digits of float64, too."""
-    for count in (whole_number(generator, 5, 7), *two_sizes(generator)):  # 1/5 has no end in bits
-        assert_slopes(student, *batch(generator, count, torch.float64))
+    counts = (whole_number(generator, 5, 7), *two_sizes(generator))  # 1/5 has no end in bits
+    batches = [batch(generator, count, torch.float64) for count in counts]
     if passed("test_bce_slopes_at_both_ends"):  # lost once
-        for logits, targets in ends(generator, torch.float64):
-            assert_slopes(student, logits, targets)
+        batches += ends(generator, torch.float64)
+    assert_slopes(student, batches)
 
 
 @grades(
@@ -220,8 +240,8 @@ def test_bce_slopes_in_float64(student, generator, passed):
 def test_bce_slope_at_zero(student):
     """The gradient of bce_with_logits is right at a score of exactly 0."""
     logits = torch.tensor([0.0, 1, 0, -1])
-    for targets in (torch.tensor([0, 0, 1, 1]), torch.tensor([1, 0, 1, 0])):
-        assert_slopes(student, logits, targets)
+    every = (torch.tensor([0, 0, 1, 1]), torch.tensor([1, 0, 1, 0]))
+    assert_slopes(student, [(logits, targets) for targets in every])
 
 
 @grades(
@@ -233,5 +253,4 @@ def test_bce_slope_at_zero(student):
 )
 def test_bce_slopes_at_both_ends(student, generator):
     """The gradient of bce_with_logits still speaks up at both ends."""
-    for logits, targets in ends(generator, torch.float32):
-        assert_slopes(student, logits, targets)
+    assert_slopes(student, ends(generator, torch.float32))

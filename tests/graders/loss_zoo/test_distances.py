@@ -17,8 +17,10 @@ from proctor.authoring import (
     assert_dtype,
     assert_inputs_unchanged,
     assert_shape,
+    each,
     grades,
     gradient_of,
+    gradients_of,
     sizes,
     tolerance,
     two_sizes,
@@ -115,47 +117,56 @@ class Loss:
     def __init__(self, name, value, slopes):
         self.name, self.value, self.slopes = name, value, slopes
 
-    def assert_value(self, student, predictions, targets):
-        loss = getattr(student, self.name)(predictions, targets)
-        assert_close(self.name, loss, self.value(predictions, targets), predictions)
-        return loss
+    def results(self, student, batches):
+        """Each of the batches, and its loss."""
+        return zip(batches, each(getattr(student, self.name), batches), strict=True)
 
-    def assert_slopes(self, student, predictions, targets):
-        found = gradient(self.name, getattr(student, self.name), predictions, targets)
-        assert_close("the gradient", found, self.slopes(predictions, targets), predictions)
+    def assert_values(self, student, batches):
+        for inputs, loss in self.results(student, batches):
+            assert_close(self.name, loss, self.value(*inputs), inputs[0])
+
+    def assert_slopes(self, student, batches):
+        tracked = [(predictions.clone().requires_grad_(), to) for predictions, to in batches]
+        losses = [loss for _, loss in self.results(student, tracked)]
+        found = gradients_of(self.name, losses, [predictions for predictions, _ in tracked])
+        for inputs, slopes in zip(batches, found, strict=True):
+            assert_close("the gradient", slopes, self.slopes(*inputs), inputs[0])
 
     def assert_main(self, student, generator):
-        for place, count in enumerate((4, *sizes(generator))):
-            self.assert_value(student, *batch(generator, count, whole=place % 2 == 0))
+        counts = enumerate((4, *sizes(generator)))
+        batches = [batch(generator, count, whole=place % 2 == 0) for place, count in counts]
+        self.assert_values(student, batches)
 
     def assert_from_perfect_to_far_off(self, student, generator, dtypes):
-        function = getattr(student, self.name)
         for dtype in dtypes:
-            for predictions, targets in far_batches(generator, dtype):
-                truth = self.value(predictions, targets)
-                assert_far_value(self.name, function(predictions, targets), truth, predictions)
+            for inputs, loss in self.results(student, list(far_batches(generator, dtype))):
+                assert_far_value(self.name, loss, self.value(*inputs), inputs[0])
             predictions, targets = batch(generator, whole_number(generator, 1, 9), dtype)
-            self.assert_value(student, predictions, predictions.clone())
-            for small in (0.01, 1e-4):
-                self.assert_value(student, targets + small * (predictions - targets), targets)
+            errors = predictions - targets
+            near = [(targets + small * errors, targets) for small in (0.01, 1e-4)]
+            self.assert_values(student, [(predictions, predictions.clone()), *near])
 
     def assert_columns(self, student, generator):
-        for count in sizes(generator):
-            predictions, targets = batch(generator, count)
-            self.assert_value(student, predictions[:, None], targets[:, None])
+        batches = [batch(generator, count) for count in sizes(generator)]
+        columns = [tuple(one[:, None] for one in inputs) for inputs in batches]
+        self.assert_values(student, columns)
 
     def assert_dtypes(self, student, generator, columns):
+        batches = []
         for dtype in FLOATS:
             for count in two_sizes(generator):
-                for inputs in forms(generator, count, dtype, columns):
-                    assert_dtype(self.name, self.assert_value(student, *inputs), dtype)
+                batches += forms(generator, count, dtype, columns)
+        for inputs, loss in self.results(student, batches):
+            assert_close(self.name, loss, self.value(*inputs), inputs[0])
+            assert_dtype(self.name, loss, inputs[0].dtype)
 
     def assert_inputs_stay(self, student, generator, columns):
+        batches = []
         for count in (1, *two_sizes(generator)):
-            for inputs in forms(generator, count, columns=columns):
-                loss = getattr(student, self.name)(*inputs)
-                assert_inputs_unchanged(self.name, student.last_call)
-                assert_close(self.name, loss, self.value(*inputs), inputs[0])
+            batches += forms(generator, count, columns=columns)
+        for inputs, loss in self.results(student, batches):
+            assert_inputs_unchanged(self.name, student.last_call)
+            assert_close(self.name, loss, self.value(*inputs), inputs[0])
 
 
 MSE = Loss("mse", mean_square, slopes_of_mse)
@@ -229,8 +240,7 @@ def test_mse_leaves_its_inputs_alone(student, generator, passed):
 )
 def test_mse_slopes(student, generator):
     """Each prediction pulls at mse in proportion to its error."""
-    for count in sizes(generator):
-        MSE.assert_slopes(student, *batch(generator, count))
+    MSE.assert_slopes(student, [batch(generator, count) for count in sizes(generator)])
 
 
 @grades(
@@ -241,11 +251,9 @@ def test_mse_slopes(student, generator):
 )
 def test_mse_gradient_in_every_form(student, generator):
     """The gradient of mse is right for columns, for whole targets and for a perfect model."""
-    for count in two_sizes(generator):
-        for inputs in forms(generator, count):
-            MSE.assert_slopes(student, *inputs)
+    batches = [inputs for count in two_sizes(generator) for inputs in forms(generator, count)]
     predictions, _ = batch(generator, 5)
-    MSE.assert_slopes(student, predictions, predictions.clone())
+    MSE.assert_slopes(student, [*batches, (predictions, predictions.clone())])
 
 
 @grades(
@@ -256,8 +264,8 @@ def test_mse_gradient_in_every_form(student, generator):
 )
 def test_mse_slopes_in_float64(student, generator):
     """The gradient of mse has all digits of float64, too."""
-    for count in (whole_number(generator, 5, 7), *two_sizes(generator)):  # 1/5 has no end in bits
-        MSE.assert_slopes(student, *batch(generator, count, torch.float64))
+    counts = (whole_number(generator, 5, 7), *two_sizes(generator))  # 1/5 has no end in bits
+    MSE.assert_slopes(student, [batch(generator, count, torch.float64) for count in counts])
 
 
 # rmse
@@ -672,7 +680,8 @@ def test_mae_leaves_its_inputs_alone(student, generator, passed):
 def test_mae_slopes(student, generator, passed):
     """Each prediction pulls at mae by the same share, towards its target, in every form."""
     dtypes = FLOATS if passed("test_mae_keeps_the_dtype") else FLOATS[:1]  # lost once
+    batches = []
     for dtype in dtypes:
         for count in two_sizes(generator):
-            for inputs in forms(generator, count, dtype, columns=passed("test_mae_of_columns")):
-                MAE.assert_slopes(student, *inputs)
+            batches += forms(generator, count, dtype, columns=passed("test_mae_of_columns"))
+    MAE.assert_slopes(student, batches)

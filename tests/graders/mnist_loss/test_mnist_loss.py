@@ -8,10 +8,10 @@ from proctor.authoring import (
     assert_inputs_unchanged,
     assert_no_host_copies,
     assert_no_loop,
-    assert_right_gradient_on_device,
-    assert_right_on_device,
+    assert_on_device,
+    each,
     grades,
-    gradient_of,
+    gradients_of,
     sizes,
     two_sizes,
     whole_number,
@@ -49,18 +49,22 @@ def assert_loss(loss, predictions, targets):
     assert_close("mnist_loss", loss, mean_distance(predictions, targets), predictions)
 
 
-def assert_right(student, predictions, targets):
-    assert_loss(student.mnist_loss(predictions, targets), predictions, targets)
+def assert_right(function, batches):
+    for inputs, loss in zip(batches, each(function, batches), strict=True):
+        assert_loss(loss, *inputs)
 
 
 def assert_gradient(gradient, predictions, targets):
     assert_close("the gradient", gradient, slopes(predictions, targets), predictions)
 
 
-def assert_slopes(student, predictions, targets):
-    tracked = predictions.clone().requires_grad_()
-    gradient = gradient_of("mnist_loss", student.mnist_loss(tracked, targets), tracked)
-    assert_gradient(gradient, predictions, targets)
+def assert_slopes(function, batches):
+    tracked = [predictions.clone().requires_grad_() for predictions, _ in batches]
+    losses = each(
+        function, [(one, targets) for one, (_, targets) in zip(tracked, batches, strict=True)]
+    )
+    for inputs, gradient in zip(batches, gradients_of("mnist_loss", losses, tracked), strict=True):
+        assert_gradient(gradient, *inputs)
 
 
 def extreme_batch(generator, dtype):
@@ -84,6 +88,11 @@ def forms(predictions, targets, passed):
             yield predictions[:, None], labels[:, None]
 
 
+def in_forms(generator, counts, passed):
+    batches = [batch(generator, count) for count in counts]
+    return [inputs for one in batches for inputs in forms(*one, passed)]
+
+
 @grades(
     "mnist_loss_values",
     weight=3,
@@ -92,10 +101,12 @@ def forms(predictions, targets, passed):
 )
 def test_mnist_loss_is_the_mean_distance(student, generator):
     """mnist_loss is one number, the mean distance, for any batch."""
+    batches = []
     for count in (3, *sizes(generator)):
         predictions, targets = batch(generator, count)
         for labels in (targets, torch.ones_like(targets), torch.zeros_like(targets)):
-            assert_right(student, predictions, labels)
+            batches.append((predictions, labels))
+    assert_right(student.mnist_loss, batches)
 
 
 @grades(
@@ -109,8 +120,8 @@ def test_mnist_loss_at_the_extremes(student, generator, passed):
     """mnist_loss is right for predictions of exactly 0, 0.5 and 1, and next to them."""
     for dtype in FLOATS if passed("test_mnist_loss_keeps_the_dtype") else FLOATS[:1]:  # lost once
         predictions, targets = extreme_batch(generator, dtype)
-        for chosen in (slice(None), targets == 1, targets == 0, predictions == targets):
-            assert_right(student, predictions[chosen], targets[chosen])
+        parts = (slice(None), targets == 1, targets == 0, predictions == targets)
+        assert_right(student.mnist_loss, [(predictions[part], targets[part]) for part in parts])
 
 
 @grades(
@@ -120,9 +131,8 @@ def test_mnist_loss_at_the_extremes(student, generator, passed):
 )
 def test_mnist_loss_of_columns(student, generator):
     """mnist_loss of columns, shape [N, 1], is the same single number."""
-    for count in sizes(generator):
-        predictions, targets = batch(generator, count)
-        assert_right(student, predictions[:, None], targets[:, None])
+    batches = [batch(generator, count) for count in sizes(generator)]
+    assert_right(student.mnist_loss, [tuple(one[:, None] for one in inputs) for inputs in batches])
 
 
 @grades(
@@ -132,10 +142,12 @@ def test_mnist_loss_of_columns(student, generator):
 )
 def test_mnist_loss_with_floating_targets(student, generator):
     """mnist_loss takes targets of the predictions' own floating type, too."""
+    batches = []
     for count in two_sizes(generator):
         predictions, targets = batch(generator, count)
         for labels in (targets, 1 - targets, torch.ones_like(targets)):
-            assert_right(student, predictions, labels.float())
+            batches.append((predictions, labels.float()))
+    assert_right(student.mnist_loss, batches)
 
 
 @grades(
@@ -146,12 +158,15 @@ def test_mnist_loss_with_floating_targets(student, generator):
 )
 def test_mnist_loss_keeps_the_dtype(student, generator, passed):
     """mnist_loss keeps float32 and float64, and all their digits."""
-    for dtype in FLOATS:
-        for count in two_sizes(generator):
-            for inputs in forms(*batch(generator, count, dtype), passed):
-                loss = student.mnist_loss(*inputs)
-                assert_dtype("mnist_loss", loss, dtype)
-                assert_loss(loss, *inputs)
+    batches = [
+        inputs
+        for dtype in FLOATS
+        for count in two_sizes(generator)
+        for inputs in forms(*batch(generator, count, dtype), passed)
+    ]
+    for inputs, loss in zip(batches, each(student.mnist_loss, batches), strict=True):
+        assert_dtype("mnist_loss", loss, inputs[0].dtype)
+        assert_loss(loss, *inputs)
 
 
 @grades(
@@ -162,11 +177,10 @@ def test_mnist_loss_keeps_the_dtype(student, generator, passed):
 )
 def test_mnist_loss_leaves_its_inputs_alone(student, generator, passed):
     """mnist_loss leaves its inputs as they were."""
-    for count in (1, *two_sizes(generator)):
-        for inputs in forms(*batch(generator, count), passed):
-            loss = student.mnist_loss(*inputs)
-            assert_inputs_unchanged("mnist_loss", student.last_call)
-            assert_loss(loss, *inputs)
+    batches = in_forms(generator, (1, *two_sizes(generator)), passed)
+    for inputs, loss in zip(batches, each(student.mnist_loss, batches), strict=True):
+        assert_inputs_unchanged("mnist_loss", student.last_call)
+        assert_loss(loss, *inputs)
 
 
 @grades(
@@ -177,10 +191,11 @@ def test_mnist_loss_leaves_its_inputs_alone(student, generator, passed):
 )
 def test_mnist_loss_answers_to_each_prediction(student, generator):
     """Each prediction pulls the loss by its share, and the right way."""
+    batches = []
     for count in sizes(generator):
         predictions, targets = batch(generator, count)
-        for labels in (targets, 1 - targets):
-            assert_slopes(student, predictions, labels)
+        batches += [(predictions, labels) for labels in (targets, 1 - targets)]
+    assert_slopes(student.mnist_loss, batches)
 
 
 @grades(
@@ -191,9 +206,8 @@ def test_mnist_loss_answers_to_each_prediction(student, generator):
 )
 def test_mnist_loss_gradient_in_every_form(student, generator):
     """The gradient is the same for columns and for floating targets."""
-    for count in two_sizes(generator):
-        for inputs in forms(*batch(generator, count), lambda name: True):
-            assert_slopes(student, *inputs)
+    batches = in_forms(generator, two_sizes(generator), lambda name: True)
+    assert_slopes(student.mnist_loss, batches)
 
 
 @grades(
@@ -204,8 +218,8 @@ def test_mnist_loss_gradient_in_every_form(student, generator):
 )
 def test_mnist_loss_gradient_in_float64(student, generator):
     """The gradient has all digits of float64, too."""
-    for count in (whole_number(generator, 5, 7), *two_sizes(generator)):  # 1/5 has no end in bits
-        assert_slopes(student, *batch(generator, count, torch.float64))
+    counts = (whole_number(generator, 5, 7), *two_sizes(generator))  # 1/5 has no end in bits
+    assert_slopes(student.mnist_loss, [batch(generator, n, torch.float64) for n in counts])
 
 
 @grades(
@@ -218,9 +232,12 @@ def test_mnist_loss_gradient_in_float64(student, generator):
 )
 def test_mnist_loss_works_on_the_accelerator(student, generator, passed):
     """mnist_loss works where its inputs live, and its result stays there."""
-    for count in two_sizes(generator):
-        for inputs in forms(*batch(generator, count), passed):
-            assert_right_on_device(student, "mnist_loss", assert_loss, *inputs)
+    batches = in_forms(generator, two_sizes(generator), passed)
+    losses = each(student.on_accelerator.mnist_loss, batches)
+    for inputs, loss in zip(batches, losses, strict=True):
+        facts = student.last_call
+        assert_loss(loss, *inputs)
+        assert_on_device("mnist_loss", facts)
 
 
 @grades(
@@ -233,11 +250,10 @@ def test_mnist_loss_gradient_on_the_accelerator(student, generator, passed):
     """The gradient of mnist_loss does not depend on where its inputs live."""
     if not passed(SLOPES):
         return  # lost there: no gradient is right anywhere
-    for count in two_sizes(generator):
-        inputs = batch(generator, count)
-        every = forms(*inputs, passed) if passed(SLOPES_OF_FORMS) else [inputs]
-        for one in every:
-            assert_right_gradient_on_device(student, "mnist_loss", assert_gradient, *one)
+    batches = [batch(generator, count) for count in two_sizes(generator)]
+    if passed(SLOPES_OF_FORMS):
+        batches = [inputs for one in batches for inputs in forms(*one, passed)]
+    assert_slopes(student.on_accelerator.mnist_loss, batches)
 
 
 @grades(
@@ -250,12 +266,12 @@ def test_mnist_loss_gradient_on_the_accelerator(student, generator, passed):
 )
 def test_mnist_loss_copies_nothing_to_the_host(student, generator, passed):
     """mnist_loss copies nothing from the device to the host."""
-    for count in two_sizes(generator):
-        for inputs in forms(*batch(generator, count), passed):
-            loss = student.on_accelerator.mnist_loss(*inputs)
-            facts = student.last_call
-            assert_loss(loss, *inputs)
-            assert_no_host_copies("mnist_loss", facts)
+    batches = in_forms(generator, two_sizes(generator), passed)
+    losses = each(student.on_accelerator.mnist_loss, batches)
+    for inputs, loss in zip(batches, losses, strict=True):
+        facts = student.last_call
+        assert_loss(loss, *inputs)
+        assert_no_host_copies("mnist_loss", facts)
 
 
 @grades(

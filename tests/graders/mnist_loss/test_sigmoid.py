@@ -8,8 +8,9 @@ from proctor.authoring import (
     assert_close,
     assert_dtype,
     assert_inputs_unchanged,
+    each,
     grades,
-    gradient_of,
+    gradients_of,
     sizes,
     two_sizes,
 )
@@ -44,10 +45,21 @@ def slopes(x):
     return probabilities(x) * probabilities(-x)
 
 
-def assert_slopes(student, x):
-    tracked = x.clone().requires_grad_()
-    gradient = gradient_of("sigmoid", student.sigmoid(tracked), tracked)
-    assert_close("the gradient", gradient, slopes(x), x)
+def results_for(student, many):
+    """Each of the scores, and what `sigmoid` makes of it."""
+    return zip(many, each(student.sigmoid, [(x,) for x in many]), strict=True)
+
+
+def assert_right(student, many):
+    for x, result in results_for(student, many):
+        assert_close("sigmoid", result, probabilities(x), x)
+
+
+def assert_slopes(student, many):
+    tracked = [x.clone().requires_grad_() for x in many]
+    results = [result for _, result in results_for(student, tracked)]
+    for x, gradient in zip(many, gradients_of("sigmoid", results, tracked), strict=True):
+        assert_close("the gradient", gradient, slopes(x), x)
 
 
 @grades(
@@ -58,8 +70,8 @@ def assert_slopes(student, x):
 )
 def test_sigmoid_squeezes(student, generator):
     """sigmoid turns raw scores into the right probabilities."""
-    for x in (torch.tensor([0.0, 1, -1]), *(scores(generator, n) for n in sizes(generator))):
-        assert_close("sigmoid", student.sigmoid(x), probabilities(x), x)
+    some = [scores(generator, count) for count in sizes(generator)]
+    assert_right(student, [torch.tensor([0.0, 1, -1]), *some])
 
 
 @grades(
@@ -69,9 +81,8 @@ def test_sigmoid_squeezes(student, generator):
 )
 def test_sigmoid_of_any_shape(student, generator):
     """sigmoid keeps the shape of its input, whatever it is."""
-    for shape in ((), (1, 1), (6, 1), (3, 4), (2, 3, 2)):
-        x = scores(generator, *shape)
-        assert_close("sigmoid", student.sigmoid(x), probabilities(x), x)
+    shapes = ((), (1, 1), (6, 1), (3, 4), (2, 3, 2))
+    assert_right(student, [scores(generator, *shape) for shape in shapes])
 
 
 @grades(
@@ -86,9 +97,7 @@ def test_sigmoid_at_both_ends(student, generator, passed):
     """sigmoid is right for very large and very small scores."""
     for dtype in FLOATS if passed("test_sigmoid_keeps_the_dtype") else FLOATS[:1]:  # lost once
         x = ends(generator, dtype)
-        assert_close("sigmoid", student.sigmoid(x), probabilities(x), x)
-        for end in (x.min(), x.max(), x[0], x[1]):
-            assert_close("sigmoid", student.sigmoid(end), probabilities(end), end)
+        assert_right(student, [x, x.min(), x.max(), x[0], x[1]])
 
 
 @grades(
@@ -98,12 +107,12 @@ def test_sigmoid_at_both_ends(student, generator, passed):
 )
 def test_sigmoid_keeps_the_dtype(student, generator):
     """sigmoid keeps float32 and float64, and all their digits."""
-    for dtype in FLOATS:
-        for count in two_sizes(generator):
-            x = scores(generator, count, dtype=dtype)
-            result = student.sigmoid(x)
-            assert_dtype("sigmoid", result, dtype)
-            assert_close("sigmoid", result, probabilities(x), x)
+    many = [
+        scores(generator, count, dtype=dtype) for dtype in FLOATS for count in two_sizes(generator)
+    ]
+    for x, result in results_for(student, many):
+        assert_dtype("sigmoid", result, x.dtype)
+        assert_close("sigmoid", result, probabilities(x), x)
 
 
 @grades(
@@ -114,8 +123,8 @@ def test_sigmoid_keeps_the_dtype(student, generator):
 def test_sigmoid_leaves_its_input_alone(student, generator):
     """sigmoid leaves the scores it was given as they were."""
     shapes = ((1,), (), (two_sizes(generator)[1],), (4, 1))
-    for x in (*(scores(generator, *shape) for shape in shapes), ends(generator)):
-        result = student.sigmoid(x)
+    many = [*(scores(generator, *shape) for shape in shapes), ends(generator)]
+    for x, result in results_for(student, many):
         assert_inputs_unchanged("sigmoid", student.last_call)
         if result.shape == x.shape:  # lost once
             assert_close("sigmoid", result, probabilities(x), x, within=1e-4)
@@ -129,8 +138,8 @@ def test_sigmoid_leaves_its_input_alone(student, generator):
 )
 def test_sigmoid_slopes(student, generator):
     """The gradient of sigmoid says what a nudge does to the probability."""
-    for shape in (*((count,) for count in sizes(generator)), (3, 2)):
-        assert_slopes(student, scores(generator, *shape))
+    shapes = (*((count,) for count in sizes(generator)), (3, 2))
+    assert_slopes(student, [scores(generator, *shape) for shape in shapes])
 
 
 @grades(
@@ -141,8 +150,7 @@ def test_sigmoid_slopes(student, generator):
 )
 def test_sigmoid_slope_at_zero(student):
     """The gradient of sigmoid is right at a score of exactly 0."""
-    for scores_with_0 in (torch.zeros(1), torch.tensor([0.0, 1, 0, -1])):
-        assert_slopes(student, scores_with_0)
+    assert_slopes(student, [torch.zeros(1), torch.tensor([0.0, 1, 0, -1])])
 
 
 @grades(
@@ -153,7 +161,7 @@ def test_sigmoid_slope_at_zero(student):
 )
 def test_sigmoid_slopes_at_both_ends(student, generator):
     """The gradient of sigmoid is a finite number at both ends."""
-    assert_slopes(student, ends(generator))
+    assert_slopes(student, [ends(generator)])
 
 
 @grades(
@@ -164,8 +172,5 @@ def test_sigmoid_slopes_at_both_ends(student, generator):
 )
 def test_sigmoid_slopes_in_float64(student, generator):
     """The gradient of sigmoid has all digits of float64, too."""
-    for x in (
-        scores(generator, two_sizes(generator)[1], dtype=torch.float64),
-        ends(generator, torch.float64),
-    ):
-        assert_slopes(student, x)
+    some = scores(generator, two_sizes(generator)[1], dtype=torch.float64)
+    assert_slopes(student, [some, ends(generator, torch.float64)])

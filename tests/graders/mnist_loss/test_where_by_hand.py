@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from proctor.authoring import Fault, assert_dtype, assert_shape, grades, sizes, two_sizes
+from proctor.authoring import Fault, assert_dtype, assert_shape, each, grades, sizes, two_sizes
 
 LARGEST = 2**62  # float64 cannot hold whole numbers as large
 
@@ -23,13 +23,12 @@ def vectors(generator, count, dtype=torch.float32):
     return condition, first, second
 
 
-def assert_chosen(student, condition, first, second):
+def assert_chosen(result, condition, first, second):
     """Every element is the very number that was there: choosing rounds nothing."""
-    result = student.where_by_hand(condition, first, second)
     expected = torch.where(condition, first, second)
     assert_shape("where_by_hand", result, expected.shape)
     if torch.equal(result.to(expected.dtype), expected):
-        return result
+        return
     text = f"where_by_hand should be {expected}, got {result}"
     if torch.allclose(result.double(), expected.double(), 1e-4, 1e-4):
         raise Fault(
@@ -48,10 +47,12 @@ def assert_chosen(student, condition, first, second):
 )
 def test_where_by_hand_chooses(student, generator):
     """where_by_hand takes each element from the right vector."""
+    choices = []
     for count in sizes(generator):
         condition, first, second = vectors(generator, count)
-        for decisions in (condition, ~condition):
-            assert_chosen(student, decisions, first, second)
+        choices += [(decisions, first, second) for decisions in (condition, ~condition)]
+    for inputs, result in zip(choices, each(student.where_by_hand, choices), strict=True):
+        assert_chosen(result, *inputs)
 
 
 @grades(
@@ -62,6 +63,7 @@ def test_where_by_hand_chooses(student, generator):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
 def test_where_by_hand_keeps_the_dtype(student, generator, dtype):
     """where_by_hand keeps the type of the numbers, and all their digits."""
-    for count in two_sizes(generator):
-        result = assert_chosen(student, *vectors(generator, count, dtype))
+    choices = [vectors(generator, count, dtype) for count in two_sizes(generator)]
+    for inputs, result in zip(choices, each(student.where_by_hand, choices), strict=True):
+        assert_chosen(result, *inputs)
         assert_dtype("where_by_hand", result, dtype)
