@@ -309,7 +309,7 @@ def test_a_grader_that_stumbles_over_a_strange_value_is_a_failed_check(course, m
 BROKEN_GRADERS = {
     "does not import": ("import no_such_module", "no_such_module"),
     "syntax error": ("def test_(:", "SyntaxError"),
-    "nothing": ("", "NO_TESTS_COLLECTED"),
+    "nothing": ("", "has no test in a file test_*.py"),
     "no grader for a cell": (
         '@grades("double_values", hint="h")\ndef test_a(student): pass',
         "graded cells without a hidden test: half_values",
