@@ -303,6 +303,69 @@ def test_a_grader_that_stumbles_over_a_strange_value_is_a_failed_check(course, m
         assert checks(marks)["test_half"].hint.endswith("Return a number.")
 
 
+def test_a_course_may_have_fixtures_of_its_own_beside_the_engines_and_in_place_of_one(
+    course, marks_of
+):
+    graders(
+        course,
+        """
+        import pytest
+
+        @pytest.fixture
+        def generator():
+            return "the course's own"
+
+        @pytest.fixture
+        def twice(student):
+            return student
+
+        @grades("double_values", hint="h")
+        def test_double(student, generator, twice):
+            assert generator == "the course's own"
+            assert twice is student
+
+        @grades("half_values", hint="h")
+        def test_half(twice):
+            assert twice.half(2) == 1
+        """,
+    )
+    assert scores(marks_of()) == {"double_values": 3.0, "half_values": 2.0, "explain": None}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_checks_of_a_file_share_one_fork_though_others_require_some_of_them(
+    course, marks_of, monkeypatch, seed
+):
+    forks, fork = [], Examination._fork_question
+    monkeypatch.setattr(
+        Examination, "_fork_question", lambda self: forks.append(self) or fork(self)
+    )
+    graders(
+        course,
+        """
+        @grades("double_values", hint="h")
+        def test_one(student):
+            assert student.double(1) == 2
+
+        @grades("double_values", hint="h")
+        def test_two(student):
+            assert student.double(2) == 4
+        """,
+    )
+    (course.root / "tests/graders/tiny/test_half.py").write_text(
+        "from proctor.authoring import grades\n"
+        '@grades("half_values", hint="h", builds_on="test_two")\n'
+        "def test_half(student):\n"
+        "    assert student.half(2) == 1\n"
+    )
+    assert scores(marks_of(seed=seed)) == {
+        "double_values": 3.0,
+        "half_values": 2.0,
+        "explain": None,
+    }
+    assert len(forks) == 2
+
+
 # The course is at fault
 
 
