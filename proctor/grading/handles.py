@@ -154,10 +154,10 @@ def wrapping(held: Held, path: str) -> Wrap:
 def each(function: Handle, batches: Iterable[Sequence[Any]]) -> Iterator[Any]:
     """The results of a function for each of the batches: `function(*batch)`, one after the other.
 
-    The calls cross to the sandbox together, which takes a fraction of the time; what is told of
-    each, and what it raises, comes when it is its turn, and `student.last_call` is of the one whose
-    result came last. Batches are tuples of arguments without objects of the student's. Raises
-    TypeError for those.
+    The calls cross to the sandbox together, which takes much less time. What one of them raises
+    comes when it is its turn, and `student.last_call` is of the one whose result came last. Batches
+    are tuples of arguments; an object of the student's cannot be among those of several calls
+    (TypeError), but may be the function.
     """
     held = function._held_in_sandbox
     wrap = wrapping(held, f"{held.path}(...)")
