@@ -20,10 +20,15 @@ WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 RULES = (*WCAG, "best-practice")
 # Colour scheme and width in pixels. A screen 1280 wide at 200 % zoom is one of 640.
 LOOKS = (("light", 390), ("light", 640), ("light", 1280), ("dark", 1280))
-# What fades or moves into its place is judged when it is there, not at some shade on the way.
-AT_REST = """() => document.getAnimations()
-    .filter(one => Number.isFinite(one.effect.getComputedTiming().endTime))
-    .forEach(one => one.finish())"""
+# A page has had two frames to follow its size, and what fades or moves into its place is judged
+# when it is there, not at some shade on the way.
+AT_REST = """async () => {
+    for (let frame = 0; frame < 2; frame++)
+        await new Promise(shown => requestAnimationFrame(shown));
+    document.getAnimations()
+        .filter(one => Number.isFinite(one.effect.getComputedTiming().endTime))
+        .forEach(one => one.finish());
+}"""
 # What is wider than the window, outermost first, but for what can be scrolled by itself.
 TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .filter(one => {
