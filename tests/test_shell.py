@@ -1,17 +1,20 @@
 """Cells look graded as they looked in Jupyter, and no cell's output or time is without end."""
 
 import re
+from collections import Counter
 
 import nbformat
 import numpy
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.pylabtools import print_figure
-from matplotlib import pyplot
+from matplotlib import pyplot, text
+from matplotlib.axis import Axis
+from matplotlib.markers import MarkerStyle
 from nbclient import NotebookClient
 from nbformat import v4
 
-from proctor.inside.drawing import remembering
+from proctor.inside.drawing import OWNERS, PARTS, remembering, taking_over
 from proctor.inside.shell import Transformer
 from proctor.pages.report.acting import time_ran_out
 from proctor.sandbox import patience as patience_module
@@ -274,6 +277,25 @@ FIGURES = {
         "plt.plot(x, label='a'); plt.legend(bbox_to_anchor=(0, 1.1, 1, 1), mode='expand')"
     ),
     "laid out": "f, a = plt.subplots(1, 2, layout='constrained'); a[0].set_ylabel('long\\nlabel')",
+    "markers": (
+        "from matplotlib.markers import MarkerStyle\n"
+        "turned = MarkerStyle('^').rotated(deg=30)\n"
+        "[first] = plt.plot(x, x, marker=turned, fillstyle='left', markersize=20)\n"
+        "[second] = plt.plot(x, 2 * x, 'o'); second.update_from(first); turned.rotated(deg=90)\n"
+        "plt.plot(x, 3 * x, marker='$a$'); plt.plot(x, 4 * x, marker=[(0, 0), (1, 1), (1, 0)])"
+    ),
+    "ticks of all kinds": (
+        "from matplotlib import ticker\n"
+        "plt.plot(x, x); plt.minorticks_on(); plt.tick_params(which='minor', length=8)\n"
+        "plt.gca().yaxis.set_major_formatter(lambda value, place: f'{place}: {value:.1f}')\n"
+        "plt.gca().xaxis.set_major_locator(ticker.MaxNLocator(3, prune='both'))\n"
+        "plt.gca().invert_xaxis(); plt.gca().xaxis.set_ticks_position('both')"
+    ),
+    "dates and words": (
+        "import datetime as d\n"
+        "f, (a, b) = plt.subplots(2); a.plot([d.date(2026, 1, n) for n in (1, 9, 30)], [1, 3, 2])\n"
+        "b.plot(['one', 'two', 'three'], [1, 2, 3]); f.autofmt_xdate()"
+    ),
     "ticks above": (
         "plt.plot(x); plt.gca().xaxis.tick_top(); plt.title('t'); plt.ylabel('l', rotation=0)"
     ),
@@ -285,15 +307,58 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_picture_is_the_same_as_matplotlibs_own(name):
+def test_a_picture_is_the_same_as_matplotlibs_own(name, monkeypatch):
     def picture(draw):
         with pyplot.rc_context():
             pyplot.close("all")
             exec(FIGURES[name], {"plt": pyplot, "np": numpy, "x": numpy.linspace(1, 9, 20)})  # noqa: S102
             return draw(pyplot.gcf(), base64=False)
 
-    assert picture(remembering(print_figure)) == picture(print_figure)
+    own = picture(print_figure)
+    monkeypatch.setattr(MarkerStyle, "_set_marker", taking_over(MarkerStyle._set_marker))
+    for owner, part in zip(OWNERS, PARTS, strict=True):
+        monkeypatch.setattr(owner, part, getattr(owner, part))  # put back afterwards
+    assert picture(remembering(print_figure)) == own
     pyplot.close("all")
+
+
+def test_what_matplotlib_does_again_and_again_is_done_once(monkeypatch):
+    """Else the pictures are the same, and take as long as matplotlib's own."""
+    for owner, part in zip(OWNERS, PARTS, strict=True):
+        monkeypatch.setattr(owner, part, getattr(owner, part))
+    counted = Counter()
+    for part, owner in (("get_majorticklocs", Axis), ("_get_text_metrics_with_cache", text)):
+        counting(owner, part, counted, monkeypatch)
+    figure, axes = pyplot.subplots()
+    axes.plot([1, 2, 3])
+    print_figure(figure, base64=False)
+    own, _ = counted.copy(), counted.clear()
+    remembering(print_figure)(figure, base64=False)
+    pyplot.close("all")
+    assert counted["get_majorticklocs"] * 3 < own["get_majorticklocs"]
+    assert counted["_get_text_metrics_with_cache"] * 2 < own["_get_text_metrics_with_cache"]
+
+
+def counting(owner, part, counted, monkeypatch):
+    whole = getattr(owner, part)
+
+    def counts(*arguments, **named):
+        counted[part] += 1
+        return whole(*arguments, **named)
+
+    monkeypatch.setattr(owner, part, counts)
+
+
+def test_a_marker_takes_over_what_has_a_name_and_copies_the_rest(monkeypatch):
+    monkeypatch.setattr(MarkerStyle, "_set_marker", taking_over(MarkerStyle._set_marker))
+    named, turned = MarkerStyle("^", fillstyle="left"), MarkerStyle("o").rotated(deg=30)
+    assert MarkerStyle(named).get_path() is named.get_path()
+    assert vars(MarkerStyle(named)) == vars(named)
+    before = turned.get_user_transform().get_matrix().tolist()
+    turned.rotated(deg=60)  # it changes a copy
+    named.rotated(deg=60)
+    assert turned.get_user_transform().get_matrix().tolist() == before
+    assert named.get_user_transform() is None
 
 
 # Special syntax of IPython's, and what only looks like it.
