@@ -25,6 +25,8 @@ MADV_COLLAPSE = 25  # since Linux 6.1; an older kernel refuses it, and nothing i
 # by smaller ones. The last are malloc's own steps.
 SIZES_OF_MALLOC = (64 << 10, 16 << 10, 4 << 10, *range(2032, 0, -16))
 SIZES_OF_PYTHON = range(512, 0, -16)  # above, Python asks malloc
+# What is taken at most, should a machine lay out its memory in another way. The gaps hold some 3.
+MOST_BYTES = 64 << 20
 
 
 class Mallinfo(ctypes.Structure):
@@ -53,11 +55,15 @@ def fill_gaps() -> None:
 
 
 def take(allocate: Any, sizes: Iterable[int], is_new: Callable[[int], bool]) -> None:
-    """Allocate of each size until it no longer fits into a gap."""
+    """Allocate of each size until it no longer fits into a gap, `MOST_BYTES` together."""
     allocate.restype, allocate.argtypes = ctypes.c_void_p, (ctypes.c_size_t,)
+    left = MOST_BYTES
     for size in sizes:
-        while (address := allocate(size)) is not None and not is_new(address):
-            pass
+        while left > 0:
+            left -= size
+            address = allocate(size)
+            if address is None or is_new(address):
+                break
 
 
 def is_in(ranges: list[tuple[int, int]], address: int) -> bool:
