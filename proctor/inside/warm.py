@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 # The folder that holds the package `proctor`, whatever the rest of the path says.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from proctor.inside import heap, isolation, meter, system_calls, watchdog
+from proctor.inside import huge_pages, isolation, meter, system_calls, watchdog
 from proctor.wire.linux import KILLED_FROM_OUTSIDE, calls_are_filtered
 from proctor.wire.usage import UsageFile
 
@@ -205,7 +205,7 @@ class Warm:
         if not self.in_huge_pages and not self.children:
             # Where one session is all there is, it would cost more than it saves.
             self.in_huge_pages = True
-            heap.use_huge_pages()
+            huge_pages.collapse()
 
     def watch(self) -> None:
         """Tell what each session has used; end those whose processes together hold too much
@@ -363,7 +363,6 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
-    heap.fill_gaps()
     control = frames.Channel(socket.socket(fileno=int(sys.argv[1])))
     isolation.silence()
     warm = Warm(control, options)
