@@ -24,7 +24,7 @@ CROSS_SECTION = (
     "B09 inputs in an exception's text",
     "C02 os._exit",
     "C09 kill everybody",
-    "D01 tensors, in a call",
+    "D01 memory, in a call",
     "F05 graded cell twice, before",
     "F10 nested lists",
     "F13 link in place of it",
