@@ -11,10 +11,11 @@ from IPython.core.pylabtools import print_figure
 from matplotlib import pyplot, text
 from matplotlib.axis import Axis
 from matplotlib.markers import MarkerStyle
+from matplotlib.ticker import MaxNLocator
 from nbclient import NotebookClient
 from nbformat import v4
 
-from proctor.inside.drawing import OWNERS, PARTS, remembering, taking_over
+from proctor.inside.drawing import OWNERS, PARTS, key_of_ticks, remembering, taking_over
 from proctor.inside.shell import Transformer
 from proctor.pages.report.acting import time_ran_out
 from proctor.sandbox import patience as patience_module
@@ -306,8 +307,17 @@ FIGURES = {
 }
 
 
+@pytest.fixture
+def changed(monkeypatch):
+    """To change matplotlib with, also by `remembering`: afterwards it is as before."""
+    for owner, part in zip(OWNERS, PARTS, strict=True):
+        monkeypatch.setattr(owner, part, getattr(owner, part))
+    yield monkeypatch
+    pyplot.close("all")
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_picture_is_the_same_as_matplotlibs_own(name, monkeypatch):
+def test_a_picture_is_the_same_as_matplotlibs_own(name, changed):
     def picture(draw):
         with pyplot.rc_context():
             pyplot.close("all")
@@ -315,42 +325,45 @@ def test_a_picture_is_the_same_as_matplotlibs_own(name, monkeypatch):
             return draw(pyplot.gcf(), base64=False)
 
     own = picture(print_figure)
-    monkeypatch.setattr(MarkerStyle, "_set_marker", taking_over(MarkerStyle._set_marker))
-    for owner, part in zip(OWNERS, PARTS, strict=True):
-        monkeypatch.setattr(owner, part, getattr(owner, part))  # put back afterwards
+    changed.setattr(MarkerStyle, "_set_marker", taking_over(MarkerStyle._set_marker))
     assert picture(remembering(print_figure)) == own
-    pyplot.close("all")
 
 
-def test_what_matplotlib_does_again_and_again_is_done_once(monkeypatch):
+def test_what_matplotlib_does_again_and_again_is_done_once(changed):
     """Else the pictures are the same, and take as long as matplotlib's own."""
-    for owner, part in zip(OWNERS, PARTS, strict=True):
-        monkeypatch.setattr(owner, part, getattr(owner, part))
     counted = Counter()
     for part, owner in (("get_majorticklocs", Axis), ("_get_text_metrics_with_cache", text)):
-        counting(owner, part, counted, monkeypatch)
+        changed.setattr(owner, part, counting(getattr(owner, part), part, counted))
     figure, axes = pyplot.subplots()
     axes.plot([1, 2, 3])
     print_figure(figure, base64=False)
-    own, _ = counted.copy(), counted.clear()
+    own = counted.copy()
+    counted.clear()
     remembering(print_figure)(figure, base64=False)
-    pyplot.close("all")
     assert counted["get_majorticklocs"] * 3 < own["get_majorticklocs"]
     assert counted["_get_text_metrics_with_cache"] * 2 < own["_get_text_metrics_with_cache"]
 
 
-def counting(owner, part, counted, monkeypatch):
-    whole = getattr(owner, part)
+def test_ticks_that_the_students_own_code_makes_are_made_each_time():
+    _, axes = pyplot.subplots()
+    assert key_of_ticks(axes.xaxis) is not None
+    axes.xaxis.set_major_formatter(lambda value, place: str(value))
+    assert key_of_ticks(axes.xaxis) is None
+    axes.yaxis.set_minor_locator(type("Own", (MaxNLocator,), {})())
+    assert key_of_ticks(axes.yaxis) is None
+    pyplot.close("all")
 
+
+def counting(function, name, counted):
     def counts(*arguments, **named):
-        counted[part] += 1
-        return whole(*arguments, **named)
+        counted[name] += 1
+        return function(*arguments, **named)
 
-    monkeypatch.setattr(owner, part, counts)
+    return counts
 
 
-def test_a_marker_takes_over_what_has_a_name_and_copies_the_rest(monkeypatch):
-    monkeypatch.setattr(MarkerStyle, "_set_marker", taking_over(MarkerStyle._set_marker))
+def test_a_marker_takes_over_what_has_a_name_and_copies_the_rest(changed):
+    changed.setattr(MarkerStyle, "_set_marker", taking_over(MarkerStyle._set_marker))
     named, turned = MarkerStyle("^", fillstyle="left"), MarkerStyle("o").rotated(deg=30)
     assert MarkerStyle(named).get_path() is named.get_path()
     assert vars(MarkerStyle(named)) == vars(named)

@@ -4,8 +4,8 @@ matplotlib goes through a figure three times for one picture: to lay it out, to 
 takes, and to draw it. Each time it looks for the fonts, measures all texts and finds the ticks of
 each axis several times. Here it does so once for each picture, in which no setting changes. And
 what is simple enough needs no layout before its room can be told: `get_tightbbox` lays it out as
-well. Where lines get their properties from others, as ticks do, their markers are not copied to the
-last number.
+well. Lines that get their properties from others, as those of ticks do, share markers where
+matplotlib would copy them.
 """
 
 from __future__ import annotations
@@ -120,14 +120,6 @@ def key_of_layout(shown: Any, renderer: Any) -> Hashable:
     )
 
 
-def key_of_ticks(axis: Any) -> Hashable:
-    kinds = (axis.major.locator, axis.major.formatter, axis.minor.locator, axis.minor.formatter)
-    if type(axis) not in (XAxis, YAxis) or not all(type(kind) in OF_TICKER for kind in kinds):
-        return None
-    room = axis.axes.bbox
-    return (axis, *kinds, *axis.get_view_interval(), round(room.width, 6), round(room.height, 6))
-
-
 # Where a tick stands and what it says goes by the limits and the room alone; a function of the
 # student's may give something else each time.
 OF_TICKER = frozenset(
@@ -136,15 +128,27 @@ OF_TICKER = frozenset(
     if isinstance(kind, type) and issubclass(kind, ticker.TickHelper)
 ) - {ticker.FuncFormatter}
 
+
+def key_of_ticks(axis: Any) -> Hashable:
+    kinds = (axis.major.locator, axis.major.formatter, axis.minor.locator, axis.minor.formatter)
+    if type(axis) not in (XAxis, YAxis) or not all(type(kind) in OF_TICKER for kind in kinds):
+        return None
+    room = axis.axes.bbox
+    return (axis, *kinds, *axis.get_view_interval(), round(room.width, 6), round(room.height, 6))
+
+
+# In the order of PARTS.
 KEYS: tuple[Callable[..., Hashable], ...] = (
-    *(key_of_measure, key_of_layout, key_of_fonts),
+    key_of_measure,
+    key_of_layout,
+    key_of_fonts,
     key_of_ticks,
 )
 
 
 def taking_over(set_marker: Callable[..., None]) -> Callable[..., None]:
-    """`set_marker`, which takes what another marker is from that. All parts of one that has a name,
-    and was not turned or moved, can be shared: they are never changed, only exchanged."""
+    """`set_marker`, which shares the parts of the marker that it is given, where that has a name
+    and was not turned or moved: such parts are never changed, only exchanged."""
 
     @functools.wraps(set_marker)
     def wrapper(self: MarkerStyle, marker: Any) -> None:
@@ -156,8 +160,10 @@ def taking_over(set_marker: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def is_named(marker: Any) -> bool:
-    return isinstance(marker._marker, str | int | None) and marker._user_transform is None
+def is_named(marker: MarkerStyle) -> bool:
+    parts = vars(marker)  # a later matplotlib may have others: then it is copied
+    name, moved = parts.get("_marker", ()), parts.get("_user_transform", ())
+    return isinstance(name, str | int | None) and moved is None
 
 
 # Artists that change nothing when they are drawn, and lie where they say before they are.
